@@ -1,0 +1,1 @@
+//! Upstash's REST API in front of any Redis.

@@ -1,0 +1,1 @@
+//! Private Redis and Postgres servers for demos and tests.

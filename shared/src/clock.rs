@@ -1,0 +1,39 @@
+//! The time, as a parameter: tests set it, production reads the system's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A source of the current time, cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub enum Clock {
+    /// The machine's clock.
+    #[default]
+    System,
+    /// A clock that stands still until it is moved: milliseconds since the Unix epoch.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that stands at `now_ms` (milliseconds since the Unix epoch).
+    pub fn manual(now_ms: i64) -> Self {
+        Self::Manual(Arc::new(AtomicI64::new(now_ms)))
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub fn now_ms(&self) -> i64 {
+        match self {
+            Self::System => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX)),
+            Self::Manual(now) => now.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Moves a manual clock forward by `ms`; a system clock is left alone.
+    pub fn advance(&self, ms: i64) {
+        if let Self::Manual(now) = self {
+            now.fetch_add(ms, Ordering::SeqCst);
+        }
+    }
+}

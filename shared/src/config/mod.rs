@@ -1,0 +1,124 @@
+//! Typed settings, read once at start.
+
+mod env;
+mod secret;
+
+use std::time::Duration;
+
+pub use env::{Env, ProcessEnv};
+pub use secret::Secret;
+
+/// The name of the queue that every peer shares.
+pub const QUEUE_NAME: &str = "deo_score_queue";
+
+/// Everything the environment says.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How to reach Redis; `None` when no Redis is configured.
+    pub redis: Option<RedisConfig>,
+    /// `DATABASE_URL`.
+    pub database_url: Option<Secret>,
+    /// `JWT_SECRET`.
+    pub jwt_secret: Option<Secret>,
+    /// The queue and the jobs that we add to it.
+    pub queue: QueueConfig,
+    /// The drain.
+    pub drain: DrainConfig,
+    /// The nightly recompute.
+    pub cron: CronConfig,
+    /// `ENABLE_QUEUE_SCHEDULERS`: whether job schedulers may be changed from here.
+    pub schedulers: bool,
+}
+
+/// How to reach Redis.
+#[derive(Clone, Debug)]
+pub enum RedisConfig {
+    /// Upstash's REST API.
+    Rest {
+        /// `UPSTASH_REDIS_REST_URL`, without a trailing slash.
+        url: String,
+        /// `UPSTASH_REDIS_REST_TOKEN`.
+        token: Secret,
+    },
+    /// The Redis protocol.
+    Tcp {
+        /// `REDIS_URL`: `redis://` or `rediss://`; it may hold a password.
+        url: Secret,
+    },
+}
+
+/// Which queue events we write (`ENABLE_QUEUE_EVENTS`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Events {
+    /// None.
+    Off,
+    /// Only completed, failed and stalled, so that BullMQ's `waitUntilFinished` works.
+    Final,
+    /// All that BullMQ writes.
+    All,
+}
+
+/// How many finished jobs stay in Redis: at most `count`, none older than `age`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Seconds.
+    pub age_s: Option<u64>,
+    /// Jobs.
+    pub count: Option<u64>,
+}
+
+/// The queue and the jobs that we add to it.
+#[derive(Clone, Debug)]
+pub struct QueueConfig {
+    /// `REDIS_PREFIX`.
+    pub prefix: String,
+    /// [`QUEUE_NAME`], unless a test takes another.
+    pub name: String,
+    /// `ENABLE_QUEUE_EVENTS`.
+    pub events: Events,
+    /// Jobs a batch.
+    pub batch_size: u32,
+    /// Tries a job has in all.
+    pub attempts: u32,
+    /// The first delay of the exponential backoff.
+    pub backoff: Duration,
+    /// How long a claim stays ours without renewal.
+    pub lock: Duration,
+    /// Retention of completed jobs that we enqueue.
+    pub keep_completed: Retention,
+    /// Retention of failed jobs that we enqueue.
+    pub keep_failed: Retention,
+}
+
+/// The drain.
+#[derive(Clone, Debug)]
+pub struct DrainConfig {
+    /// `ENABLE_QUEUE_PROCESSORS`: `false` makes every tick return at once.
+    pub enabled: bool,
+    /// The longest a tick may run.
+    pub timeout: Duration,
+    /// How long before its deadline a tick stops claiming.
+    pub margin: Duration,
+}
+
+/// Which projects the nightly recompute takes (`CRON_SCOPE`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Never scored, with data newer than their score, or scored too long ago.
+    Stale,
+    /// All.
+    All,
+}
+
+/// The nightly recompute.
+#[derive(Clone, Debug)]
+pub struct CronConfig {
+    /// `ENABLE_CRON`.
+    pub enabled: bool,
+    /// `CRON_SCOPE`.
+    pub scope: Scope,
+    /// `CRON_MAX_AGE_DAYS`: a score older than this is stale.
+    pub max_age_days: u32,
+    /// `CRON_MAX_WAITING`: stop enqueueing at this many waiting jobs.
+    pub max_waiting: u64,
+}

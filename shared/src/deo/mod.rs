@@ -1,0 +1,1 @@
+//! The DEO score: rows in, numbers out. No I/O.

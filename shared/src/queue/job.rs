@@ -1,0 +1,144 @@
+//! A job to be added, and what became of it.
+
+use serde::Serialize;
+
+/// A job to be added.
+#[derive(Clone, Debug, Default)]
+pub struct NewJob {
+    /// BullMQ's job name.
+    pub name: String,
+    /// JSON text, stored as it is.
+    pub data: String,
+    /// The options.
+    pub opts: JobOptions,
+    /// A caller's key: a second add with the same key within its life answers the first one's job.
+    pub idempotency_key: Option<String>,
+    /// When deduplicated against a job that waits in the prioritized or delayed set: move that job
+    /// to `wait`, so that whoever asked by hand does not wait behind a night's jobs.
+    pub promote_duplicate: bool,
+}
+
+/// BullMQ's job options, the ones that a producer sets.
+#[derive(Clone, Debug, Default)]
+pub struct JobOptions {
+    /// A custom id; `None` takes the queue's counter.
+    pub job_id: Option<String>,
+    /// 0 (none) to 2,097,151; lower runs first, 0 before all.
+    pub priority: u32,
+    /// Milliseconds.
+    pub delay_ms: u64,
+    /// Tries in all; 0 and 1 both mean one.
+    pub attempts: u32,
+    /// Between tries.
+    pub backoff: Option<Backoff>,
+    /// Put it in front of the queue.
+    pub lifo: bool,
+    /// At most one waiting job an id.
+    pub deduplication: Option<Deduplication>,
+    /// What to keep of completed jobs; `None` keeps all.
+    pub remove_on_complete: Option<KeepJobs>,
+    /// What to keep of failed jobs; `None` keeps all.
+    pub remove_on_fail: Option<KeepJobs>,
+    /// Milliseconds since the epoch; `None` takes the queue's clock.
+    pub timestamp_ms: Option<i64>,
+    /// Opaque trace context for the consumer (`tm`).
+    pub telemetry: Option<String>,
+}
+
+/// How long to wait between tries.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Backoff {
+    /// Always the same.
+    Fixed {
+        /// Milliseconds.
+        delay_ms: u64,
+        /// 0..=1: the part of the delay that is random.
+        jitter: Option<f64>,
+    },
+    /// Doubling.
+    Exponential {
+        /// Milliseconds, the first delay.
+        delay_ms: u64,
+        /// 0..=1: the part of the delay that is random.
+        jitter: Option<f64>,
+    },
+}
+
+/// BullMQ's deduplication options.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deduplication {
+    /// The deduplication id.
+    pub id: String,
+    /// Milliseconds.
+    pub ttl_ms: Option<u64>,
+    /// Every add renews the time to live.
+    pub extend: bool,
+    /// A newer add replaces a delayed job.
+    pub replace: bool,
+    /// A duplicate of an active job runs once more after it.
+    pub keep_last_if_active: bool,
+}
+
+/// What to keep of finished jobs (`removeOnComplete`, `removeOnFail`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepJobs {
+    /// All (`false`).
+    All,
+    /// None (`true`).
+    None,
+    /// A bound by number, by age or by both.
+    Bounded {
+        /// The newest so many.
+        count: Option<u64>,
+        /// Seconds.
+        age_s: Option<u64>,
+        /// At most so many removals a finish.
+        limit: Option<u64>,
+    },
+}
+
+/// What became of a job that was added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The job's id, or that of the job that stands for it.
+    pub id: String,
+    /// How.
+    pub outcome: Outcome,
+}
+
+/// How an add ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A new job.
+    Added,
+    /// The custom id existed already; nothing changed.
+    Duplicate,
+    /// A waiting job with the same deduplication id stands for it.
+    Deduplicated,
+    /// The job with the same deduplication id is being processed: it runs once more afterwards.
+    AfterActive,
+    /// The idempotency key was seen before: the answer is the first one's.
+    Replayed,
+}
+
+/// Jobs per state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// In `wait`.
+    pub wait: u64,
+    /// In `paused` (BullMQ 5 only).
+    pub paused: u64,
+    /// In `prioritized`.
+    pub prioritized: u64,
+    /// In `delayed`.
+    pub delayed: u64,
+    /// In `active`.
+    pub active: u64,
+    /// In `waiting-children`.
+    pub waiting_children: u64,
+    /// In `completed`.
+    pub completed: u64,
+    /// In `failed`.
+    pub failed: u64,
+}

@@ -1,0 +1,5 @@
+//! The use case: claim, score, persist, settle.
+
+mod request;
+
+pub use request::{JobData, JobResult, Reason, recompute_job};

@@ -1,0 +1,45 @@
+//! What Redis answers.
+
+/// One answer, exactly as Redis gave it: no guessing of JSON, no rounding of integers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Null.
+    Nil,
+    /// An integer.
+    Int(i64),
+    /// A string (bulk or status), as bytes.
+    Bytes(Vec<u8>),
+    /// An array.
+    Array(Vec<Value>),
+}
+
+impl Value {
+    /// The integer, if it is one.
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Self::Int(n) => Some(*n),
+            _ => None,
+        }
+    }
+
+    /// The bytes, if it is a string.
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The text, if it is a string of valid UTF-8.
+    pub fn as_str(&self) -> Option<&str> {
+        self.as_bytes().and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+
+    /// The elements, if it is an array.
+    pub fn as_array(&self) -> Option<&[Value]> {
+        match self {
+            Self::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+}
