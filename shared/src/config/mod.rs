@@ -1,12 +1,21 @@
 //! Typed settings, read once at start.
+//!
+//! Every variable is declared once, in `variables`; `read` turns the environment into a [`Config`]
+//! or one sentence about what is wrong, and `summary` says what was resolved.
 
 mod env;
+mod read;
 mod secret;
+mod summary;
+mod variables;
 
 use std::time::Duration;
 
 pub use env::{Env, ProcessEnv};
+pub use read::ConfigError;
 pub use secret::Secret;
+pub use summary::Summary;
+pub use variables::{Kind, VARIABLES, Variable, markdown};
 
 /// The name of the queue that every peer shares.
 pub const QUEUE_NAME: &str = "deo_score_queue";
@@ -39,11 +48,15 @@ pub enum RedisConfig {
         url: String,
         /// `UPSTASH_REDIS_REST_TOKEN`.
         token: Secret,
+        /// `REDIS_ALLOW_PLAINTEXT`: whether `http://` may go to another machine.
+        allow_plaintext: bool,
     },
     /// The Redis protocol.
     Tcp {
         /// `REDIS_URL`: `redis://` or `rediss://`; it may hold a password.
         url: Secret,
+        /// `REDIS_ALLOW_PLAINTEXT`: whether `redis://` may go to another machine.
+        allow_plaintext: bool,
     },
 }
 

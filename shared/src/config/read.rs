@@ -1,0 +1,240 @@
+//! From the environment to typed settings, or one sentence about what is wrong.
+
+use std::time::Duration;
+
+use super::variables::{self as v, Kind, Variable};
+use super::{
+    Config, CronConfig, DrainConfig, Env, Events, QUEUE_NAME, QueueConfig, RedisConfig, Retention,
+    Scope, Secret,
+};
+
+/// How much longer than a tick a lock must live, so that no tick at work loses its jobs.
+const LOCK_MARGIN: Duration = Duration::from_secs(30);
+
+/// A setting that cannot be used: one sentence that names the variable and says what it takes,
+/// without the value of a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl Config {
+    /// Reads every setting. An empty variable counts as not set.
+    ///
+    /// # Errors
+    /// The first variable, in the order of the documentation, that cannot be used.
+    pub fn from_env(env: &dyn Env) -> Result<Self, ConfigError> {
+        let read = Reader(env);
+        let config = Self {
+            redis: read.redis()?,
+            database_url: read.text(&v::DATABASE_URL)?.map(Secret::new),
+            jwt_secret: read.text(&v::JWT_SECRET)?.map(Secret::new),
+            queue: QueueConfig {
+                prefix: read.text(&v::PREFIX)?.unwrap_or_default(),
+                name: QUEUE_NAME.to_owned(),
+                events: read.word(&v::EVENTS, |word| match word {
+                    "true" | "1" => Events::All,
+                    "final" => Events::Final,
+                    _ => Events::Off,
+                })?,
+                batch_size: read.whole(&v::BATCH_SIZE)?,
+                attempts: read.whole(&v::ATTEMPTS)?,
+                backoff: read.millis(&v::BACKOFF)?,
+                lock: read.millis(&v::LOCK)?,
+                keep_completed: read.retention(&v::KEEP_COMPLETED, &v::KEEP_COMPLETED_SECONDS)?,
+                keep_failed: read.retention(&v::KEEP_FAILED, &v::KEEP_FAILED_SECONDS)?,
+            },
+            drain: DrainConfig {
+                enabled: read.flag(&v::PROCESSORS)?,
+                timeout: read.millis(&v::DRAIN_TIMEOUT)?,
+                margin: read.millis(&v::DRAIN_MARGIN)?,
+            },
+            cron: CronConfig {
+                enabled: read.flag(&v::CRON)?,
+                scope: read.word(&v::CRON_SCOPE, |word| match word {
+                    "all" => Scope::All,
+                    _ => Scope::Stale,
+                })?,
+                max_age_days: read.whole(&v::CRON_MAX_AGE)?,
+                max_waiting: read.whole(&v::CRON_MAX_WAITING)?,
+            },
+            schedulers: read.flag(&v::SCHEDULERS)?,
+        };
+        config.check()
+    }
+
+    /// The rules between variables.
+    fn check(self) -> Result<Self, ConfigError> {
+        let (lock, timeout, margin) = (self.queue.lock, self.drain.timeout, self.drain.margin);
+        if lock < timeout + LOCK_MARGIN {
+            return Err(ConfigError(format!(
+                "{} is {} and {} is {}: the lock must outlive the longest tick by {} ms, so raise \
+                 the first or lower the second.",
+                v::LOCK.name,
+                lock.as_millis(),
+                v::DRAIN_TIMEOUT.name,
+                timeout.as_millis(),
+                LOCK_MARGIN.as_millis(),
+            )));
+        }
+        if margin >= timeout {
+            return Err(ConfigError(format!(
+                "{} is {} and {} is {}: a tick would never claim a job, so lower the first or \
+                 raise the second.",
+                v::DRAIN_MARGIN.name,
+                margin.as_millis(),
+                v::DRAIN_TIMEOUT.name,
+                timeout.as_millis(),
+            )));
+        }
+        Ok(self)
+    }
+}
+
+/// Reads one variable at a time.
+struct Reader<'a>(&'a dyn Env);
+
+impl Reader<'_> {
+    /// The value that was set, if any. White space around it is dropped where it cannot matter:
+    /// not in a URL, a token or a prefix, which are refused with it, nor in free text.
+    fn set(&self, variable: &Variable) -> Option<String> {
+        let value = self.0.get(variable.name).filter(|value| !value.is_empty())?;
+        match variable.kind {
+            Kind::Flag | Kind::Whole(..) | Kind::Bound(..) | Kind::Word(_) => {
+                Some(value.trim().to_owned()).filter(|value| !value.is_empty())
+            }
+            Kind::Url(_) | Kind::Token | Kind::Prefix | Kind::Text => Some(value),
+        }
+    }
+
+    /// The value that was set, else the default, else an empty string.
+    fn value(&self, variable: &Variable) -> String {
+        self.set(variable).unwrap_or_else(|| variable.default.to_owned())
+    }
+
+    fn whole<T: TryFrom<u64>>(&self, variable: &Variable) -> Result<T, ConfigError> {
+        let value = self.value(variable);
+        let (Kind::Whole(low, high) | Kind::Bound(low, high)) = variable.kind else {
+            return Err(refused(variable, &value));
+        };
+        value
+            .parse::<u64>()
+            .ok()
+            .filter(|number| (low..=high).contains(number))
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| refused(variable, &value))
+    }
+
+    fn millis(&self, variable: &Variable) -> Result<Duration, ConfigError> {
+        self.whole(variable).map(Duration::from_millis)
+    }
+
+    fn bound(&self, variable: &Variable) -> Result<Option<u64>, ConfigError> {
+        if self.value(variable).eq_ignore_ascii_case("all") {
+            return Ok(None);
+        }
+        self.whole(variable).map(Some)
+    }
+
+    fn retention(&self, count: &Variable, seconds: &Variable) -> Result<Retention, ConfigError> {
+        Ok(Retention { count: self.bound(count)?, age_s: self.bound(seconds)? })
+    }
+
+    fn flag(&self, variable: &Variable) -> Result<bool, ConfigError> {
+        let value = self.value(variable);
+        match value.to_ascii_lowercase().as_str() {
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            _ => Err(refused(variable, &value)),
+        }
+    }
+
+    /// The word that was set, else the default, as `meaning` reads it.
+    fn word<T>(
+        &self,
+        variable: &Variable,
+        meaning: impl FnOnce(&str) -> T,
+    ) -> Result<T, ConfigError> {
+        let value = self.value(variable).to_ascii_lowercase();
+        match variable.kind {
+            Kind::Word(words) if value.is_empty() || words.contains(&value.as_str()) => {
+                Ok(meaning(&value))
+            }
+            _ => Err(refused(variable, &value)),
+        }
+    }
+
+    /// A URL, token, prefix or text that was set, else the default.
+    fn text(&self, variable: &Variable) -> Result<Option<String>, ConfigError> {
+        let value = self.value(variable);
+        if value.is_empty() {
+            return Ok(None);
+        }
+        let blank = |c: char| c.is_whitespace() || c.is_control();
+        if variable.kind != Kind::Text && value.contains(blank) {
+            return Err(ConfigError(format!(
+                "{} holds white space or a line break, perhaps from copying it: remove it.",
+                variable.name
+            )));
+        }
+        let good = match variable.kind {
+            Kind::Url(schemes) => value.split_once("://").is_some_and(|(scheme, rest)| {
+                schemes.contains(&scheme.to_ascii_lowercase().as_str()) && !rest.is_empty()
+            }),
+            Kind::Token => !value.contains(['"', '\'']),
+            Kind::Prefix => !value.starts_with(':') && !value.ends_with(':'),
+            _ => true,
+        };
+        if good { Ok(Some(value)) } else { Err(refused(variable, &value)) }
+    }
+
+    /// Which Redis, over which transport.
+    fn redis(&self) -> Result<Option<RedisConfig>, ConfigError> {
+        let wanted = self.word(&v::TRANSPORT, str::to_owned)?;
+        let allow_plaintext = self.flag(&v::ALLOW_PLAINTEXT)?;
+        let rest = self.set(&v::REST_URL).is_some() || self.set(&v::REST_TOKEN).is_some();
+        let tcp = self.set(&v::REDIS_URL).is_some();
+        if wanted == "rest" || (wanted.is_empty() && rest) {
+            let missing = |name: &str, why: &str| {
+                ConfigError(format!("{name} is not set, though {why}: set it too."))
+            };
+            let why = |other: &Variable| match self.set(other) {
+                Some(_) => format!("{} is", other.name),
+                None => format!("{} is rest", v::TRANSPORT.name),
+            };
+            let url = self
+                .text(&v::REST_URL)?
+                .ok_or_else(|| missing(v::REST_URL.name, &why(&v::REST_TOKEN)))?;
+            let token = self
+                .text(&v::REST_TOKEN)?
+                .ok_or_else(|| missing(v::REST_TOKEN.name, &why(&v::REST_URL)))?;
+            return Ok(Some(RedisConfig::Rest {
+                url: url.trim_end_matches('/').to_owned(),
+                token: Secret::new(token),
+                allow_plaintext,
+            }));
+        }
+        if wanted == "tcp" && !tcp {
+            return Err(ConfigError(format!(
+                "{} is not set, though {} is tcp: set it too.",
+                v::REDIS_URL.name,
+                v::TRANSPORT.name
+            )));
+        }
+        let url = self.text(&v::REDIS_URL)?;
+        Ok(url.map(|url| RedisConfig::Tcp { url: Secret::new(url), allow_plaintext }))
+    }
+}
+
+/// A value of the wrong form; a secret's is not shown.
+fn refused(variable: &Variable, value: &str) -> ConfigError {
+    let accepts = variable.accepts();
+    ConfigError(if variable.secret || matches!(variable.kind, Kind::Url(_)) {
+        format!("{} cannot be used: it takes {accepts}.", variable.name)
+    } else {
+        format!("{} is {value:?}, but it takes {accepts}.", variable.name)
+    })
+}
+
+#[cfg(test)]
+#[path = "read_tests.rs"]
+mod tests;

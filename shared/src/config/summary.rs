@@ -1,0 +1,182 @@
+//! What was resolved, for the log at start.
+
+use std::fmt;
+
+use super::variables as v;
+use super::{Config, Events, RedisConfig, Retention, Scope, Secret};
+
+/// Every variable with the value in force: secrets only as `set` or `not set`, URLs only with
+/// their host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary(Vec<(&'static str, String)>);
+
+impl Summary {
+    /// Name and value, in the order of the documentation.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, value)) in self.0.iter().enumerate() {
+            let space = if index == 0 { "" } else { " " };
+            let quote = if value.contains(' ') { "\"" } else { "" };
+            write!(f, "{space}{name}={quote}{value}{quote}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// The settings in force, with nothing secret in them.
+    pub fn summary(&self) -> Summary {
+        let unset = || NOT_SET.to_owned();
+        let (transport, rest_url, token, redis_url, plaintext) = match &self.redis {
+            None => (unset(), unset(), unset(), unset(), unset()),
+            Some(RedisConfig::Rest { url, allow_plaintext, .. }) => {
+                ("rest".to_owned(), host(url), SET.to_owned(), unset(), allow_plaintext.to_string())
+            }
+            Some(RedisConfig::Tcp { url, allow_plaintext }) => (
+                "tcp".to_owned(),
+                unset(),
+                unset(),
+                host(url.expose()),
+                allow_plaintext.to_string(),
+            ),
+        };
+        let (queue, drain, cron) = (&self.queue, &self.drain, &self.cron);
+        let events = match queue.events {
+            Events::Off => "false",
+            Events::Final => "final",
+            Events::All => "true",
+        };
+        let scope = match cron.scope {
+            Scope::Stale => "stale",
+            Scope::All => "all",
+        };
+        let (completed, failed) = (queue.keep_completed, queue.keep_failed);
+        Summary(vec![
+            (v::REST_URL.name, rest_url),
+            (v::REST_TOKEN.name, token),
+            (v::REDIS_URL.name, redis_url),
+            (v::TRANSPORT.name, transport),
+            (v::ALLOW_PLAINTEXT.name, plaintext),
+            (v::PREFIX.name, queue.prefix.clone()),
+            (v::DATABASE_URL.name, self.database_url.as_ref().map_or_else(unset, secret_host)),
+            (v::JWT_SECRET.name, self.jwt_secret.as_ref().map_or_else(unset, |_| SET.to_owned())),
+            (v::PROCESSORS.name, drain.enabled.to_string()),
+            (v::CRON.name, cron.enabled.to_string()),
+            (v::EVENTS.name, events.to_owned()),
+            (v::SCHEDULERS.name, self.schedulers.to_string()),
+            (v::BATCH_SIZE.name, queue.batch_size.to_string()),
+            (v::ATTEMPTS.name, queue.attempts.to_string()),
+            (v::BACKOFF.name, queue.backoff.as_millis().to_string()),
+            (v::LOCK.name, queue.lock.as_millis().to_string()),
+            (v::KEEP_COMPLETED.name, count(completed)),
+            (v::KEEP_COMPLETED_SECONDS.name, seconds(completed)),
+            (v::KEEP_FAILED.name, count(failed)),
+            (v::KEEP_FAILED_SECONDS.name, seconds(failed)),
+            (v::DRAIN_TIMEOUT.name, drain.timeout.as_millis().to_string()),
+            (v::DRAIN_MARGIN.name, drain.margin.as_millis().to_string()),
+            (v::CRON_SCOPE.name, scope.to_owned()),
+            (v::CRON_MAX_AGE.name, cron.max_age_days.to_string()),
+            (v::CRON_MAX_WAITING.name, cron.max_waiting.to_string()),
+        ])
+    }
+}
+
+const SET: &str = "set";
+const NOT_SET: &str = "not set";
+
+fn count(retention: Retention) -> String {
+    retention.count.map_or_else(|| "all".to_owned(), |count| count.to_string())
+}
+
+fn seconds(retention: Retention) -> String {
+    retention.age_s.map_or_else(|| "all".to_owned(), |age| age.to_string())
+}
+
+fn secret_host(url: &Secret) -> String {
+    host(url.expose())
+}
+
+/// The scheme, host and port of a URL: what stands before them (user, password) and after them
+/// (path, query) may be secret. Where an `@` behind the host leaves it open where the password
+/// ends, nothing is shown.
+fn host(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return SET.to_owned() };
+    let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if after.contains('@') {
+        return SET.to_owned();
+    }
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::VARIABLES;
+
+    fn config(pairs: &[(&str, &str)]) -> Config {
+        let env: BTreeMap<String, String> =
+            pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        Config::from_env(&env).unwrap()
+    }
+
+    #[test]
+    fn names_every_variable_in_the_table_s_order() {
+        let summary = config(&[]).summary();
+        let names: Vec<&str> = summary.iter().map(|(name, _)| name).collect();
+        let table: Vec<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
+        assert_eq!(names, table);
+    }
+
+    #[test]
+    fn shows_the_default_of_every_variable_that_has_one() {
+        let config = config(&[("REDIS_URL", "redis://localhost")]);
+        for ((_, value), variable) in config.summary().iter().zip(VARIABLES) {
+            if !variable.default.is_empty() {
+                assert_eq!(value, variable.default, "{}", variable.name);
+            }
+        }
+    }
+
+    #[test]
+    fn shows_hosts_and_no_secret() {
+        let rest = config(&[
+            ("UPSTASH_REDIS_REST_URL", "https://eu1-fit-cat.upstash.io/"),
+            ("UPSTASH_REDIS_REST_TOKEN", "sesame-token"),
+            ("DATABASE_URL", "postgresql://user:pa@ss@db.neon.tech:5432/app?sslmode=require"),
+            ("JWT_SECRET", "sesame-jwt"),
+        ]);
+        let text = rest.summary().to_string();
+        assert!(text.contains("UPSTASH_REDIS_REST_URL=https://eu1-fit-cat.upstash.io "), "{text}");
+        assert!(text.contains("UPSTASH_REDIS_REST_TOKEN=set "), "{text}");
+        assert!(text.contains("DATABASE_URL=postgresql://db.neon.tech:5432 "), "{text}");
+        assert!(text.contains("JWT_SECRET=set "), "{text}");
+        assert!(text.contains("REDIS_URL=\"not set\""), "{text}");
+        for hidden in ["sesame", "user", "pa@ss", "word", "sslmode"] {
+            assert!(!text.contains(hidden), "{hidden} in {text}");
+        }
+
+        let torn = config(&[("DATABASE_URL", "postgres://user:pa/ss@db.neon.tech/app")]);
+        assert!(torn.summary().to_string().contains("DATABASE_URL=set "));
+
+        let tcp = config(&[("REDIS_URL", "rediss://default:sesame@r.example:6380/0")]);
+        let text = format!("{} {tcp:?}", tcp.summary());
+        assert!(text.contains("REDIS_URL=rediss://r.example:6380 "), "{text}");
+        assert!(!text.contains("sesame"), "{text}");
+    }
+
+    #[test]
+    fn shows_what_is_not_bounded() {
+        let text = config(&[("QUEUE_KEEP_FAILED", "all")]).summary().to_string();
+        assert!(text.contains("QUEUE_KEEP_FAILED=all "), "{text}");
+    }
+}

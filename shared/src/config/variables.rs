@@ -1,0 +1,279 @@
+//! Every setting, declared once: parsing, its errors, the summary at start and the table in
+//! `docs/configuration.md` all come from here.
+
+/// What a variable's value must look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `true`, `false`, `1` or `0`, in any case.
+    Flag,
+    /// A whole number between two bounds, both allowed.
+    Whole(u64, u64),
+    /// As [`Kind::Whole`], or `all` for no bound.
+    Bound(u64, u64),
+    /// One of these words, in any case.
+    Word(&'static [&'static str]),
+    /// A URL with one of these schemes, without white space.
+    Url(&'static [&'static str]),
+    /// One token: no white space, no quotation marks.
+    Token,
+    /// A key prefix: no white space, no colon at either end.
+    Prefix,
+    /// Any text, taken as it is.
+    Text,
+}
+
+/// One environment variable.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// The value when it is not set; empty when there is none.
+    pub default: &'static str,
+    /// Whether its value must never be shown.
+    pub secret: bool,
+    /// What it is for, in Markdown.
+    pub meaning: &'static str,
+}
+
+impl Variable {
+    const fn new(
+        name: &'static str,
+        kind: Kind,
+        default: &'static str,
+        meaning: &'static str,
+    ) -> Self {
+        Self { name, kind, default, secret: false, meaning }
+    }
+
+    const fn secret(name: &'static str, kind: Kind, meaning: &'static str) -> Self {
+        Self { name, kind, default: "", secret: true, meaning }
+    }
+
+    /// What it takes, as the end of a sentence.
+    pub fn accepts(&self) -> String {
+        match self.kind {
+            Kind::Flag => "`true`, `false`, `1` or `0`".to_owned(),
+            Kind::Whole(low, high) => format!("a whole number from {low} to {high}"),
+            Kind::Bound(low, high) => {
+                format!("a whole number from {low} to {high}, or `all` for no bound")
+            }
+            Kind::Word(words) => either(words, ""),
+            Kind::Url(schemes) => format!("a URL that starts with {}", either(schemes, "://")),
+            Kind::Token => "one token without white space or quotation marks".to_owned(),
+            Kind::Prefix => {
+                "a key prefix without white space, with no `:` at either end".to_owned()
+            }
+            Kind::Text => "any text".to_owned(),
+        }
+    }
+}
+
+/// `a`, `b` or `c`, each with `suffix`.
+fn either(words: &[&str], suffix: &str) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}{suffix}`")).collect();
+    match quoted.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
+/// An hour, in milliseconds: longer than any Lambda function can run.
+const HOUR_MS: u64 = 3_600_000;
+
+/// A hundred years, in seconds.
+const CENTURY_S: u64 = 3_155_760_000;
+
+pub(super) const REST_URL: Variable = Variable::new(
+    "UPSTASH_REDIS_REST_URL",
+    Kind::Url(&["https", "http"]),
+    "",
+    "Upstash's REST endpoint. With its token it chooses REST.",
+);
+pub(super) const REST_TOKEN: Variable = Variable::secret(
+    "UPSTASH_REDIS_REST_TOKEN",
+    Kind::Token,
+    "The REST endpoint's token: the standard one, since the read-only one may not run scripts.",
+);
+pub(super) const REDIS_URL: Variable = Variable::secret(
+    "REDIS_URL",
+    Kind::Url(&["rediss", "redis"]),
+    "Redis over TCP, with user and password if it wants them.",
+);
+pub(super) const TRANSPORT: Variable = Variable::new(
+    "REDIS_TRANSPORT",
+    Kind::Word(&["rest", "tcp"]),
+    "",
+    "Which one to use when both are set; REST when it is not set.",
+);
+pub(super) const ALLOW_PLAINTEXT: Variable = Variable::new(
+    "REDIS_ALLOW_PLAINTEXT",
+    Kind::Flag,
+    "false",
+    "Whether `http://` and `redis://` may go to another machine; to this one they always may.",
+);
+pub(super) const PREFIX: Variable = Variable::new(
+    "REDIS_PREFIX",
+    Kind::Prefix,
+    "engineo",
+    "BullMQ's key prefix. Every peer on the queue must have the same one.",
+);
+pub(super) const DATABASE_URL: Variable = Variable::secret(
+    "DATABASE_URL",
+    Kind::Url(&["postgresql", "postgres"]),
+    "The platform's Postgres; options that only Prisma knows are fine.",
+);
+pub(super) const JWT_SECRET: Variable = Variable::secret(
+    "JWT_SECRET",
+    Kind::Text,
+    "The platform's secret for signing tokens. Only `api` needs it.",
+);
+pub(super) const PROCESSORS: Variable = Variable::new(
+    "ENABLE_QUEUE_PROCESSORS",
+    Kind::Flag,
+    "true",
+    "Whether the drain works; `false` makes every tick end at once, at no billed command.",
+);
+pub(super) const CRON: Variable =
+    Variable::new("ENABLE_CRON", Kind::Flag, "true", "Whether the nightly recompute adds jobs.");
+pub(super) const EVENTS: Variable = Variable::new(
+    "ENABLE_QUEUE_EVENTS",
+    Kind::Word(&["false", "true", "final", "0", "1"]),
+    "false",
+    "Which queue events are written: none, all of BullMQ's, or with `final` only completed, failed \
+     and stalled, which is what `waitUntilFinished` needs.",
+);
+pub(super) const SCHEDULERS: Variable = Variable::new(
+    "ENABLE_QUEUE_SCHEDULERS",
+    Kind::Flag,
+    "false",
+    "Whether job schedulers may be changed from here.",
+);
+pub(super) const BATCH_SIZE: Variable = Variable::new(
+    "QUEUE_BATCH_SIZE",
+    Kind::Whole(1, 1000),
+    "100",
+    "Jobs that the drain claims, scores and settles at a time.",
+);
+pub(super) const ATTEMPTS: Variable =
+    Variable::new("QUEUE_ATTEMPTS", Kind::Whole(1, 100), "3", "Tries in all of a job that we add.");
+pub(super) const BACKOFF: Variable = Variable::new(
+    "QUEUE_BACKOFF_MS",
+    Kind::Whole(0, HOUR_MS),
+    "5000",
+    "Wait before the second try of a job that we add, in milliseconds; it doubles with each try.",
+);
+pub(super) const LOCK: Variable = Variable::new(
+    "QUEUE_LOCK_MS",
+    Kind::Whole(1000, HOUR_MS),
+    "90000",
+    "How long a claimed job is ours, in milliseconds: at least `DRAIN_TIMEOUT_MS` and 30 seconds \
+     more, or a tick still at work could lose its jobs to the next one.",
+);
+pub(super) const KEEP_COMPLETED: Variable = Variable::new(
+    "QUEUE_KEEP_COMPLETED",
+    Kind::Bound(0, 10_000_000),
+    "1000",
+    "At most so many completed jobs stay in Redis.",
+);
+pub(super) const KEEP_COMPLETED_SECONDS: Variable = Variable::new(
+    "QUEUE_KEEP_COMPLETED_SECONDS",
+    Kind::Bound(1, CENTURY_S),
+    "86400",
+    "Completed jobs older than this go, in seconds.",
+);
+pub(super) const KEEP_FAILED: Variable = Variable::new(
+    "QUEUE_KEEP_FAILED",
+    Kind::Bound(0, 10_000_000),
+    "5000",
+    "At most so many failed jobs stay in Redis.",
+);
+pub(super) const KEEP_FAILED_SECONDS: Variable = Variable::new(
+    "QUEUE_KEEP_FAILED_SECONDS",
+    Kind::Bound(1, CENTURY_S),
+    "1209600",
+    "Failed jobs older than this go, in seconds.",
+);
+pub(super) const DRAIN_TIMEOUT: Variable = Variable::new(
+    "DRAIN_TIMEOUT_MS",
+    Kind::Whole(1000, 900_000),
+    "55000",
+    "The longest that a tick may run, in milliseconds, even if its function may run longer.",
+);
+pub(super) const DRAIN_MARGIN: Variable = Variable::new(
+    "DRAIN_MARGIN_MS",
+    Kind::Whole(0, 60_000),
+    "3000",
+    "How long before its deadline a tick stops claiming, in milliseconds; less than \
+     `DRAIN_TIMEOUT_MS`.",
+);
+pub(super) const CRON_SCOPE: Variable = Variable::new(
+    "CRON_SCOPE",
+    Kind::Word(&["stale", "all"]),
+    "stale",
+    "Which projects the nightly recompute takes: those never scored, with data newer than their \
+     score or scored too long ago, or `all`.",
+);
+pub(super) const CRON_MAX_AGE: Variable = Variable::new(
+    "CRON_MAX_AGE_DAYS",
+    Kind::Whole(1, 3650),
+    "7",
+    "From how many days on a score is too old: freshness decays by itself.",
+);
+pub(super) const CRON_MAX_WAITING: Variable = Variable::new(
+    "CRON_MAX_WAITING",
+    Kind::Whole(1, 10_000_000),
+    "100000",
+    "At so many waiting jobs the nightly recompute stops, to go on at its next tick: a million \
+     jobs take over 1 GB of Redis.",
+);
+
+/// Every variable, in the order of the documentation.
+pub const VARIABLES: &[&Variable] = &[
+    &REST_URL,
+    &REST_TOKEN,
+    &REDIS_URL,
+    &TRANSPORT,
+    &ALLOW_PLAINTEXT,
+    &PREFIX,
+    &DATABASE_URL,
+    &JWT_SECRET,
+    &PROCESSORS,
+    &CRON,
+    &EVENTS,
+    &SCHEDULERS,
+    &BATCH_SIZE,
+    &ATTEMPTS,
+    &BACKOFF,
+    &LOCK,
+    &KEEP_COMPLETED,
+    &KEEP_COMPLETED_SECONDS,
+    &KEEP_FAILED,
+    &KEEP_FAILED_SECONDS,
+    &DRAIN_TIMEOUT,
+    &DRAIN_MARGIN,
+    &CRON_SCOPE,
+    &CRON_MAX_AGE,
+    &CRON_MAX_WAITING,
+];
+
+/// The table of every variable, in Markdown.
+pub fn markdown() -> String {
+    let mut table =
+        String::from("| Variable | Default | Takes | Meaning |\n| --- | --- | --- | --- |\n");
+    for variable in VARIABLES {
+        let default = match variable.default {
+            "" => "none".to_owned(),
+            value => format!("`{value}`"),
+        };
+        let secret = if variable.secret { " Secret." } else { "" };
+        table.push_str(&format!(
+            "| `{}` | {default} | {} | {}{secret} |\n",
+            variable.name,
+            variable.accepts(),
+            variable.meaning
+        ));
+    }
+    table
+}
