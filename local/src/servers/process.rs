@@ -12,7 +12,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -95,6 +95,8 @@ pub(super) fn free_port() -> Result<u16, Error> {
 pub(super) struct Process {
     child: Child,
     stop: Stop,
+    /// Not left in `child`, whose `wait` would close it and so make the watcher remove the folder.
+    _pipe: Option<ChildStdin>,
 }
 
 impl Process {
@@ -134,8 +136,9 @@ impl Process {
         if let Some(account) = account {
             account.apply(&mut shell);
         }
-        let child = shell.spawn().map_err(Error::io(format!("starting {program}")))?;
-        Ok(Self { child, stop })
+        let mut child = shell.spawn().map_err(Error::io(format!("starting {program}")))?;
+        let pipe = child.stdin.take();
+        Ok(Self { child, stop, _pipe: pipe })
     }
 
     /// The server's process id.
