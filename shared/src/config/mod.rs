@@ -61,7 +61,8 @@ pub enum RedisConfig {
 }
 
 /// Which queue events we write (`ENABLE_QUEUE_EVENTS`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Events {
     /// None.
     Off,

@@ -11,8 +11,6 @@ pub struct NewJob {
     pub data: String,
     /// The options.
     pub opts: JobOptions,
-    /// A caller's key: a second add with the same key within its life answers the first one's job.
-    pub idempotency_key: Option<String>,
     /// When deduplicated against a job that waits in the prioritized or delayed set: move that job
     /// to `wait`, so that whoever asked by hand does not wait behind a night's jobs.
     pub promote_duplicate: bool,
@@ -117,8 +115,6 @@ pub enum Outcome {
     Deduplicated,
     /// The job with the same deduplication id is being processed: it runs once more afterwards.
     AfterActive,
-    /// The idempotency key was seen before: the answer is the first one's.
-    Replayed,
 }
 
 /// Jobs per state.

@@ -1,12 +1,40 @@
-//! BullMQ's queue, in batches.
+//! BullMQ's queue, in batches: one script call adds, claims or settles many jobs.
+//!
+//! The layout in Redis is BullMQ's own (versions 5 and 6), so that its producers, workers and
+//! dashboards work on the same queue at the same time. What differs is the price: variadic
+//! commands over a whole batch, and one round trip where BullMQ needs one a job.
+//!
+//! - [`Queue::enqueue`]: [`NewJob`]s in, one [`Added`] each out.
+//! - [`Queue::peek`]: which states hold jobs, for one billed command.
+//! - [`Queue::claim`], [`Queue::settle`], [`Queue::settle_and_claim`]: the work.
+//! - [`Queue::recover`]: jobs whose owner died go back.
+//! - [`Queue::counts`], [`Queue::job`]: looking in from outside.
 
+mod claim;
+mod enqueue;
+mod inspect;
 mod job;
+mod keys;
+mod options;
+mod peek;
+mod policy;
+mod recover;
+mod replay;
+mod scripts;
+mod settle;
 
+pub use claim::{Claim, ClaimRequest, ClaimStatus, ClaimedJob};
+pub use inspect::{JobState, JobView};
 pub use job::{Added, Backoff, Counts, Deduplication, JobOptions, KeepJobs, NewJob, Outcome};
+pub use peek::Occupied;
+pub use policy::{Ending, StoredOptions};
+pub use recover::Recovered;
+pub use settle::{Code, Settled, Settlement};
 
 use crate::clock::Clock;
 use crate::config::QueueConfig;
-use crate::redis::{self, Redis};
+use crate::redis::{self, Redis, Value};
+use keys::Keys;
 
 /// Why a queue operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -22,31 +50,60 @@ pub enum Error {
         /// What is wrong and how to mend it.
         reason: String,
     },
-    /// The queue holds something that is not of BullMQ's form.
-    #[error("{0}")]
-    Protocol(String),
+    /// A script answered something that is not of its form.
+    #[error("{0} answered something that this version does not understand")]
+    Protocol(&'static str),
 }
 
-/// One queue on one Redis. Cheap to clone.
+/// One queue on one Redis. Clones share the connection and its meter.
 #[derive(Clone, Debug)]
-pub struct Queue {}
+pub struct Queue {
+    redis: Redis,
+    keys: Keys,
+    config: QueueConfig,
+    clock: Clock,
+}
 
 impl Queue {
-    /// The queue that `config` names.
-    pub fn new(_redis: Redis, _config: &QueueConfig, _clock: Clock) -> Self {
-        todo!()
+    /// The queue that `config` names, on `redis`.
+    pub fn new(redis: Redis, config: &QueueConfig, clock: Clock) -> Self {
+        Self { redis, keys: Keys::new(&config.prefix, &config.name), config: config.clone(), clock }
     }
 
-    /// Adds jobs, in order, in one script call a chunk; one answer per job, in order.
+    /// The same queue over another handle of the client (its own meter or deadline).
+    #[must_use]
+    pub fn over(&self, redis: Redis) -> Self {
+        Self { redis, ..self.clone() }
+    }
+
+    /// The client under the queue.
+    pub fn redis(&self) -> &Redis {
+        &self.redis
+    }
+
+    /// The settings that the queue was made with.
+    pub fn config(&self) -> &QueueConfig {
+        &self.config
+    }
+
+    /// Notes that a tick did work at this moment: a key that lives for a day. One command.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when BullMQ would refuse a job; then nothing was written.
-    pub async fn enqueue(&self, _jobs: &[NewJob]) -> Result<Vec<Added>, Error> {
-        todo!()
+    /// [`Error::Redis`].
+    pub async fn beat(&self) -> Result<(), Error> {
+        let now = self.clock.now_ms().to_string();
+        let command = redis::Command::new("SET")
+            .arg(self.keys.own("heartbeat"))
+            .arg(now)
+            .arg("EX")
+            .arg("86400")
+            .replay_safe();
+        self.redis.call(command).await?;
+        Ok(())
     }
+}
 
-    /// How many jobs are in each state.
-    pub async fn counts(&self) -> Result<Counts, Error> {
-        todo!()
-    }
+/// Strings out of an array answer.
+fn strings(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
 }

@@ -75,7 +75,6 @@ pub fn recompute_job(data: &JobData, config: &QueueConfig) -> NewJob {
             remove_on_fail: Some(keep(config.keep_failed)),
             ..JobOptions::default()
         },
-        idempotency_key: None,
         promote_duplicate: !scheduled,
     }
 }

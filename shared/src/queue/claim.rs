@@ -1,0 +1,190 @@
+//! Claiming: waiting jobs become active under one lock token.
+
+use serde::Serialize;
+
+use super::policy::StoredOptions;
+use super::replay::nonce;
+use super::scripts::CLAIM;
+use super::{Error, Queue, strings};
+use crate::config::Events;
+use crate::redis::Value;
+
+/// How much to claim, and where to look.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimRequest {
+    /// Jobs at most.
+    pub count: u32,
+    /// Promote due delayed jobs first. `false` saves two commands where there are none.
+    pub delayed: bool,
+    /// Take prioritized jobs after those in `wait`. `false` saves two commands where there are none.
+    pub prioritized: bool,
+}
+
+/// What a claim gave.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The lock token of all its jobs; new for every claim.
+    pub token: String,
+    /// The jobs, in the order in which they waited.
+    pub jobs: Vec<ClaimedJob>,
+    /// Ids that stood in the queue without a job behind them; they are gone from it now.
+    pub missing: Vec<String>,
+    /// Why there are no more.
+    pub status: ClaimStatus,
+}
+
+/// Why a claim gave what it gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimStatus {
+    /// There were jobs; there may be more.
+    Claimed,
+    /// Nothing waits. The time at which the next delayed job falls due, if the claim looked there
+    /// and found one: milliseconds since the epoch.
+    Empty {
+        /// See above.
+        next_due_ms: Option<i64>,
+    },
+    /// The queue is paused.
+    Paused,
+    /// As many jobs are active as the queue's own limit allows.
+    Full,
+    /// The queue's rate limit is used up.
+    Limited {
+        /// Milliseconds until it is renewed.
+        wait_ms: i64,
+    },
+}
+
+/// One claimed job, as it stood before the claim.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimedJob {
+    /// Its id.
+    pub id: String,
+    /// BullMQ's job name.
+    pub name: String,
+    /// JSON text.
+    pub data: String,
+    /// What its producer asked for.
+    pub opts: StoredOptions,
+    /// When it was added: milliseconds since the epoch.
+    pub timestamp_ms: i64,
+    /// 0: none.
+    pub priority: u32,
+    /// Attempts that ended.
+    pub attempts_made: u32,
+    /// Times it was given back because its owner died.
+    pub stalled: u32,
+    /// Its deduplication id.
+    pub deduplication_id: Option<String>,
+    /// The key of its parent in a flow.
+    pub parent_key: Option<String>,
+    /// The scheduler that made it.
+    pub scheduler_id: Option<String>,
+    /// A reason for which it must fail without being run.
+    pub deferred_failure: Option<String>,
+    /// One entry a failed attempt, oldest first.
+    pub stacktrace: Vec<String>,
+}
+
+#[derive(Clone, Serialize)]
+pub(super) struct Args<'a> {
+    token: &'a str,
+    count: u32,
+    #[serde(rename = "lockMs")]
+    lock_ms: u64,
+    delayed: bool,
+    prioritized: bool,
+    again: bool,
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    events: Events,
+    claim: Args<'a>,
+}
+
+impl Queue {
+    /// Claims up to `request.count` jobs in one round trip.
+    ///
+    /// # Errors
+    /// [`Error::Redis`]. When the answer is lost, the call is repeated and finds what it took.
+    pub async fn claim(&self, request: ClaimRequest) -> Result<Claim, Error> {
+        let token = nonce();
+        let keys = self.keys.fixed(&token);
+        let answer = self
+            .run(&CLAIM, &keys, |again| Call {
+                events: self.config.events,
+                claim: self.claim_args(&token, request, again),
+            })
+            .await?;
+        parse(token, &answer).ok_or(Error::Protocol(CLAIM.name))
+    }
+
+    pub(super) fn claim_args<'a>(
+        &self,
+        token: &'a str,
+        request: ClaimRequest,
+        again: bool,
+    ) -> Args<'a> {
+        Args {
+            token,
+            count: request.count,
+            lock_ms: u64::try_from(self.config.lock.as_millis()).unwrap_or(u64::MAX),
+            delayed: request.delayed,
+            prioritized: request.prioritized,
+            again,
+        }
+    }
+}
+
+/// Reads `{jobs, missing, status, ms}`.
+pub(super) fn parse(token: String, answer: &[Value]) -> Option<Claim> {
+    let [jobs, missing, status, ms] = answer else { return None };
+    let ms = ms.as_int().or_else(|| ms.as_str()?.parse().ok())?;
+    Some(Claim {
+        token,
+        jobs: jobs.as_array()?.iter().map(job).collect::<Option<_>>()?,
+        missing: strings(missing)?,
+        status: match status.as_str()? {
+            "claimed" => ClaimStatus::Claimed,
+            "empty" => ClaimStatus::Empty { next_due_ms: (ms > 0).then_some(ms) },
+            "paused" => ClaimStatus::Paused,
+            "full" => ClaimStatus::Full,
+            "limited" => ClaimStatus::Limited { wait_ms: ms },
+            _ => return None,
+        },
+    })
+}
+
+/// Reads one job: its id, then the fields in the order of parts/claim.lua.
+fn job(value: &Value) -> Option<ClaimedJob> {
+    let fields = value.as_array()?;
+    // A field that is not UTF-8 cannot be one that BullMQ wrote; read what can be read of it.
+    let text = |i: usize| match fields.get(i) {
+        Some(Value::Bytes(bytes)) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Some(Value::Int(n)) => Some(n.to_string()),
+        _ => None,
+    };
+    let number = |i: usize| text(i).and_then(|t| t.parse::<f64>().ok());
+    // `as` saturates, which is the right reading of an absurd counter.
+    let count = |i: usize| number(i).unwrap_or(0.0) as u32;
+    Some(ClaimedJob {
+        id: text(0)?,
+        name: text(1).unwrap_or_default(),
+        data: text(2).unwrap_or_else(|| "{}".to_owned()),
+        opts: StoredOptions::parse(text(3).as_deref().unwrap_or("{}")),
+        timestamp_ms: number(4).unwrap_or(0.0) as i64,
+        priority: count(5),
+        attempts_made: if fields.get(8).is_some_and(|v| *v != Value::Nil) {
+            count(8)
+        } else {
+            count(7)
+        },
+        stalled: count(9),
+        deduplication_id: text(10),
+        parent_key: text(11),
+        scheduler_id: text(12),
+        deferred_failure: text(13),
+        stacktrace: text(14).and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,96 @@
+--[[ Part: moves up to `c.count` jobs from waiting to active under one lock token.
+c = {token, count, lockMs, name?, max?, duration?, delayed: bool, prioritized: bool, again: bool}
+Answers {jobs, missing, status, ms}: a job is {id, field values in the order of FIELDS}; missing are
+ids without a hash, dropped; status says why nothing more was claimed; ms belongs to status. ]]
+local FIELDS = {'name', 'data', 'opts', 'timestamp', 'priority', 'ats', 'atm', 'attemptsMade', 'stc', 'deid',
+  'parentKey', 'rjk', 'defa', 'stacktrace'}
+local function read(id)
+  local job, known = r('HMGET', P .. id, unpack(FIELDS)), false
+  for _, value in ipairs(job) do known = known or value end
+  return known and {id, unpack(job, 1, #FIELDS)}
+end
+-- The jobs that an earlier run with this token took, when its answer was lost.
+local function mine(token)
+  local found, all = {}, r('LRANGE', active, 0, -1)
+  for from = 1, #all, 1000 do
+    local locks = {}
+    for i = from, math.min(from + 999, #all) do push(locks, P .. all[i] .. ':lock') end
+    for i, held in ipairs(r('MGET', unpack(locks))) do
+      if held == token then table.insert(found, 1, read(all[from + i - 1])) end
+    end
+  end
+  return found
+end
+local function promote()
+  local due = r('ZRANGEBYSCORE', delayed, 0, int((now + 1) * 4096 - 1), 'LIMIT', 0, 1000)
+  if #due == 0 then return end
+  many('ZREM', delayed, due)
+  for _, id in ipairs(due) do
+    local priority = r('HGET', P .. id, 'priority')
+    if priority or r('EXISTS', P .. id) == 1 then
+      if (tonumber(priority) or 0) > 0 then toPrioritized(id, priority) else push(lefts, id) end
+      if a.events == 'all' then event(false, 'waiting', 'jobId', id, 'prev', 'delayed') end
+      r('HSET', P .. id, 'delay', 0)
+    end
+  end
+  flush()
+end
+local function claim(c)
+  if c.again then
+    local found = mine(c.token)
+    if #found > 0 then return found, {}, 'claimed', 0 end
+  end
+  if c.delayed then promote() end
+  local count, max = math.min(c.count, room), tonumber(m[3]) or c.max
+  if max then
+    local used = tonumber(r('GET', limiter) or 0)
+    if used >= max then
+      local ms = r('PTTL', limiter)
+      if ms > 0 then return {}, {}, 'limited', ms end
+      if ms == 0 then r('DEL', limiter) end
+      used = 0
+    end
+    count = math.min(count, max - used)
+  end
+  if blocked then return {}, {}, m[1] and 'paused' or 'full', 0 end
+  local taken = {}
+  for _, id in ipairs(r('RPOP', wait, int(count)) or {}) do
+    -- BullMQ before version 5 kept its markers in here.
+    if string.sub(id, 1, 2) ~= '0:' then push(taken, id) end
+  end
+  if c.prioritized and #taken < count then
+    local popped = r('ZPOPMIN', prioritized, int(count - #taken))
+    if #popped / 2 < count - #taken then r('DEL', pc) end
+    for i = 1, #popped, 2 do push(taken, popped[i]) end
+  end
+  local jobs, alive, missing, counted = {}, {}, {}, 0
+  for _, id in ipairs(taken) do
+    local job = read(id)
+    if job then
+      push(jobs, job)
+      push(alive, id)
+      if not job[14] then counted = counted + 1 end
+    else
+      push(missing, id)
+    end
+  end
+  if #alive > 0 then
+    many('LPUSH', active, alive)
+    if max and counted > 0 and r('INCRBY', limiter, counted) == counted then
+      r('PEXPIRE', limiter, int(math.floor(math.abs(c.duration or m[4] or 0))))
+    end
+    for _, job in ipairs(jobs) do
+      local key = P .. job[1]
+      r('SET', key .. ':lock', c.token, 'PX', int(c.lockMs))
+      local fields = {'processedOn', int(now), 'ats', int((tonumber(job[7]) or 0) + 1)}
+      if c.name then push(fields, 'pb', c.name) end
+      r('HSET', key, unpack(fields))
+      if a.events == 'all' then event(false, 'active', 'jobId', job[1], 'prev', 'waiting') end
+    end
+    -- One marker wakes one sleeping worker; the claim is what wakes the next.
+    r('ZADD', marker, 0, '0')
+    return jobs, missing, 'claimed', 0
+  end
+  local first = c.delayed and r('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
+  return jobs, missing, 'empty', first and int(math.floor(tonumber(first) / 4096)) or 0
+end

@@ -1,0 +1,51 @@
+--[[ Part: puts waiting ids where BullMQ of either major will find them, in bulk.
+Pushes are collected and written by flush(): LPUSH and RPUSH work on opposite ends, so their order
+among each other does not matter. ]]
+local lefts, rights, ranks, dues, marked = {}, {}, {}, {}, false
+local dueScores = {}
+-- The list that takes waiting jobs. A paused queue keeps the one list it has, since BullMQ 5 renames
+-- `paused` over `wait` when it resumes, and a job in the other one would vanish.
+local function target()
+  if not m[1] then return wait end
+  if r('EXISTS', paused) == 1 then return paused end
+  if r('EXISTS', wait) == 1 then return wait end
+  return string.find(m[6] or '', '^bullmq:5') and paused or wait
+end
+local function toPrioritized(id, priority) push(ranks, {id, tonumber(priority)}) end
+-- 4096 places a millisecond keep jobs that fall due together in order.
+local function toDelayed(id, due)
+  local low, high = due * 4096, due * 4096 + 4095
+  local last = dueScores[due]
+  if not last then
+    local found = r('ZREVRANGEBYSCORE', delayed, int(high), int(low), 'WITHSCORES', 'LIMIT', 0, 1)
+    last = found[2] and tonumber(found[2]) or low - 1
+  end
+  dueScores[due] = math.min(last + 1, high)
+  push(dues, int(dueScores[due]), id)
+end
+local function mark()
+  if not blocked and not marked then
+    marked = true
+    r('ZADD', marker, 0, '0')
+  end
+end
+local function markDelayed()
+  local first = r('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  if first[2] then r('ZADD', marker, tonumber(first[2]) / 4096, '1') end
+end
+local function flush()
+  local list = (#lefts > 0 or #rights > 0) and target()
+  if #lefts > 0 then many('LPUSH', list, lefts) end
+  if #rights > 0 then many('RPUSH', list, rights) end
+  if #ranks > 0 then
+    local base, scored = r('INCRBY', pc, #ranks) - #ranks, {}
+    for i, x in ipairs(ranks) do push(scored, int(x[2] * 4294967296 + (base + i) % 4294967296), x[1]) end
+    many('ZADD', prioritized, scored)
+  end
+  if #lefts + #rights + #ranks > 0 then mark() end
+  if #dues > 0 then
+    many('ZADD', delayed, dues)
+    markDelayed()
+  end
+  lefts, rights, ranks, dues, dueScores = {}, {}, {}, {}, {}
+end

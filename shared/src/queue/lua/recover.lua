@@ -1,0 +1,36 @@
+--[[ Gives jobs whose owner died back to the queue: BullMQ's two-pass rule.
+KEYS  1-15 the queue's; 16 stalled-check
+ARGV  JSON {prefix, now, events: off|final|all, intervalMs, maxStalled}
+Answer {commands, recovered ids, failed ids}; the failed ones carry `defa` and are failed by whoever
+      claims them next
+Cost  2 when another peer checked within the interval; else about 8, and per stalled job about 3 ]]
+if r('EXISTS', KEYS[16]) == 1 then return {calls, {}, {}} end
+r('SET', KEYS[16], int(now), 'PX', int(a.intervalMs))
+local recovered, doomed = {}, {}
+local final = a.events ~= 'off'
+if final then r('XTRIM', events, 'MAXLEN', '~', m[5]) end
+local suspects = r('SMEMBERS', stalled)
+if #suspects > 0 then
+  r('DEL', stalled)
+  for _, id in ipairs(suspects) do
+    local key = P .. id
+    if r('EXISTS', key .. ':lock') == 0 and r('LREM', active, 1, id) > 0 then
+      local count = r('HINCRBY', key, 'stc', 1)
+      push(rights, id)
+      push(recovered, id)
+      if count > a.maxStalled then
+        local rjk = r('HGET', key, 'rjk')
+        local live = rjk and (r('EXISTS', P .. 'repeat:' .. rjk) == 1 or r('ZSCORE', P .. 'repeat', rjk))
+        if not live then
+          r('HSET', key, 'defa', 'job stalled more than allowable limit')
+          push(doomed, id)
+        end
+      end
+      if a.events == 'all' then event(false, 'waiting', 'jobId', id, 'prev', 'active') end
+      if final then event(false, 'stalled', 'jobId', id) end
+    end
+  end
+  flush()
+end
+many('SADD', stalled, r('LRANGE', active, 0, -1))
+return {calls, recovered, doomed}

@@ -1,0 +1,134 @@
+//! A producer's options as BullMQ stores them, and what BullMQ refuses.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::job::{Backoff, JobOptions, KeepJobs, NewJob};
+
+/// BullMQ's greatest priority: 2^21 - 1.
+const MAX_PRIORITY: u32 = 2_097_151;
+
+/// Why BullMQ would refuse `job`, and how to mend it.
+pub(super) fn refusal(job: &NewJob) -> Option<String> {
+    let opts = &job.opts;
+    if job.name.is_empty() {
+        return Some("the name is empty; give the job a name".to_owned());
+    }
+    if serde_json::from_str::<&serde_json::value::RawValue>(&job.data).is_err() {
+        return Some("the data is not JSON; pass JSON text".to_owned());
+    }
+    if opts.priority > MAX_PRIORITY {
+        return Some(format!("priority {} is above {MAX_PRIORITY}", opts.priority));
+    }
+    if let Some(id) = &opts.job_id
+        && let Some(reason) = id_refusal(id)
+    {
+        return Some(reason);
+    }
+    if opts.deduplication.as_ref().is_some_and(|d| d.id.is_empty()) {
+        return Some("the deduplication id is empty; give it one or leave it out".to_owned());
+    }
+    let (Some(Backoff::Fixed { jitter, .. }) | Some(Backoff::Exponential { jitter, .. })) =
+        &opts.backoff
+    else {
+        return None;
+    };
+    jitter
+        .is_some_and(|j| !(0.0..=1.0).contains(&j))
+        .then(|| "the backoff's jitter is outside 0 to 1".to_owned())
+}
+
+fn id_refusal(id: &str) -> Option<String> {
+    let integer = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
+    if id.is_empty() || integer {
+        return Some(format!(
+            "the custom id {id:?} is empty or an integer, as counted ids are; add a letter"
+        ));
+    }
+    if id.starts_with("0:") {
+        return Some("a custom id cannot start with 0:".to_owned());
+    }
+    if id.contains(':') && id.split(':').count() != 3 {
+        return Some("a custom id with : must have exactly three parts".to_owned());
+    }
+    None
+}
+
+/// BullMQ's options JSON: short keys, and only what was given.
+pub(super) fn stored(opts: &JobOptions) -> String {
+    let mut out = Map::new();
+    let mut put = |key: &str, value: Json| out.insert(key.to_owned(), value);
+    put("attempts", opts.attempts.into());
+    if let Some(backoff) = &opts.backoff {
+        put("backoff", backoff_json(backoff));
+    }
+    if opts.delay_ms > 0 {
+        put("delay", opts.delay_ms.into());
+    }
+    if opts.priority > 0 {
+        put("priority", opts.priority.into());
+    }
+    if opts.lifo {
+        put("lifo", true.into());
+    }
+    if let Some(id) = &opts.job_id {
+        put("jobId", id.as_str().into());
+    }
+    if let Some(timestamp) = opts.timestamp_ms {
+        put("timestamp", timestamp.into());
+    }
+    if let Some(keep) = opts.remove_on_complete {
+        put("removeOnComplete", keep_json(keep));
+    }
+    if let Some(keep) = opts.remove_on_fail {
+        put("removeOnFail", keep_json(keep));
+    }
+    if let Some(tm) = &opts.telemetry {
+        put("tm", tm.as_str().into());
+    }
+    if let Some(d) = &opts.deduplication {
+        let mut de = Map::new();
+        de.insert("id".to_owned(), d.id.as_str().into());
+        if let Some(ttl) = d.ttl_ms {
+            de.insert("ttl".to_owned(), ttl.into());
+        }
+        for (key, set) in [
+            ("extend", d.extend),
+            ("replace", d.replace),
+            ("keepLastIfActive", d.keep_last_if_active),
+        ] {
+            if set {
+                de.insert(key.to_owned(), true.into());
+            }
+        }
+        put("de", Json::Object(de));
+    }
+    Json::Object(out).to_string()
+}
+
+fn backoff_json(backoff: &Backoff) -> Json {
+    let (kind, delay, jitter) = match backoff {
+        Backoff::Fixed { delay_ms, jitter } => ("fixed", delay_ms, jitter),
+        Backoff::Exponential { delay_ms, jitter } => ("exponential", delay_ms, jitter),
+    };
+    let mut json = json!({"type": kind, "delay": delay});
+    if let Some(jitter) = jitter {
+        json["jitter"] = (*jitter).into();
+    }
+    json
+}
+
+fn keep_json(keep: KeepJobs) -> Json {
+    match keep {
+        KeepJobs::All => false.into(),
+        KeepJobs::None => true.into(),
+        KeepJobs::Bounded { count, age_s, limit } => {
+            let mut json = Map::new();
+            for (key, value) in [("count", count), ("age", age_s), ("limit", limit)] {
+                if let Some(value) = value {
+                    json.insert(key.to_owned(), value.into());
+                }
+            }
+            Json::Object(json)
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Which states hold jobs, for one billed command.
+
+use super::{Error, Queue};
+use crate::redis::Command;
+
+/// The states that hold at least one job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Occupied {
+    /// `wait`.
+    pub wait: bool,
+    /// `paused` (BullMQ 5 only).
+    pub paused: bool,
+    /// `prioritized`.
+    pub prioritized: bool,
+    /// `delayed`.
+    pub delayed: bool,
+    /// `active`.
+    pub active: bool,
+}
+
+impl Occupied {
+    /// No job in any of them.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    /// A job that could be claimed now, unless the queue is paused.
+    pub fn is_waiting(self) -> bool {
+        self.wait || self.prioritized
+    }
+}
+
+impl Queue {
+    /// Asks which states hold jobs.
+    ///
+    /// `EXISTS` counts a key as often as it is named. Naming the five keys 1, 2, 4, 8 and 16 times
+    /// makes the sum tell which of them exist, for the price of one command.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn peek(&self) -> Result<Occupied, Error> {
+        let mut command = Command::new("EXISTS").replay_safe();
+        for (bit, state) in
+            ["wait", "paused", "prioritized", "delayed", "active"].iter().enumerate()
+        {
+            for _ in 0..1_u32 << bit {
+                command = command.arg(self.keys.of(state));
+            }
+        }
+        let sum = self.redis.call(command).await?.as_int().ok_or(Error::Protocol("EXISTS"))?;
+        Ok(Occupied {
+            wait: sum & 1 != 0,
+            paused: sum & 2 != 0,
+            prioritized: sum & 4 != 0,
+            delayed: sum & 8 != 0,
+            active: sum & 16 != 0,
+        })
+    }
+}

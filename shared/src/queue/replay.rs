@@ -1,0 +1,50 @@
+//! Running a script whose answer may be lost: the second run is told so.
+
+use serde::Serialize;
+use tracing::warn;
+
+use super::{Error, Queue};
+use crate::redis::{ErrorKind, Script, Value};
+
+/// Times that a call whose answer was lost is sent again.
+const REPLAYS: u32 = 4;
+
+/// A random name for a call, a claim or a receipt: 128 bits.
+pub(super) fn nonce() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+/// What every script takes.
+#[derive(Serialize)]
+pub(super) struct Envelope<'a, A> {
+    pub(super) prefix: &'a str,
+    pub(super) now: i64,
+    #[serde(flatten)]
+    pub(super) args: A,
+}
+
+impl Queue {
+    /// Runs `script`; when the answer was lost, runs it again with the arguments that
+    /// `args(true)` gives, which make it answer what the first run did.
+    pub(super) async fn run<A: Serialize>(
+        &self,
+        script: &'static Script,
+        keys: &[String],
+        args: impl Fn(bool) -> A,
+    ) -> Result<Vec<Value>, Error> {
+        let now = self.clock.now_ms();
+        let mut replays = 0;
+        loop {
+            let envelope = Envelope { prefix: &self.keys.base, now, args: args(replays > 0) };
+            // Our own structs of strings and numbers always serialise.
+            let json = serde_json::to_vec(&envelope).map_err(|_| Error::Protocol(script.name))?;
+            match self.redis.run(script, keys, vec![json]).await {
+                Err(error) if *error.kind() == ErrorKind::Ambiguous && replays < REPLAYS => {
+                    replays += 1;
+                    warn!(script = script.name, replays, "answer lost, asking again");
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+}

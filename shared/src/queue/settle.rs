@@ -1,0 +1,253 @@
+//! Settling: a batch of claimed jobs ends, each in its own way.
+
+use serde::Serialize;
+
+use super::claim::{self, Claim, ClaimRequest, ClaimedJob};
+use super::job::KeepJobs;
+use super::policy::Ending;
+use super::replay::nonce;
+use super::scripts::{SETTLE, SETTLE_AND_CLAIM};
+use super::{Error, Queue};
+use crate::config::Events;
+use crate::redis::Value;
+
+/// How one job ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Settlement {
+    /// It worked; the return value as JSON text.
+    Complete(String),
+    /// It did not work; its own options decide whether it is tried again.
+    Failed(String),
+    /// It can never work: no more tries, whatever its options say.
+    Unrecoverable(String),
+    /// It was not tried: it goes back to the front of the queue and no attempt is counted.
+    Release,
+}
+
+/// What Redis said to one settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// Completed.
+    Completed,
+    /// Failed for good.
+    Failed,
+    /// Waits for another try.
+    Retried,
+    /// Waits again, no attempt counted.
+    Released,
+    /// Not settled: the job is not ours any more (BullMQ's code, -1 to -9), its result is dropped.
+    Refused(i64),
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default)]
+pub struct Settled {
+    /// One a job, in order.
+    pub codes: Vec<Code>,
+    /// Jobs that a duplicate had asked for while theirs was active; they wait now.
+    pub requeued: u64,
+}
+
+#[derive(Serialize)]
+struct Keep {
+    /// -1: all, 0: none.
+    count: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+}
+
+impl From<Option<KeepJobs>> for Keep {
+    fn from(keep: Option<KeepJobs>) -> Self {
+        match keep {
+            None | Some(KeepJobs::All) => Self { count: -1, age: None, limit: None },
+            Some(KeepJobs::None) => Self { count: 0, age: None, limit: None },
+            Some(KeepJobs::Bounded { count, age_s, limit }) => Self {
+                count: count.map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX)),
+                age: age_s,
+                limit,
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "act", rename_all = "lowercase")]
+enum Act {
+    Complete { value: String, keep: Keep, atm: u32 },
+    Fail { value: String, stack: String, keep: Keep, atm: u32, attempts: u32 },
+    Retry { value: String, stack: String, atm: u32, delay: u64, priority: u32, lifo: bool },
+    Release { priority: u32 },
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    id: &'a str,
+    #[serde(flatten)]
+    act: Act,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deid: Option<&'a str>,
+    last: bool,
+}
+
+#[derive(Serialize)]
+struct Args<'a> {
+    token: &'a str,
+    jobs: &'a [Item<'a>],
+    #[serde(rename = "receiptMs")]
+    receipt_ms: u64,
+    again: bool,
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    events: Events,
+    settle: Args<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim: Option<claim::Args<'a>>,
+}
+
+impl Queue {
+    /// Settles jobs that were claimed under `token`, in one round trip.
+    ///
+    /// # Errors
+    /// [`Error::Redis`]. When the answer is lost, the call is repeated and answers the same.
+    pub async fn settle(
+        &self,
+        token: &str,
+        jobs: &[(ClaimedJob, Settlement)],
+    ) -> Result<Settled, Error> {
+        if jobs.is_empty() {
+            return Ok(Settled::default());
+        }
+        let (keys, items) = self.prepare(jobs);
+        let answer = self
+            .run(&SETTLE, &keys, |again| Call {
+                events: self.config.events,
+                settle: self.settle_args(token, &items, again),
+                claim: None,
+            })
+            .await?;
+        match answer.as_slice() {
+            [codes, requeued] => settled(&items, codes, requeued),
+            _ => None,
+        }
+        .ok_or(Error::Protocol(SETTLE.name))
+    }
+
+    /// Settles one batch and claims the next, in one round trip.
+    ///
+    /// # Errors
+    /// As [`Queue::settle`] and [`Queue::claim`].
+    pub async fn settle_and_claim(
+        &self,
+        token: &str,
+        jobs: &[(ClaimedJob, Settlement)],
+        request: ClaimRequest,
+    ) -> Result<(Settled, Claim), Error> {
+        if jobs.is_empty() {
+            return Ok((Settled::default(), self.claim(request).await?));
+        }
+        let next = nonce();
+        let (keys, items) = self.prepare(jobs);
+        let answer = self
+            .run(&SETTLE_AND_CLAIM, &keys, |again| Call {
+                events: self.config.events,
+                settle: self.settle_args(token, &items, again),
+                claim: Some(self.claim_args(&next, request, again)),
+            })
+            .await?;
+        match answer.as_slice() {
+            [codes, requeued, claimed @ ..] => {
+                settled(&items, codes, requeued).zip(claim::parse(next, claimed))
+            }
+            _ => None,
+        }
+        .ok_or(Error::Protocol(SETTLE_AND_CLAIM.name))
+    }
+
+    fn settle_args<'a>(&self, token: &'a str, jobs: &'a [Item<'a>], again: bool) -> Args<'a> {
+        Args {
+            token,
+            jobs,
+            receipt_ms: u64::try_from(self.config.lock.as_millis()).unwrap_or(u64::MAX),
+            again,
+        }
+    }
+
+    /// The keys and the items of a settle call.
+    fn prepare<'a>(&self, jobs: &'a [(ClaimedJob, Settlement)]) -> (Vec<String>, Vec<Item<'a>>) {
+        let mut keys = self.keys.fixed(&nonce());
+        for suffix in ["", ":lock", ":dependencies", ":unsuccessful"] {
+            keys.extend(jobs.iter().map(|(job, _)| self.keys.of(&format!("{}{suffix}", job.id))));
+        }
+        for id in jobs.iter().filter_map(|(job, _)| job.deduplication_id.as_ref()) {
+            keys.push(self.keys.of(&format!("de:{id}")));
+            keys.push(self.keys.of(&format!("dn:{id}")));
+        }
+        (keys, jobs.iter().map(|(job, settlement)| item(job, settlement)).collect())
+    }
+}
+
+fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Item<'a> {
+    let atm = job.attempts_made.saturating_add(1);
+    let act = match settlement {
+        Settlement::Complete(value) => {
+            Act::Complete { value: value.clone(), keep: job.opts.remove_on_complete.into(), atm }
+        }
+        Settlement::Failed(reason) => match job.opts.after_failure(atm, rand::random()) {
+            Ending::Retry(delay) => Act::Retry {
+                value: reason.clone(),
+                stack: stack(job, reason),
+                atm,
+                delay,
+                priority: job.priority,
+                lifo: job.opts.lifo,
+            },
+            Ending::Fail => fail(job, reason, atm),
+        },
+        Settlement::Unrecoverable(reason) => fail(job, reason, atm),
+        Settlement::Release => Act::Release { priority: job.priority },
+    };
+    Item {
+        id: &job.id,
+        act,
+        deid: job.deduplication_id.as_deref(),
+        last: job.opts.keep_last_if_active,
+    }
+}
+
+fn fail(job: &ClaimedJob, reason: &str, atm: u32) -> Act {
+    Act::Fail {
+        value: reason.to_owned(),
+        stack: stack(job, reason),
+        keep: job.opts.remove_on_fail.into(),
+        atm,
+        attempts: job.opts.attempts,
+    }
+}
+
+fn stack(job: &ClaimedJob, reason: &str) -> String {
+    let entries = job.opts.stacktrace(job.stacktrace.clone(), format!("Error: {reason}"));
+    serde_json::Value::from(entries).to_string()
+}
+
+fn settled(items: &[Item<'_>], codes: &Value, requeued: &Value) -> Option<Settled> {
+    let codes = codes.as_array()?;
+    (codes.len() == items.len()).then_some(())?;
+    let codes = items
+        .iter()
+        .zip(codes)
+        .map(|(item, code)| {
+            Some(match (code.as_int()?, &item.act) {
+                (0, Act::Complete { .. }) => Code::Completed,
+                (0, Act::Fail { .. }) => Code::Failed,
+                (0, Act::Retry { .. }) => Code::Retried,
+                (0, Act::Release { .. }) => Code::Released,
+                (code, _) => Code::Refused(code),
+            })
+        })
+        .collect::<Option<_>>()?;
+    Some(Settled { codes, requeued: u64::try_from(requeued.as_int()?).ok()? })
+}
