@@ -9,11 +9,14 @@ use super::tools;
 /// The same file that a person may use by hand.
 const COMPOSE: &str = include_str!("../../docker-compose.yml");
 
+/// The compose file's name in a server's folder, gone when its containers are.
+pub(super) const FILE: &str = "docker-compose.yml";
+
 /// Brings one service up, stays, and takes it down when asked to end. `$1` is the service, the rest
 /// the compose command.
 const ATTENDED: &str = r#"
 service=$1; shift
-trap '"$@" down --volumes --timeout 1; exit' TERM INT
+trap '"$@" down --volumes --timeout 1; rm docker-compose.yml; exit' TERM INT
 "$@" up --detach --wait "$service" & wait $! || { "$@" down --volumes; exit 1; }
 while :; do sleep 3600 & wait $!; done
 "#;
@@ -32,7 +35,7 @@ pub(super) fn attended(
     service: &str,
     settings: &[(&str, String)],
 ) -> Result<Command, Error> {
-    let file = folder.join("docker-compose.yml");
+    let file = folder.join(FILE);
     std::fs::write(&file, COMPOSE).map_err(Error::io("writing docker-compose.yml"))?;
     let plugin = tools::run(Command::new("docker").args(["compose", "version"])).is_ok();
     let compose: &[&str] = if plugin { &["docker", "compose"] } else { &["docker-compose"] };

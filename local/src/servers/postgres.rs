@@ -121,7 +121,7 @@ impl PostgresServer {
         let folder = process::folder("deo-postgres-", account.as_ref())?;
         let password = Alphanumeric.sample_string(&mut rand::rng(), 24);
         let mut server = Self { process: None, folder, way, account, password, port: 0 };
-        server.prepare()?;
+        server.prepare().await?;
         for attempt in 1.. {
             server.port = process::free_port()?;
             match server.launch().await {
@@ -180,7 +180,7 @@ impl PostgresServer {
     }
 
     /// Makes the data folder.
-    fn prepare(&mut self) -> Result<(), Error> {
+    async fn prepare(&mut self) -> Result<(), Error> {
         let Some(bin) = self.readable_bin()? else { return Ok(()) };
         let password = self.folder.path().join("password");
         fs::write(&password, &self.password).map_err(Error::io("writing a password file"))?;
@@ -189,12 +189,15 @@ impl PostgresServer {
                 .map_err(Error::io("giving the password file to an unprivileged account"))?;
         }
         // C.UTF-8 is what Neon has; a system without that locale falls back to plain C.
-        let made = self.initdb(&bin, "C.UTF-8").or_else(|_| self.initdb(&bin, "C"));
+        let made = match self.initdb(&bin, "C.UTF-8").await {
+            Ok(()) => Ok(()),
+            Err(_) => self.initdb(&bin, "C").await,
+        };
         fs::remove_file(&password).map_err(Error::io("removing a password file"))?;
         made
     }
 
-    fn initdb(&self, bin: &Path, locale: &str) -> Result<(), Error> {
+    async fn initdb(&self, bin: &Path, locale: &str) -> Result<(), Error> {
         let mut command = self.command(&bin.join("initdb"));
         command
             .args(["--username=postgres", "--auth=password", "--encoding=UTF8", "--no-sync"])
@@ -202,10 +205,17 @@ impl PostgresServer {
             .arg(format!("--pwfile={}", self.folder.path().join("password").display()))
             .arg("--pgdata")
             .arg(self.data());
-        if let Some(account) = &self.account {
-            account.apply(&mut command);
+        let folder = self.folder.path();
+        let account = self.account.as_ref();
+        let ended = Process::spawn(&command, folder, account, Stop::Kill)?
+            .wait()
+            .await
+            .map_err(Error::io("waiting for initdb"))?;
+        if ended.success() {
+            return Ok(());
         }
-        tools::run(command.current_dir(self.folder.path()))
+        let reason = format!("it ended with {ended}");
+        Err(Error::Start { program: "initdb".to_owned(), reason, log: process::log_tail(folder) })
     }
 
     /// The programs' folder, where the account that runs them can read it: the workspace may lie in a

@@ -18,22 +18,25 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 use super::account::Account;
+use super::docker;
 use super::error::Error;
 
-/// `$1` is the folder to remove, `$2` the signal that stops the server, the rest is the server's
-/// command line. `$$` is the server's number, since `exec` keeps it. The watcher is forked twice so that
-/// the server does not find a child that it never had.
+/// `$1` is the folder to remove, `$2` the signal that stops the server, `$3` a file that is there until
+/// the server has stopped (a dead process may keep its number until someone asks for it), the rest is
+/// the server's command line. `$$` is the server's number, since `exec` keeps it. The watcher is forked
+/// twice so that the server does not find a child that it never had.
 const WATCHED: &str = r#"
-folder=$1 signal=$2; shift 2
+folder=$1 signal=$2 busy=$3; shift 3
 exec 3<&0
 ( (
   trap '' INT TERM QUIT HUP
   read -r _ <&3
   kill -s "$signal" $$
   tries=0
-  while kill -0 $$ && [ $tries -lt 200 ]; do sleep 0.1; tries=$((tries + 1)); done
+  while kill -0 $$ && [ -e "$busy" ] && [ $tries -lt 200 ]; do sleep 0.1; tries=$((tries + 1)); done
   kill -s KILL $$
   rm -rf "$folder"
 ) >/dev/null 2>&1 & )
@@ -52,19 +55,13 @@ pub(super) enum Stop {
 }
 
 impl Stop {
-    fn name(self) -> &'static str {
+    /// The shell's name of the signal, the signal, and the file that is there until the server has
+    /// stopped.
+    fn parts(self) -> (&'static str, Signal, &'static str) {
         match self {
-            Self::Kill => "KILL",
-            Self::Quit => "QUIT",
-            Self::Term => "TERM",
-        }
-    }
-
-    fn signal(self) -> Signal {
-        match self {
-            Self::Kill => Signal::KILL,
-            Self::Quit => Signal::QUIT,
-            Self::Term => Signal::TERM,
+            Self::Kill => ("KILL", Signal::KILL, "none"),
+            Self::Quit => ("QUIT", Signal::QUIT, "data/postmaster.pid"),
+            Self::Term => ("TERM", Signal::TERM, docker::FILE),
         }
     }
 }
@@ -119,7 +116,7 @@ impl Process {
         shell
             .args(["-c", WATCHED, "sh"])
             .arg(folder)
-            .arg(stop.name())
+            .args([stop.parts().0, stop.parts().2])
             .arg(command.get_program())
             .args(command.get_args())
             .current_dir(folder)
@@ -146,6 +143,16 @@ impl Process {
         self.child.id()
     }
 
+    /// Waits for the end of a command that ends by itself.
+    pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
+        loop {
+            match self.child.try_wait()? {
+                Some(status) => return Ok(status),
+                None => sleep(Duration::from_millis(5)).await,
+            }
+        }
+    }
+
     /// How it ended, if it did.
     pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
@@ -155,7 +162,7 @@ impl Process {
         let pid = Pid::from_child(&self.child);
         if matches!(self.child.try_wait(), Ok(None)) {
             // Errors mean that it has just ended by itself, which is what we want.
-            let _ = kill_process(pid, self.stop.signal());
+            let _ = kill_process(pid, self.stop.parts().1);
             let patience = Instant::now() + Duration::from_secs(20);
             while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < patience {
                 thread::sleep(Duration::from_millis(5));
