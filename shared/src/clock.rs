@@ -1,8 +1,12 @@
 //! The time, as a parameter: tests set it, production reads the system's.
 
+mod iso8601;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use iso8601::{from_iso8601, to_iso8601};
 
 /// A source of the current time, cheap to clone.
 #[derive(Clone, Debug, Default)]

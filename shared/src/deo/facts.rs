@@ -1,0 +1,73 @@
+//! What of a row counts for the score.
+
+use super::Issues;
+
+/// A crawled page, reduced. *Present* means not null and not empty; white space alone is present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageFacts {
+    /// The HTTP status.
+    pub status_code: i32,
+    /// The title is present.
+    pub has_title: bool,
+    /// The meta description is present.
+    pub has_meta_description: bool,
+    /// The first heading is present.
+    pub has_h1: bool,
+    /// The crawl's count of words; `None` when it took none.
+    pub word_count: Option<i64>,
+    /// What the crawl complained of.
+    pub issues: Issues,
+    /// See [`is_navigational`](super::is_navigational).
+    pub navigational: bool,
+    /// When the page was crawled, in milliseconds since the Unix epoch.
+    pub scanned_at_ms: i64,
+}
+
+impl PageFacts {
+    /// Reached without an error.
+    pub(super) fn healthy(&self) -> bool {
+        (200..400).contains(&self.status_code)
+            && !self.issues.http_error
+            && !self.issues.fetch_error
+    }
+
+    /// Flagged as thin, or counted as short.
+    pub(super) fn thin(&self) -> bool {
+        self.issues.thin_content || self.word_count.is_some_and(|words| words < 150)
+    }
+
+    pub(super) fn very_short(&self) -> bool {
+        self.word_count.is_some_and(|words| words < 100)
+    }
+
+    /// The words that averages count; `None` leaves the page out of them.
+    pub(super) fn words(&self) -> Option<i64> {
+        self.word_count.filter(|&words| words > 0)
+    }
+
+    /// Lacks one of the texts that describe a page.
+    pub(super) fn lacks_text(&self) -> bool {
+        !(self.has_title && self.has_meta_description && self.has_h1)
+    }
+}
+
+/// A product, reduced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProductFacts {
+    /// The SEO title, or else the title, is more than white space. An empty SEO title does not
+    /// fall back to the title.
+    pub has_title: bool,
+    /// The same for the description.
+    pub has_description: bool,
+    /// The words of that description.
+    pub words: u64,
+    /// When the product was last synced, in milliseconds since the Unix epoch.
+    pub last_synced_at_ms: i64,
+}
+
+impl ProductFacts {
+    /// Has both texts.
+    pub(super) fn described(&self) -> bool {
+        self.has_title && self.has_description
+    }
+}

@@ -1,0 +1,165 @@
+//! From signals to scores of 0 to 100.
+
+use serde::Serialize;
+
+use super::{Metadata, Signals};
+
+/// The canonical model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct V1 {
+    /// The project's score.
+    pub overall: u8,
+    /// Coverage, depth and freshness.
+    pub content: u8,
+    /// Coverage, accuracy and linkage of entities.
+    pub entities: u8,
+    /// Crawl health, speed and indexability.
+    pub technical: u8,
+    /// Presence in results, answers and navigation.
+    pub visibility: u8,
+}
+
+/// The model that explains the first; it is stored in a snapshot's metadata only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct V2 {
+    /// The weighted sum of the components.
+    pub overall: u8,
+    /// How well entities are described.
+    pub entity_strength: u8,
+    /// How well pages meet what people search for.
+    pub intent_match: u8,
+    /// How well pages answer questions.
+    pub answerability: u8,
+    /// How visible pages are to answer engines.
+    pub ai_visibility: u8,
+    /// How complete and recent content is.
+    pub content_completeness: u8,
+    /// How sound the site is.
+    pub technical_quality: u8,
+}
+
+/// A project's score.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Score {
+    /// What it is computed from.
+    pub signals: Signals,
+    /// The canonical model.
+    pub v1: V1,
+    /// The explaining model.
+    pub v2: V2,
+}
+
+impl Score {
+    /// Both models' view of `signals`.
+    pub fn of(signals: Signals) -> Self {
+        Self { v1: v1(&signals), v2: v2(&signals), signals }
+    }
+
+    /// What a snapshot keeps beside the numbers of v1.
+    pub fn metadata(&self) -> Metadata {
+        Metadata::of(self)
+    }
+}
+
+/// The canonical model's view of `s`. It reaches 95 at most: accuracy ends at 0.9, and speed is
+/// one half.
+pub fn v1(s: &Signals) -> V1 {
+    let content = component(&[s.content_coverage, s.content_depth, s.content_freshness]);
+    let entities = component(&[s.entity_coverage, s.entity_accuracy, s.entity_linkage]);
+    let technical = component(&[s.crawl_health, s.core_web_vitals, s.indexability]);
+    let visibility =
+        component(&[s.serp_presence, s.answer_surface_presence, s.brand_navigational_strength]);
+    let overall = overall_v1(content, entities, technical, visibility);
+    V1 { overall, content, entities, technical, visibility }
+}
+
+fn overall_v1(content: u8, entities: u8, technical: u8, visibility: u8) -> u8 {
+    weighted([(content, 0.30), (entities, 0.25), (technical, 0.25), (visibility, 0.20)])
+}
+
+/// The explaining model's view of `s`.
+pub fn v2(s: &Signals) -> V2 {
+    let entity_strength = component(&[
+        s.entity_coverage,
+        s.entity_accuracy,
+        s.entity_hint_coverage,
+        s.entity_structure_accuracy,
+        s.entity_linkage,
+        s.entity_linkage_density,
+    ]);
+    let intent_match = component(&[
+        s.content_coverage,
+        s.content_depth,
+        s.serp_presence,
+        s.answer_surface_presence,
+        s.brand_navigational_strength,
+    ]);
+    // Depth before coverage here, the other way round above: the order is part of the number.
+    let answerability = component(&[
+        s.content_depth,
+        s.content_coverage,
+        s.answer_surface_presence,
+        s.thin_content_quality,
+    ]);
+    let ai_visibility = component(&[
+        s.serp_presence,
+        s.answer_surface_presence,
+        s.brand_navigational_strength,
+        s.indexability,
+    ]);
+    let content_completeness =
+        component(&[s.content_coverage, s.content_depth, s.content_freshness, s.entity_coverage]);
+    let technical_quality = component(&[
+        s.crawl_health,
+        s.indexability,
+        s.html_structural_quality,
+        s.thin_content_quality,
+        s.core_web_vitals,
+    ]);
+    let mut v2 = V2 {
+        overall: 0,
+        entity_strength,
+        intent_match,
+        answerability,
+        ai_visibility,
+        content_completeness,
+        technical_quality,
+    };
+    v2.overall = weighted(v2.parts().map(|(_, score, weight)| (score, weight)));
+    v2
+}
+
+impl V2 {
+    /// The components in the model's order: key, score and weight.
+    pub(super) fn parts(&self) -> [(&'static str, u8, f64); 6] {
+        [
+            ("entityStrength", self.entity_strength, 0.20),
+            ("intentMatch", self.intent_match, 0.20),
+            ("answerability", self.answerability, 0.20),
+            ("aiVisibility", self.ai_visibility, 0.20),
+            ("contentCompleteness", self.content_completeness, 0.15),
+            ("technicalQuality", self.technical_quality, 0.05),
+        ]
+    }
+}
+
+/// The mean of `signals` as a score: summed left to right, divided, clamped, then scaled.
+fn component(signals: &[f64]) -> u8 {
+    let sum = signals.iter().fold(0.0, |sum, signal| sum + signal);
+    round(100.0 * (sum / signals.len() as f64).clamp(0.0, 1.0))
+}
+
+/// The sum of scores and their weights, left to right. 5 % of all tuples of v1 lie on an exact
+/// half, and some of those round down because the sum in doubles falls just below.
+fn weighted<const N: usize>(parts: [(u8, f64); N]) -> u8 {
+    round(parts.iter().fold(0.0, |sum, &(score, weight)| sum + f64::from(score) * weight))
+}
+
+/// Half up, as ECMAScript's `Math.round`. Adding one half and flooring is not that: it rounds the
+/// double just below 0.5 up.
+fn round(value: f64) -> u8 {
+    let floor = value.floor();
+    let rounded = if value - floor >= 0.5 { floor + 1.0 } else { floor };
+    rounded as u8
+}

@@ -1,0 +1,156 @@
+//! The platform's rows as JSON, and how each is reduced to facts.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
+
+use super::{Issues, PageFacts, ProductFacts, count_words, is_navigational, trim};
+use crate::clock::from_iso8601;
+
+/// A row of `"CrawlResult"`: a stored crawl of a page.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page {
+    /// The page's address, as it was crawled.
+    pub url: String,
+    /// The HTTP status.
+    #[serde(deserialize_with = "status")]
+    pub status_code: i32,
+    /// The title.
+    pub title: Option<String>,
+    /// The meta description.
+    pub meta_description: Option<String>,
+    /// The first heading.
+    pub h1: Option<String>,
+    /// The crawl's count of words.
+    #[serde(default, deserialize_with = "optional_integer")]
+    pub word_count: Option<i64>,
+    /// What the crawl complained of.
+    #[serde(default)]
+    pub issues: Issues,
+    /// When it was crawled, in milliseconds since the Unix epoch; ISO 8601 in JSON.
+    #[serde(rename = "scannedAt", deserialize_with = "instant")]
+    pub scanned_at_ms: i64,
+}
+
+impl Page {
+    /// What counts for the score.
+    pub fn facts(&self) -> PageFacts {
+        let present = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        PageFacts {
+            status_code: self.status_code,
+            has_title: present(&self.title),
+            has_meta_description: present(&self.meta_description),
+            has_h1: present(&self.h1),
+            word_count: self.word_count,
+            issues: self.issues,
+            navigational: is_navigational(&self.url),
+            scanned_at_ms: self.scanned_at_ms,
+        }
+    }
+}
+
+/// A row of `"Product"`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Product {
+    /// Its name in the shop.
+    pub title: String,
+    /// Its description in the shop; may hold HTML.
+    pub description: Option<String>,
+    /// The title for search engines. When it is not null it counts, even if it is empty.
+    pub seo_title: Option<String>,
+    /// The description for search engines. When it is not null it counts, even if it is empty.
+    pub seo_description: Option<String>,
+    /// When it was last synced, in milliseconds since the Unix epoch; ISO 8601 in JSON.
+    #[serde(rename = "lastSyncedAt", deserialize_with = "instant")]
+    pub last_synced_at_ms: i64,
+}
+
+impl Product {
+    /// What counts for the score.
+    pub fn facts(&self) -> ProductFacts {
+        let title = self.seo_title.as_ref().unwrap_or(&self.title);
+        let description = self.seo_description.as_ref().or(self.description.as_ref());
+        let words = description.map_or(0, |text| count_words(text));
+        ProductFacts {
+            has_title: !trim(title).is_empty(),
+            has_description: words > 0,
+            words,
+            last_synced_at_ms: self.last_synced_at_ms,
+        }
+    }
+}
+
+/// An ISO 8601 time as milliseconds since the Unix epoch: for `#[serde(deserialize_with)]`.
+///
+/// # Errors
+/// When the value is no string, or the string no such time.
+pub fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    deserializer.deserialize_str(Instant)
+}
+
+struct Instant;
+
+impl Visitor<'_> for Instant {
+    type Value = i64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time such as \"2026-01-31T12:00:00.000Z\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<i64, E> {
+        from_iso8601(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+    }
+}
+
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
+    let Integer(status) = Integer::deserialize(deserializer)?;
+    i32::try_from(status)
+        .map_err(|_| D::Error::invalid_value(Unexpected::Signed(status), &"a status of 32 bits"))
+}
+
+fn optional_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let integer = Option::<Integer>::deserialize(deserializer)?;
+    Ok(integer.map(|Integer(value)| value))
+}
+
+/// A whole number, however JSON writes it: `1000`, `1e3` and `1000.0` are the same.
+struct Integer(i64);
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(IntegerVisitor)
+    }
+}
+
+struct IntegerVisitor;
+
+impl Visitor<'_> for IntegerVisitor {
+    type Value = Integer;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number of at most 64 bits")
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Integer, E> {
+        Ok(Integer(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Integer, E> {
+        i64::try_from(value)
+            .map(Integer)
+            .map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Integer, E> {
+        // 2^63, the first double that i64 does not hold; -2^63 is one it does.
+        let end = -(i64::MIN as f64);
+        if value.fract() == 0.0 && (-end..end).contains(&value) {
+            Ok(Integer(value as i64))
+        } else {
+            Err(E::invalid_value(Unexpected::Float(value), &self))
+        }
+    }
+}
