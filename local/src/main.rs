@@ -1,2 +1,8 @@
-//! `deo`: the local command line.
-fn main() {}
+//! `deo`: the local command line. See `deo --help`.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    local::commands::main().await
+}

@@ -1,0 +1,64 @@
+//! The command line: one file a command, each with its arguments and one async `run`.
+//!
+//! A command answers an exit code (0: done; 1: done, but not all of it went well) or an error, which is
+//! printed and exits with 1. Wrong usage exits with 2.
+
+mod up;
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// What a command answers.
+pub type Outcome = Result<ExitCode, Box<dyn Error + Send + Sync>>;
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 failed (the reason is on stderr), 2 wrong usage.
+
+Every command reads the same environment variables as the functions do: REDIS_URL or
+UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, DATABASE_URL, JWT_SECRET and so on; see
+local/.env.example. RUST_LOG sets what is logged on stderr (default: warn).";
+
+/// DEO scores, recomputed from a BullMQ queue without a server.
+#[derive(Debug, Parser)]
+#[command(name = "deo", version, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(up::Args),
+}
+
+impl Command {
+    async fn run(self) -> Outcome {
+        match self {
+            Self::Up(args) => up::run(args).await,
+        }
+    }
+}
+
+/// Parses the command line, runs the command and turns its outcome into an exit code.
+pub async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    match cli.command.run().await {
+        Ok(code) => code,
+        Err(error) if reader_is_gone(error.as_ref()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("deo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether the output went into a pipe whose reader has seen enough, as in `deo score | head`.
+fn reader_is_gone(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,46 @@
+//! How results and progress look: tables on stdout, progress on stderr and only on a terminal.
+
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Writes one line to stdout. Unlike `println!`, a reader that has gone away is an error that ends
+/// the command quietly, not a panic.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn say(line: impl AsRef<str>) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{}", line.as_ref())
+}
+
+/// A table with a header; the columns whose numbers are in `right` are aligned to the right.
+pub fn table(header: &[&str], right: &[usize]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header);
+    for index in right {
+        if let Some(column) = table.column_mut(*index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// A bar for `total` steps of `what`; it shows itself only on a terminal.
+pub fn progress(total: u64, what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:<24} {bar:32} {human_pos}/{human_len} {eta:>4}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total).with_style(style).with_message(what)
+}
+
+/// A spinner for work of unknown length; it shows itself only on a terminal.
+pub fn spinner(what: impl Into<String>) -> ProgressBar {
+    let spinner = ProgressBar::new_spinner().with_message(what.into());
+    spinner.enable_steady_tick(Duration::from_millis(80));
+    spinner
+}
