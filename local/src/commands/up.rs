@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use serde::Serialize;
 use shared::config::ProcessEnv;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -12,39 +11,21 @@ use crate::terminal;
 
 /// Run Redis and Postgres on localhost until Ctrl-C
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// Print where everything is as one line of JSON.
-    #[arg(long)]
-    json: bool,
-}
+pub(super) struct Args {}
 
-/// Where everything is.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Places {
-    redis_url: String,
-    database_url: String,
-}
-
-pub(super) async fn run(args: Args) -> Outcome {
+pub(super) async fn run(_args: Args) -> Outcome {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let servers = tokio::select! {
+        servers = Servers::from_env_or_private(&ProcessEnv) => servers?,
+        _ = interrupt.recv() => return Ok(ExitCode::FAILURE),
+        _ = terminate.recv() => return Ok(ExitCode::FAILURE),
+    };
+    terminal::say(format!("REDIS_URL={}", servers.redis_url()))?;
+    terminal::say(format!("DATABASE_URL={}", servers.database_url()))?;
     tokio::select! {
-        outcome = serve(&args) => outcome,
-        _ = interrupt.recv() => Ok(ExitCode::SUCCESS),
-        _ = terminate.recv() => Ok(ExitCode::SUCCESS),
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
-}
-
-/// Serves until it is dropped.
-async fn serve(args: &Args) -> Outcome {
-    let servers = Servers::from_env_or_private(&ProcessEnv).await?;
-    let places = Places { redis_url: servers.redis_url(), database_url: servers.database_url() };
-    if args.json {
-        terminal::say(serde_json::to_string(&places)?)?;
-    } else {
-        terminal::say(format!("REDIS_URL={}", places.redis_url))?;
-        terminal::say(format!("DATABASE_URL={}", places.database_url))?;
-    }
-    std::future::pending().await
+    Ok(ExitCode::SUCCESS)
 }

@@ -8,11 +8,13 @@ use std::time::Duration;
 pub enum ErrorKind {
     /// A URL or a token that cannot work.
     Configuration,
+    /// A request that this transport cannot carry: too large, or not text. Nothing was sent.
+    Unsendable,
     /// The server refused the credentials or the permission.
     Authorization,
     /// A quota is used up: final until somebody raises it.
     Quota,
-    /// Too many requests for now.
+    /// Too many requests for now; nothing was executed.
     RateLimited,
     /// The server could not be reached, or answered that it cannot serve; nothing was executed.
     Unavailable,
@@ -20,7 +22,8 @@ pub enum ErrorKind {
     Timeout,
     /// The answer was not of the protocol's form.
     Protocol,
-    /// Redis itself refused the command; its code (`WRONGTYPE`, `NOPERM`, `OOM`, `ERR`, ...).
+    /// Redis itself refused the command; its code (`WRONGTYPE`, `OOM`, `ERR`, ...). A script that
+    /// answers with an error reply comes back as this, with the code that it chose.
     Server(String),
     /// The command was sent and its answer was lost: it may have been executed.
     Ambiguous,
@@ -43,11 +46,30 @@ pub enum Retry {
 pub struct Error {
     pub(crate) kind: ErrorKind,
     pub(crate) message: String,
+    pub(crate) retry: Retry,
 }
 
 impl Error {
+    /// An error after which nothing may be sent again.
+    pub(crate) fn never(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), retry: Retry::Never }
+    }
+
+    /// A URL or token that cannot work.
+    pub(crate) fn configuration(message: impl Into<String>) -> Self {
+        Self::never(ErrorKind::Configuration, message)
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
+    }
+
+    /// What may be done next, from the error's kind and from whether the command is replay-safe.
+    ///
+    /// The client has already done what its time budget allowed; this is for whoever has more
+    /// time, such as the next tick.
+    pub fn retry(&self) -> Retry {
+        self.retry
     }
 }

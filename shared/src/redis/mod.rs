@@ -1,88 +1,218 @@
 //! One client, two transports: Upstash's REST API and the Redis protocol.
+//!
+//! - [`Command`], [`Script`]: what is asked, and whether it may be asked twice;
+//! - [`Redis`]: asks it, alone, in a pipeline or in a transaction;
+//! - [`Value`], [`Error`]: what comes back, and what may be done next;
+//! - [`Usage`]: what it cost.
+//!
+//! Inside, a request goes through one loop (`delivery`) whatever the transport: it decides, from
+//! how a try failed and from what the commands declare, whether to send again, when, and for how
+//! long. Nothing that is not replay-safe is ever executed twice. The transports (`rest`, `tcp`)
+//! only try once and say how it went (`failure`).
 
+mod backoff;
+mod budget;
 mod command;
+mod delivery;
 mod error;
+mod failure;
+mod meter;
+mod plaintext;
+mod request;
+mod rest;
 mod script;
+mod tcp;
+mod transport;
 mod value;
 
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+pub use backoff::FullJitter;
+pub use budget::Limits;
 pub use command::Command;
 pub use error::{Error, ErrorKind, Retry};
+pub use meter::Usage;
 pub use script::Script;
 pub use value::Value;
 
+use self::budget::Budget;
+use self::delivery::{Answers, Delivery};
+use self::meter::Meter;
+use self::request::{Form, Request};
+use self::transport::Transport;
 use crate::config::RedisConfig;
-
-/// What a handle has used so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Commands that Upstash bills: each command, those inside scripts included.
-    pub billed: u64,
-    /// Requests sent to the server (a pipeline or a script is one).
-    pub round_trips: u64,
-}
 
 /// A client; clones share the connection and the meter.
 #[derive(Clone, Debug)]
-pub struct Redis {}
+pub struct Redis {
+    transport: Arc<Transport>,
+    meter: Arc<Meter>,
+    limits: Limits,
+    /// Set by [`Redis::until`]; without it each call has [`Limits::call`] for itself.
+    budget: Option<Arc<Budget>>,
+}
 
 impl Redis {
     /// A client for `config`. Opens no connection: the first command does.
     ///
     /// # Errors
     /// A configuration error, when the URL or the token cannot be used.
-    pub fn new(_config: &RedisConfig) -> Result<Self, Error> {
-        todo!()
+    pub fn new(config: &RedisConfig) -> Result<Self, Error> {
+        Self::with_limits(config, Limits::default())
+    }
+
+    /// As [`Redis::new`], with other time limits.
+    ///
+    /// # Errors
+    /// A configuration error, when the URL or the token cannot be used.
+    pub fn with_limits(config: &RedisConfig, limits: Limits) -> Result<Self, Error> {
+        let transport = match config {
+            RedisConfig::Rest { url, token, allow_plaintext } => {
+                Transport::Rest(rest::Rest::new(url, token, *allow_plaintext, limits)?)
+            }
+            RedisConfig::Tcp { url, allow_plaintext } => {
+                Transport::Tcp(tcp::Tcp::new(url, *allow_plaintext)?)
+            }
+        };
+        Ok(Self { transport: Arc::new(transport), meter: Arc::default(), limits, budget: None })
     }
 
     /// The same connection with a meter of its own, starting at zero.
     pub fn metered(&self) -> Self {
-        todo!()
+        Self { meter: Arc::default(), ..self.clone() }
     }
 
-    /// The same connection and meter; no call or replay through it goes past `deadline`.
-    pub fn until(&self, _deadline: tokio::time::Instant) -> Self {
-        todo!()
+    /// The same connection and meter; no call or replay through it goes past `deadline`, and all
+    /// its calls together spend at most a fifth of the time until then on waits and replays.
+    pub fn until(&self, deadline: Instant) -> Self {
+        Self { budget: Some(Arc::new(Budget::new(Instant::now(), deadline))), ..self.clone() }
     }
 
     /// What this handle's meter has counted.
     pub fn usage(&self) -> Usage {
-        todo!()
+        self.meter.usage()
     }
 
     /// `rest` or `tcp`.
     pub fn transport(&self) -> &'static str {
-        todo!()
+        self.transport.name()
+    }
+
+    /// The longest request that may be sent, in bytes: Upstash's limit. Longer ones are refused
+    /// over REST before they are sent; over TCP the server decides.
+    pub fn max_request_bytes() -> usize {
+        rest::MAX_REQUEST_BYTES
+    }
+
+    /// How many bytes `arg` takes in a request, to stay below [`Redis::max_request_bytes`].
+    pub fn request_bytes(arg: &[u8]) -> usize {
+        rest::encoded_len(arg)
+    }
+
+    /// How many bytes ([`Redis::request_bytes`]) are left for the arguments of a call of `script`
+    /// on `keys`.
+    pub fn room_for_args(script: &Script, keys: &[String]) -> usize {
+        // Brackets, the command's name and the number of keys.
+        let frame = 64;
+        let keys: usize = keys.iter().map(|key| Self::request_bytes(key.as_bytes())).sum();
+        let source = Self::request_bytes(script.source.as_bytes());
+        Self::max_request_bytes().saturating_sub(frame + keys + source)
     }
 
     /// Runs one command.
-    pub async fn call(&self, _command: Command) -> Result<Value, Error> {
-        todo!()
+    ///
+    /// # Errors
+    /// See [`ErrorKind`]; a command that Redis refuses comes back as [`ErrorKind::Server`].
+    pub async fn call(&self, command: Command) -> Result<Value, Error> {
+        self.call_request(&Request::single(command)).await
     }
 
     /// Runs commands in one round trip, not atomically; an item's own error does not stop the rest.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`]. The outer one concerns all items: none is known to have been executed.
     pub async fn pipeline(
         &self,
-        _commands: Vec<Command>,
+        commands: Vec<Command>,
     ) -> Result<Vec<Result<Value, Error>>, Error> {
-        todo!()
+        self.send_all(Form::Pipeline, commands).await
     }
 
     /// Runs commands as one MULTI/EXEC in one round trip.
+    ///
+    /// # Errors
+    /// The outer one says that the transaction was discarded (`EXECABORT`), or may have been. An
+    /// item's own error does not roll the others back.
     pub async fn transaction(
         &self,
-        _commands: Vec<Command>,
+        commands: Vec<Command>,
     ) -> Result<Vec<Result<Value, Error>>, Error> {
-        todo!()
+        self.send_all(Form::Transaction, commands).await
     }
 
     /// Runs one of our scripts: EVALSHA, then EVAL on NOSCRIPT. A script answers an array whose
     /// first element is how many commands it executed; that goes to the meter and the rest comes back.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`]. An error reply of the script is [`ErrorKind::Server`] with its code.
     pub async fn run(
         &self,
-        _script: &Script,
-        _keys: &[String],
-        _args: Vec<Vec<u8>>,
+        script: &Script,
+        keys: &[String],
+        args: Vec<Vec<u8>>,
     ) -> Result<Vec<Value>, Error> {
-        todo!()
+        let mut request = Request::single(script.by_sha1(keys, args));
+        let mut answer = self.call_request(&request).await;
+        if matches!(&answer, Err(error) if *error.kind() == ErrorKind::Server("NOSCRIPT".into())) {
+            // Nothing has run yet.
+            request.commands =
+                request.commands.into_iter().map(|command| script.with_source(command)).collect();
+            answer = self.call_request(&request).await;
+        }
+        let malformed = || {
+            let message =
+                format!("{request}: a script must answer an array that starts with a count");
+            Error::never(ErrorKind::Protocol, message)
+        };
+        let Value::Array(mut items) = answer? else { return Err(malformed()) };
+        let count = items.first().and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
+        self.meter.bill(count.ok_or_else(malformed)?);
+        items.remove(0);
+        Ok(items)
+    }
+
+    async fn call_request(&self, request: &Request) -> Result<Value, Error> {
+        let mut answers = self.send(request).await?;
+        answers.pop().unwrap_or_else(|| {
+            Err(Error::never(ErrorKind::Protocol, format!("{request}: no answer came back")))
+        })
+    }
+
+    async fn send_all(&self, form: Form, commands: Vec<Command>) -> Result<Answers, Error> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.send(&Request { form, commands }).await
+    }
+
+    async fn send(&self, request: &Request) -> Result<Answers, Error> {
+        let own;
+        let budget = match &self.budget {
+            Some(budget) => budget.as_ref(),
+            None => {
+                let now = Instant::now();
+                own = Budget::new(now, now + self.limits.call);
+                &own
+            }
+        };
+        let delivery = Delivery {
+            transport: &self.transport,
+            meter: &self.meter,
+            limits: self.limits,
+            budget,
+        };
+        delivery.send(request).await
     }
 }

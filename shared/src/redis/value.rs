@@ -14,6 +14,11 @@ pub enum Value {
 }
 
 impl Value {
+    /// Whether it is null.
+    pub fn is_nil(&self) -> bool {
+        *self == Self::Nil
+    }
+
     /// The integer, if it is one.
     pub fn as_int(&self) -> Option<i64> {
         match self {

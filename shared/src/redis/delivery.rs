@@ -1,0 +1,176 @@
+//! Sending a request until it is answered, or until sending again is not allowed.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{Instrument, Span};
+
+use super::backoff::FullJitter;
+use super::budget::{Budget, Limits, Retrying};
+use super::error::{Error, ErrorKind, Retry};
+use super::failure::{Failure, is_passing_refusal, refusal};
+use super::meter::Meter;
+use super::request::{Form, Request};
+use super::transport::{Items, Transport};
+use super::value::Value;
+
+/// The first ceiling of the backoff.
+const BACKOFF_BASE: Duration = Duration::from_millis(50);
+/// The last ceiling of the backoff.
+const BACKOFF_CAP: Duration = Duration::from_secs(2);
+
+/// The answers to a request's commands, in order.
+pub(super) type Answers = Vec<Result<Value, Error>>;
+
+/// What every request of a handle is sent with.
+pub(super) struct Delivery<'a> {
+    pub(super) transport: &'a Transport,
+    pub(super) meter: &'a Meter,
+    pub(super) limits: Limits,
+    pub(super) budget: &'a Budget,
+}
+
+impl Delivery<'_> {
+    /// Sends `request` and, where that is safe and time allows, sends it again.
+    ///
+    /// Safe means: nothing of it was sent, or the server said that it did not take it, or every
+    /// command of it is replay-safe. Waits and replays together take at most a fifth of the time
+    /// left.
+    pub(super) async fn send(&self, request: &Request) -> Result<Answers, Error> {
+        let span = tracing::info_span!(
+            "redis",
+            transport = self.transport.name(),
+            commands = request.titles(),
+            key = request.key(),
+            request_bytes = tracing::field::Empty,
+            response_bytes = tracing::field::Empty,
+            attempts = tracing::field::Empty,
+            latency_ms = tracing::field::Empty,
+        );
+        let started = Instant::now();
+        async {
+            let result = self.send_in_span(request).await;
+            let latency_ms = started.elapsed().as_secs_f64() * 1e3;
+            Span::current().record("latency_ms", latency_ms);
+            match &result {
+                Ok(_) => tracing::debug!("answered"),
+                Err(error) => tracing::debug!(kind = ?error.kind, "failed"),
+            }
+            result
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn send_in_span(&self, request: &Request) -> Result<Answers, Error> {
+        let title = request.to_string();
+        let replay_safe = request.replay_safe();
+        let fail = |failure: Failure| failure.into_error(&title, replay_safe, &request.commands);
+
+        let mut backoff = FullJitter::new(BACKOFF_BASE, BACKOFF_CAP, rand::random::<f64>);
+        let mut retrying: Option<Retrying<'_>> = None;
+        let mut left = self.budget.left(Instant::now());
+        let mut attempts = 0u32;
+        if left.is_zero() {
+            let message = format!("{title}: the time budget ran out before it was sent");
+            return Err(Error { kind: ErrorKind::Timeout, message, retry: Retry::After(None) });
+        }
+        loop {
+            attempts += 1;
+            Span::current().record("attempts", attempts);
+            let limits = Limits {
+                connect: self.limits.connect.min(left),
+                answer: self.limits.answer.min(left),
+                ..self.limits
+            };
+            let outcome = self
+                .transport
+                .exchange(request, limits)
+                .await
+                .and_then(|answers| sole_refusal(request, answers));
+            self.count(request, outcome.as_ref().err());
+            let failure = match outcome {
+                Ok(answer) => return items(request, answer),
+                Err(failure) => failure,
+            };
+            let Some(wait) = wait_before_replay(&failure, replay_safe, attempts, &mut backoff)
+            else {
+                return Err(fail(failure));
+            };
+            let now = Instant::now();
+            left = retrying.get_or_insert_with(|| self.budget.begin_retrying(now)).left(now);
+            if wait >= left {
+                return Err(fail(failure));
+            }
+            tracing::warn!(attempts, wait_ms = wait.as_millis() as u64, ?failure, "sending again");
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            left = left.saturating_sub(wait);
+        }
+    }
+
+    /// Puts one try on the meter.
+    fn count(&self, request: &Request, failure: Option<&Failure>) {
+        if failure.is_none_or(Failure::sent) {
+            self.meter.round_trip();
+        }
+        if failure.is_none_or(Failure::executed) {
+            self.meter.bill(request.billed());
+        }
+    }
+}
+
+/// How long to wait before sending again after the try number `attempts`; `None` to give up.
+fn wait_before_replay<R: FnMut() -> f64>(
+    failure: &Failure,
+    replay_safe: bool,
+    attempts: u32,
+    backoff: &mut FullJitter<R>,
+) -> Option<Duration> {
+    match failure {
+        // Most often the first socket after a freeze: a new one works at once.
+        Failure::Lost { broken: true, .. } if replay_safe && attempts == 1 => Some(Duration::ZERO),
+        Failure::Lost { retry_after, .. } if replay_safe => {
+            Some(retry_after.unwrap_or_default().max(backoff.next_wait()))
+        }
+        Failure::Throttled { retry_after, .. } => {
+            Some(retry_after.unwrap_or_default().max(backoff.next_wait()))
+        }
+        Failure::Unsent { .. } => Some(backoff.next_wait()),
+        Failure::Refused(line) if is_passing_refusal(line) => Some(backoff.next_wait()),
+        Failure::Lost { .. } | Failure::Refused(_) | Failure::Final { .. } => None,
+    }
+}
+
+/// A single command's error is the whole request's, which may be one that passes.
+fn sole_refusal(request: &Request, answers: Items) -> Result<Items, Failure> {
+    match (request.form, answers.as_slice()) {
+        (Form::Single, [Err(line)]) => Err(Failure::Refused(line.clone())),
+        _ => Ok(answers),
+    }
+}
+
+/// Gives each item's error its place and its command's name.
+fn items(request: &Request, answers: Items) -> Result<Answers, Error> {
+    if answers.len() != request.commands.len() {
+        let message = format!(
+            "{request}: {} answers came back for {} commands",
+            answers.len(),
+            request.commands.len()
+        );
+        return Err(Error::never(ErrorKind::Protocol, message));
+    }
+    let typed = answers.into_iter().zip(&request.commands).enumerate();
+    let typed = typed.map(|(index, (answer, command))| {
+        answer.map_err(|line| {
+            let title = match request.form {
+                Form::Single => command.to_string(),
+                Form::Pipeline => format!("pipeline item {index}, {command}"),
+                Form::Transaction => format!("transaction item {index}, {command}"),
+            };
+            refusal(&line, &title, std::slice::from_ref(command))
+        })
+    });
+    Ok(typed.collect())
+}

@@ -1,0 +1,221 @@
+//! How one try of a request can end badly, the same for both transports.
+
+use std::time::Duration;
+
+use super::command::Command;
+use super::error::{Error, ErrorKind, Retry};
+
+/// Why one try of a request brought no answer.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Nothing of the request reached the server.
+    Unsent {
+        /// What happened.
+        reason: String,
+    },
+    /// The request was sent, at least in part, and its answer did not come whole.
+    Lost {
+        /// What happened.
+        reason: String,
+        /// The connection broke, so that a new one may answer at once.
+        broken: bool,
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The server said that it did not take the request, and that it may later.
+    Throttled {
+        /// What the server said.
+        reason: String,
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// Redis answered the whole request with an error: the text of it, code first.
+    Refused(String),
+    /// Nothing that another try would change.
+    Final {
+        /// What kind of error it is.
+        kind: ErrorKind,
+        /// What happened and how to mend it.
+        reason: String,
+    },
+}
+
+impl Failure {
+    /// Whether the server executed the request, or may have.
+    pub(super) fn executed(&self) -> bool {
+        match self {
+            Self::Lost { .. } => true,
+            Self::Refused(line) => matches!(kind_of(line), ErrorKind::Server(_)),
+            Self::Final { kind, .. } => *kind == ErrorKind::Protocol,
+            Self::Unsent { .. } | Self::Throttled { .. } => false,
+        }
+    }
+
+    /// Whether anything was sent.
+    pub(super) fn sent(&self) -> bool {
+        !matches!(self, Self::Unsent { .. } | Self::Final { kind: ErrorKind::Unsendable, .. })
+    }
+
+    /// The typed error, for a request called `title` that may be sent twice if `replay_safe`.
+    pub(super) fn into_error(self, title: &str, replay_safe: bool, secrets: &[Command]) -> Error {
+        let (kind, retry, reason) = match self {
+            Self::Unsent { reason } => (ErrorKind::Unavailable, Retry::After(None), reason),
+            Self::Throttled { reason, retry_after } => {
+                (ErrorKind::RateLimited, Retry::After(retry_after), reason)
+            }
+            Self::Lost { reason, retry_after, .. } => {
+                let retry = if replay_safe { Retry::After(retry_after) } else { Retry::Never };
+                let reason = format!("{reason}; it may have been executed");
+                (ErrorKind::Ambiguous, retry, reason)
+            }
+            Self::Refused(line) => return refusal(&line, title, secrets),
+            Self::Final { kind, reason } => (kind, Retry::Never, reason),
+        };
+        Error { kind, message: format!("{title}: {reason}"), retry }
+    }
+}
+
+/// The longest part of a server's sentence that goes into an error, in characters.
+const MAX_SENTENCE: usize = 240;
+
+/// Arguments shorter than this are not looked for in a server's sentence: they would match the
+/// sentence's own words.
+const MIN_ARGUMENT: usize = 8;
+
+/// The typed error for an error text of Redis or Upstash (`CODE sentence`).
+///
+/// Servers repeat arguments in some sentences; `commands` are what was sent, and none of their
+/// arguments but the key gets through.
+pub(super) fn refusal(line: &str, title: &str, commands: &[Command]) -> Error {
+    let kind = kind_of(line);
+    let hint = match kind {
+        ErrorKind::Authorization if line.starts_with("NOPERM") => {
+            ". If this is Upstash's read-only token, use the standard one: a read-only token \
+             cannot run scripts or write"
+        }
+        ErrorKind::Authorization if line.starts_with("NOAUTH") => {
+            ". The server wants a password: put it into the URL"
+        }
+        ErrorKind::Authorization => {
+            ". Check the token or password, and that it belongs to this URL"
+        }
+        ErrorKind::Quota => {
+            ". The plan's quota is used up; nothing works until it is raised or renewed"
+        }
+        _ => "",
+    };
+    let retry = match &kind {
+        ErrorKind::Server(code) if is_passing(code) => Retry::After(None),
+        ErrorKind::Unavailable | ErrorKind::RateLimited => Retry::After(None),
+        _ => Retry::Never,
+    };
+    let sentence = without_arguments(line, commands);
+    Error { kind, message: format!("{title}: {sentence}{hint}"), retry }
+}
+
+/// Whether the server refuses every command for now: nothing was executed, a later try may work.
+fn is_passing(code: &str) -> bool {
+    ["LOADING", "BUSY", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN"].contains(&code)
+}
+
+/// Whether an error text is one that a later try may not meet.
+pub(super) fn is_passing_refusal(line: &str) -> bool {
+    match kind_of(line) {
+        ErrorKind::Server(code) => is_passing(&code),
+        ErrorKind::Unavailable | ErrorKind::RateLimited => true,
+        _ => false,
+    }
+}
+
+/// What kind of error a text of Redis or Upstash is.
+pub(super) fn kind_of(line: &str) -> ErrorKind {
+    const QUOTAS: [&str; 3] = [
+        "max daily request limit exceeded",
+        "max requests limit exceeded",
+        "DB capacity quota exceeded",
+    ];
+    if QUOTAS.iter().any(|quota| line.contains(quota)) {
+        return ErrorKind::Quota;
+    }
+    if line.contains("max request size exceeded") {
+        return ErrorKind::Unsendable;
+    }
+    if line.contains("max number of clients reached") {
+        return ErrorKind::Unavailable;
+    }
+    let code = line.split(' ').next().unwrap_or_default();
+    match code {
+        "WRONGPASS" | "NOAUTH" | "NOPERM" => ErrorKind::Authorization,
+        _ if !code.is_empty() && code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') => {
+            ErrorKind::Server(code.to_owned())
+        }
+        _ => ErrorKind::Server("ERR".to_owned()),
+    }
+}
+
+/// `line` without what it repeats of the commands' arguments.
+fn without_arguments(line: &str, commands: &[Command]) -> String {
+    // Redis repeats the arguments of a command that it does not know after these words.
+    let line = line.split(", with args beginning with").next().unwrap_or_default();
+    let mut sentence: String = line.chars().take(MAX_SENTENCE).collect();
+    for argument in commands.iter().flat_map(|command| command.args.iter().skip(1)) {
+        if (MIN_ARGUMENT..=sentence.len()).contains(&argument.len())
+            && let Ok(text) = std::str::from_utf8(argument)
+            && sentence.contains(text)
+        {
+            sentence = sentence.replace(text, "[argument]");
+        }
+    }
+    sentence.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_the_server_have_kinds() {
+        let server = |code: &str| ErrorKind::Server(code.to_owned());
+        for (line, kind, retry) in [
+            ("WRONGTYPE Operation against a key", server("WRONGTYPE"), Retry::Never),
+            ("ERR syntax error", server("ERR"), Retry::Never),
+            ("OOM command not allowed", server("OOM"), Retry::Never),
+            ("Command is not available: 'WATCH'", server("ERR"), Retry::Never),
+            ("", server("ERR"), Retry::Never),
+            ("LOADING Redis is loading the dataset", server("LOADING"), Retry::After(None)),
+            ("BUSY Redis is busy running a script", server("BUSY"), Retry::After(None)),
+            ("WRONGPASS invalid or missing auth token", ErrorKind::Authorization, Retry::Never),
+            ("NOPERM this user has no permissions", ErrorKind::Authorization, Retry::Never),
+            ("ERR max daily request limit exceeded. Limit: 10000", ErrorKind::Quota, Retry::Never),
+            ("ERR max requests limit exceeded. Limit: 500000", ErrorKind::Quota, Retry::Never),
+            ("ERR DB capacity quota exceeded", ErrorKind::Quota, Retry::Never),
+            ("ERR max request size exceeded", ErrorKind::Unsendable, Retry::Never),
+            ("ERR max number of clients reached", ErrorKind::Unavailable, Retry::After(None)),
+        ] {
+            let error = refusal(line, "GET", &[]);
+            assert_eq!((error.kind, error.retry), (kind, retry), "{line}");
+            assert_eq!(is_passing_refusal(line), retry == Retry::After(None), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_servers_sentence_repeats_no_argument() {
+        let command = Command::new("SETT").arg("k").arg("canary-0123456789");
+        let line = "ERR unknown command 'SETT', with args beginning with: 'k' 'canary-0123456789' ";
+        let error = refusal(line, "SETT", std::slice::from_ref(&command));
+        assert_eq!(error.to_string(), "SETT: ERR unknown command 'SETT'");
+        let line = "ERR cannot parse canary-0123456789\nat 3";
+        let error = refusal(line, "SETT", &[command]);
+        assert_eq!(error.to_string(), "SETT: ERR cannot parse [argument] at 3");
+    }
+
+    #[test]
+    fn a_lost_answer_may_be_asked_for_again_only_when_that_is_safe() {
+        let lost = || Failure::Lost { reason: "reset".into(), broken: true, retry_after: None };
+        let safe = lost().into_error("GET on key \"k\"", true, &[]);
+        assert_eq!((safe.kind, safe.retry), (ErrorKind::Ambiguous, Retry::After(None)));
+        let unsafe_ = lost().into_error("INCR on key \"k\"", false, &[]);
+        assert_eq!((unsafe_.kind, unsafe_.retry), (ErrorKind::Ambiguous, Retry::Never));
+        assert_eq!(unsafe_.message, "INCR on key \"k\": reset; it may have been executed");
+    }
+}

@@ -1,0 +1,146 @@
+//! Upstash's REST API.
+//!
+//! Commands go as JSON arrays of strings; strings come back in base64 (`Upstash-Encoding`), so
+//! that any bytes survive. Every answer's `upstash-sync-token` goes on the next request, so that
+//! one's own writes are read whichever replica answers.
+
+mod address;
+mod decode;
+mod encode;
+mod retry_after;
+mod status;
+mod sync_token;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Url};
+use tracing::Span;
+
+use self::address::Address;
+pub(super) use self::encode::{MAX_REQUEST_BYTES, encoded_len};
+use self::sync_token::SyncToken;
+use super::budget::Limits;
+use super::error::{Error, ErrorKind};
+use super::failure::Failure;
+use super::request::{Form, Request};
+use super::transport::Items;
+use crate::config::Secret;
+
+/// A client of one Upstash database.
+#[derive(Debug)]
+pub(super) struct Rest {
+    client: Client,
+    single: Url,
+    pipeline: Url,
+    transaction: Url,
+    authorization: HeaderValue,
+    sync_token: SyncToken,
+}
+
+impl Rest {
+    /// A client for the database at `url`. Opens no connection.
+    pub(super) fn new(
+        url: &str,
+        token: &Secret,
+        allow_plaintext: bool,
+        limits: Limits,
+    ) -> Result<Self, Error> {
+        let Address { base, authorization, local } = Address::parse(url, token, allow_plaintext)?;
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured((*crate::tls::client_config()).clone())
+            .connect_timeout(limits.connect)
+            .pool_idle_timeout(limits.idle)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .tcp_nodelay(true);
+        if local {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| {
+            Error::configuration(format!("cannot set up HTTPS: {}", root_cause(&error)))
+        })?;
+        let join = |path: &str| {
+            let mut url = base.clone();
+            url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+            url
+        };
+        Ok(Self {
+            client,
+            single: join("/"),
+            pipeline: join("/pipeline"),
+            transaction: join("/multi-exec"),
+            authorization,
+            sync_token: SyncToken::default(),
+        })
+    }
+
+    /// One try of `request`.
+    pub(super) async fn exchange(
+        &self,
+        request: &Request,
+        limits: Limits,
+    ) -> Result<Items, Failure> {
+        let body = encode::encode(request)?;
+        Span::current().record("request_bytes", body.len());
+        let url = match request.form {
+            Form::Single => &self.single,
+            Form::Pipeline => &self.pipeline,
+            Form::Transaction => &self.transaction,
+        };
+        let mut post = self
+            .client
+            .post(url.clone())
+            .timeout(limits.answer)
+            .header(AUTHORIZATION, self.authorization.clone())
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .header("upstash-encoding", HeaderValue::from_static("base64"))
+            .body(body);
+        if let Some(token) = self.sync_token.newest() {
+            post = post.header(sync_token::HEADER, token);
+        }
+        let response = post.send().await.map_err(|error| broken(&error))?;
+        // Before the body is read: a request that starts meanwhile must carry it already.
+        self.sync_token.update(response.headers());
+        let status = response.status();
+        let wait = asked_wait(response.headers());
+        let answer = response.bytes().await.map_err(|error| broken(&error))?;
+        Span::current().record("response_bytes", answer.len());
+        status::interpret(request.form, status, wait, &answer)
+    }
+}
+
+/// How long the server asks to wait.
+fn asked_wait(headers: &HeaderMap) -> Option<std::time::Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    retry_after::parse(text, std::time::SystemTime::now())
+}
+
+/// What a failed exchange means: whether the request can have reached the server.
+fn broken(error: &reqwest::Error) -> Failure {
+    let cause = root_cause(error);
+    if error.is_builder() {
+        let reason = format!("the request cannot be built: {cause}");
+        return Failure::Final { kind: ErrorKind::Configuration, reason };
+    }
+    if error.is_connect() {
+        return Failure::Unsent { reason: format!("cannot connect to the REST server: {cause}") };
+    }
+    let (reason, broken) = if error.is_timeout() {
+        ("no answer in time".to_owned(), false)
+    } else {
+        (format!("the connection broke before the answer was complete: {cause}"), true)
+    };
+    Failure::Lost { reason, broken, retry_after: None }
+}
+
+/// The innermost error: the outer ones repeat the URL and say less.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    match cause.downcast_ref::<reqwest::Error>() {
+        // Nothing inside: its own words, which end with the URL, which may hold a password.
+        Some(_) => "the HTTP client failed".to_owned(),
+        None => cause.to_string(),
+    }
+}

@@ -1,0 +1,206 @@
+//! `REDIS_URL`, checked before the first connection.
+
+use redis::{ProtocolVersion, RedisConnectionInfo};
+use reqwest::Url;
+use rustls::pki_types::ServerName;
+
+use super::super::error::Error;
+use super::super::plaintext::is_loopback;
+use crate::config::Secret;
+
+/// The port of a URL that names none.
+const DEFAULT_PORT: u16 = 6379;
+
+/// A server and how to introduce oneself. `Debug` shows no password.
+#[derive(Debug)]
+pub(super) struct Address {
+    host: String,
+    port: u16,
+    /// Set for `rediss://`.
+    server_name: Option<ServerName<'static>>,
+    settings: RedisConnectionInfo,
+}
+
+impl Address {
+    /// Parses `redis[s]://[[user]:password@]host[:port][/database]`.
+    pub(super) fn parse(url: &Secret, allow_plaintext: bool) -> Result<Self, Error> {
+        let url = url.expose();
+        if url.is_empty() {
+            return fail("is empty");
+        }
+        if url.chars().any(char::is_whitespace) {
+            return fail("has white space or a line break in it; remove it");
+        }
+        // The value is not repeated in what follows: it may hold a password.
+        let Ok(url) = Url::parse(url) else {
+            return fail(
+                "is not a URL; it looks like rediss://:password@host:6379 (a password with \
+                 special characters must be percent-encoded)",
+            );
+        };
+        let tls = match url.scheme() {
+            "rediss" => true,
+            "redis" => false,
+            "http" | "https" => {
+                return fail(
+                    "is an http(s):// URL, which is for the REST API: put it into \
+                     UPSTASH_REDIS_REST_URL, or use the redis:// or rediss:// URL",
+                );
+            }
+            _ => return fail("must start with redis:// or rediss://"),
+        };
+        let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
+            return fail("has no host");
+        };
+        if url.query().is_some() || url.fragment().is_some() {
+            return fail("has options after '?' or '#', which are not supported; remove them");
+        }
+        if !tls && !is_loopback(host) && !allow_plaintext {
+            return fail(
+                "is redis:// to another machine, which would show the password and the data to \
+                 the network; use rediss://, or set REDIS_ALLOW_PLAINTEXT=true in a network you \
+                 trust",
+            );
+        }
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let server_name = if tls {
+            match ServerName::try_from(host.clone()) {
+                Ok(name) => Some(name),
+                Err(_) => return fail("has a host that is neither a name nor an address"),
+            }
+        } else {
+            None
+        };
+        let port = url.port().unwrap_or(DEFAULT_PORT);
+        Ok(Self { host, port, server_name, settings: settings(&url)? })
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The name that the certificate must have; `None` without TLS.
+    pub(super) fn server_name(&self) -> Option<ServerName<'static>> {
+        self.server_name.clone()
+    }
+
+    pub(super) fn settings(&self) -> &RedisConnectionInfo {
+        &self.settings
+    }
+}
+
+/// User, password and database of a URL.
+fn settings(url: &Url) -> Result<RedisConnectionInfo, Error> {
+    let mut settings = RedisConnectionInfo::default()
+        .set_protocol(ProtocolVersion::RESP2)
+        // Two commands a connection that nobody asked for.
+        .set_skip_set_lib_name();
+    if let Some(password) = url.password() {
+        settings = settings.set_password(percent_decode(password, "password")?);
+        if !url.username().is_empty() {
+            settings = settings.set_username(percent_decode(url.username(), "user")?);
+        }
+    } else if !url.username().is_empty() {
+        return fail("has a user without a password; it looks like rediss://user:password@host");
+    }
+    match url.path().trim_matches('/') {
+        "" => {}
+        database => match database.parse::<u32>() {
+            Ok(database) => settings = settings.set_db(database.into()),
+            Err(_) => return fail("has a database that is not a number: after the host comes /0"),
+        },
+    }
+    Ok(settings)
+}
+
+fn percent_decode(text: &str, part: &str) -> Result<String, Error> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = match (first, tail) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                bytes.push(high * 16 + low);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).or_else(|_| fail(&format!("has a {part} that is not valid UTF-8")))
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+fn fail<T>(wrong: &str) -> Result<T, Error> {
+    Err(Error::configuration(format!("REDIS_URL {wrong}")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::redis::ErrorKind;
+
+    fn parse(url: &str) -> Result<Address, String> {
+        Address::parse(&Secret::new(url), false).map_err(|error| {
+            assert_eq!(error.kind, ErrorKind::Configuration);
+            error.to_string()
+        })
+    }
+
+    #[test]
+    fn each_mistake_has_its_sentence() {
+        for (url, sentence) in [
+            ("", "is empty"),
+            ("rediss://:canary@h:1\n", "white space"),
+            ("127.0.0.1:6379", "is not a URL"),
+            ("https://eu1-x-1.upstash.io", "put it into UPSTASH_REDIS_REST_URL"),
+            ("valkey://h", "must start with redis://"),
+            ("redis:///0", "has no host"),
+            ("rediss://:canary@h:1?protocol=resp3", "has options"),
+            ("rediss://:canary@h:1#insecure", "has options"),
+            ("redis://:canary@10.0.0.1:6379", "redis:// to another machine"),
+            ("rediss://canary@h:1", "has a user without a password"),
+            ("rediss://:canary%ff@h:1", "not valid UTF-8"),
+            ("rediss://:canary@h:1/one", "a database that is not a number"),
+        ] {
+            let error = parse(url).unwrap_err();
+            assert!(error.contains(sentence), "{error:?} has no {sentence:?}");
+            assert!(!error.contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_part_is_read() {
+        let address = parse("rediss://app:p%40ss%25w%C3%A9@redis.example:7000/3").unwrap();
+        assert_eq!((address.host(), address.port()), ("redis.example", 7000));
+        assert!(address.server_name().is_some());
+        let settings = address.settings();
+        assert_eq!(settings.username(), Some("app"));
+        assert_eq!(settings.password(), Some("p@ss%wé"));
+        assert_eq!(settings.db(), 3);
+        assert!(!format!("{address:?}").contains("p@ss"));
+
+        let address = parse("redis://localhost").unwrap();
+        assert_eq!((address.host(), address.port()), ("localhost", DEFAULT_PORT));
+        assert!(address.server_name().is_none());
+        assert!(address.settings().skip_set_lib_name());
+        let address = parse("redis://:pw@[::1]:6380/").unwrap();
+        assert_eq!((address.host(), address.port()), ("::1", 6380));
+        assert_eq!(address.settings().username(), None);
+        assert!(Address::parse(&Secret::new("redis://10.0.0.1"), true).is_ok());
+    }
+}

@@ -1,0 +1,100 @@
+//! The Redis protocol over TCP or TLS.
+//!
+//! One connection, opened by the first command, carries all requests; a dropped one is replaced
+//! before the next. Nothing but AUTH and SELECT, where the URL asks for them, is sent beside the
+//! commands: an idle tick executes exactly one.
+
+mod address;
+mod convert;
+mod link;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use tracing::Span;
+
+use self::address::Address;
+use self::link::Link;
+use super::budget::Limits;
+use super::error::Error;
+use super::failure::Failure;
+use super::request::{Form, Request};
+use super::transport::Items;
+use crate::config::Secret;
+
+/// A client of one Redis server.
+#[derive(Debug)]
+pub(super) struct Tcp {
+    address: Address,
+    link: Mutex<Option<Arc<Link>>>,
+}
+
+impl Tcp {
+    /// A client for the server at `url`. Opens no connection.
+    pub(super) fn new(url: &Secret, allow_plaintext: bool) -> Result<Self, Error> {
+        Ok(Self { address: Address::parse(url, allow_plaintext)?, link: Mutex::new(None) })
+    }
+
+    /// One try of `request`.
+    pub(super) async fn exchange(
+        &self,
+        request: &Request,
+        limits: Limits,
+    ) -> Result<Items, Failure> {
+        let pipeline = convert::pipeline(request);
+        Span::current().record("request_bytes", convert::sent_len(request));
+        let link = timeout(limits.connect, self.link(limits.idle)).await.unwrap_or_else(|_| {
+            let reason = format!("cannot connect to {} in time", self.address.host());
+            Err(Failure::Unsent { reason })
+        })?;
+        let answered = timeout(limits.answer, send(link.connection(), &pipeline)).await;
+        let (reason, broken) = match answered {
+            Ok(Ok(replies)) => {
+                link.used();
+                Span::current().record("response_bytes", convert::resp_len(&replies));
+                return match request.form {
+                    Form::Transaction => convert::executed(replies),
+                    Form::Single | Form::Pipeline => {
+                        replies.into_iter().map(convert::item).collect()
+                    }
+                };
+            }
+            Ok(Err(error)) => {
+                (format!("the connection broke: {}", convert::io_reason(&error)), true)
+            }
+            Err(_) => ("no answer in time".to_owned(), false),
+        };
+        self.discard(&link).await;
+        Err(Failure::Lost { reason, broken, retry_after: None })
+    }
+
+    /// The connection, opened anew when there is none, it broke, or it was idle for too long.
+    async fn link(&self, idle: Duration) -> Result<Arc<Link>, Failure> {
+        let mut slot = self.link.lock().await;
+        if let Some(link) = slot.as_ref().filter(|link| link.is_usable(idle)) {
+            return Ok(link.clone());
+        }
+        *slot = None;
+        let link = Arc::new(Link::open(&self.address).await?);
+        *slot = Some(link.clone());
+        Ok(link)
+    }
+
+    /// Takes a connection out of use. Requests that still wait on it may get their answers.
+    async fn discard(&self, broken: &Arc<Link>) {
+        let mut slot = self.link.lock().await;
+        if slot.as_ref().is_some_and(|link| Arc::ptr_eq(link, broken)) {
+            *slot = None;
+        }
+    }
+}
+
+async fn send(
+    mut connection: MultiplexedConnection,
+    pipeline: &redis::Pipeline,
+) -> redis::RedisResult<Vec<redis::Value>> {
+    connection.send_packed_commands(pipeline, 0, pipeline.len()).await
+}

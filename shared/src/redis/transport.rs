@@ -1,0 +1,43 @@
+//! The seam between the client and the wire.
+
+use super::budget::Limits;
+use super::failure::Failure;
+use super::request::Request;
+use super::rest::Rest;
+use super::tcp::Tcp;
+use super::value::Value;
+
+/// A way to a Redis server.
+#[derive(Debug)]
+pub(super) enum Transport {
+    /// Upstash's REST API.
+    Rest(Rest),
+    /// The Redis protocol.
+    Tcp(Tcp),
+}
+
+/// What came back, one for each command: its value, or the text of its error, code first.
+pub(super) type Items = Vec<Result<Value, String>>;
+
+impl Transport {
+    /// `rest` or `tcp`.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Rest(_) => "rest",
+            Self::Tcp(_) => "tcp",
+        }
+    }
+
+    /// One try: sends the request and reads its answer within `limits`. Records
+    /// `request_bytes` and `response_bytes` on the current span.
+    pub(super) async fn exchange(
+        &self,
+        request: &Request,
+        limits: Limits,
+    ) -> Result<Items, Failure> {
+        match self {
+            Self::Rest(rest) => rest.exchange(request, limits).await,
+            Self::Tcp(tcp) => tcp.exchange(request, limits).await,
+        }
+    }
+}
