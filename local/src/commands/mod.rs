@@ -3,6 +3,7 @@
 //! A command answers an exit code (0: done; 1: done, but not all of it went well) or an error, which is
 //! printed and exits with 1. Wrong usage exits with 2.
 
+mod score;
 mod up;
 
 use std::error::Error;
@@ -32,12 +33,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Score(score::Args),
     Up(up::Args),
 }
 
 impl Command {
     async fn run(self) -> Outcome {
         match self {
+            Self::Score(args) => score::run(args).await,
             Self::Up(args) => up::run(args).await,
         }
     }
