@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use serde::Serialize;
 use shared::config::ProcessEnv;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -11,21 +12,39 @@ use crate::terminal;
 
 /// Run Redis and Postgres on localhost until Ctrl-C
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Print where everything is as one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
 
-pub(super) async fn run(_args: Args) -> Outcome {
+/// Where everything is.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Places {
+    redis_url: String,
+    database_url: String,
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let servers = tokio::select! {
-        servers = Servers::from_env_or_private(&ProcessEnv) => servers?,
-        _ = interrupt.recv() => return Ok(ExitCode::FAILURE),
-        _ = terminate.recv() => return Ok(ExitCode::FAILURE),
-    };
-    terminal::say(format!("REDIS_URL={}", servers.redis_url()))?;
-    terminal::say(format!("DATABASE_URL={}", servers.database_url()))?;
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        outcome = serve(&args) => outcome,
+        _ = interrupt.recv() => Ok(ExitCode::SUCCESS),
+        _ = terminate.recv() => Ok(ExitCode::SUCCESS),
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+/// Serves until it is dropped.
+async fn serve(args: &Args) -> Outcome {
+    let servers = Servers::from_env_or_private(&ProcessEnv).await?;
+    let places = Places { redis_url: servers.redis_url(), database_url: servers.database_url() };
+    if args.json {
+        terminal::say(serde_json::to_string(&places)?)?;
+    } else {
+        terminal::say(format!("REDIS_URL={}", places.redis_url))?;
+        terminal::say(format!("DATABASE_URL={}", places.database_url))?;
+    }
+    std::future::pending().await
 }

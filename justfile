@@ -1,0 +1,42 @@
+# What a person repeats. `just` is optional: every recipe is one command that works without it.
+
+# Show the recipes
+default:
+    @just --list
+
+# See projects scored, end to end, over REST and over TCP
+demo:
+    cargo run -q -p local -- demo
+
+# Run the whole system on localhost until Ctrl-C
+up *args:
+    cargo run -q -p local -- up {{args}}
+
+# Any command of the command line: just deo queue stats
+deo *args:
+    cargo run -q -p local -- {{args}}
+
+# Run the tests; servers are found or fetched by the tests themselves
+test *args:
+    cargo test --workspace {{args}}
+
+# Check form and lints
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Put the code into form
+fmt:
+    cargo fmt --all
+
+# Everything that CI runs
+ci:
+    .ci/run
+
+# Build the three functions as they are deployed
+build:
+    cargo lambda build --release --package api --package drain --package cron
+
+# Serve the functions as on Lambda, with settings from local/.env
+watch:
+    cargo lambda watch --env-file local/.env
