@@ -3,6 +3,7 @@
 //! A command answers an exit code (0: done; 1: done, but not all of it went well) or an error, which is
 //! printed and exits with 1. Wrong usage exits with 2.
 
+mod config;
 mod score;
 mod up;
 
@@ -33,6 +34,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Config(config::Args),
     Score(score::Args),
     Up(up::Args),
 }
@@ -40,6 +42,7 @@ enum Command {
 impl Command {
     async fn run(self) -> Outcome {
         match self {
+            Self::Config(args) => config::run(args).await,
             Self::Score(args) => score::run(args).await,
             Self::Up(args) => up::run(args).await,
         }

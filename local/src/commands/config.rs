@@ -1,0 +1,37 @@
+//! `deo config`: what the environment says.
+
+use std::process::ExitCode;
+
+use shared::config::{Config, ProcessEnv, markdown};
+
+use super::Outcome;
+use crate::terminal;
+
+/// Check the settings, and show those in force without their secrets
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print every variable, with its default and meaning, as the table of docs/configuration.md
+    #[arg(long)]
+    markdown: bool,
+    /// Print the settings in force as one JSON object
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
+    if args.markdown {
+        terminal::say(markdown().trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let summary = Config::from_env(&ProcessEnv)?.summary();
+    if args.json {
+        let object: serde_json::Map<String, serde_json::Value> =
+            summary.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        terminal::say(serde_json::Value::Object(object).to_string())?;
+    } else {
+        for (name, value) in summary.iter() {
+            terminal::say(format!("{name}={value}"))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,188 @@
+//! The documentation and the deployment's files say what the code says.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use shared::config::{VARIABLES, markdown};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// Every Markdown file of the repository.
+fn pages() -> Vec<PathBuf> {
+    let skipped = [".git", ".aws-sam", ".venv", "node_modules", "target"];
+    let (mut folders, mut pages) = (vec![root()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() && !skipped.contains(&name) {
+                folders.push(path);
+            } else if name.ends_with(".md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages
+}
+
+/// The text outside of code blocks and code spans.
+fn prose(page: &str) -> String {
+    let outside: Vec<&str> = page.split("```").step_by(2).collect();
+    let text = outside.join("\n");
+    let outside: Vec<&str> = text.split('`').step_by(2).collect();
+    outside.join(" ")
+}
+
+/// The targets of Markdown links in `text`.
+fn links(text: &str) -> Vec<&str> {
+    text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next()).collect()
+}
+
+/// The anchors that headings of `page` make.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let anchor = |heading: &str| -> String {
+        heading
+            .trim_start_matches('#')
+            .trim()
+            .to_lowercase()
+            .chars()
+            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect()
+    };
+    page.split("```")
+        .step_by(2)
+        .flat_map(str::lines)
+        .filter(|l| l.starts_with('#'))
+        .map(anchor)
+        .collect()
+}
+
+#[test]
+fn no_link_is_dead() {
+    let pages = pages();
+    assert!(pages.iter().any(|page| page.ends_with("README.md")), "the pages were not found");
+    let mut dead = Vec::new();
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in links(&prose(&text)) {
+            if link.contains("://") || link.starts_with("mailto:") {
+                continue;
+            }
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target =
+                if path.is_empty() { page.clone() } else { page.parent().unwrap().join(path) };
+            let alive = target.exists()
+                && (anchor.is_empty()
+                    || anchors(&fs::read_to_string(&target).unwrap()).contains(anchor));
+            if !alive {
+                dead.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{dead:#?}");
+}
+
+#[test]
+fn the_table_of_settings_is_the_code_s() {
+    assert!(
+        read("docs/configuration.md").contains(&markdown()),
+        "docs/configuration.md is behind: put the output of `cargo run -p local -- config --markdown` in it"
+    );
+}
+
+/// Names in capitals with underscores, such as `REDIS_URL`, that stand before a colon.
+fn environment_of(template: &str) -> Vec<&str> {
+    template
+        .lines()
+        .filter_map(|line| line.trim().split_once(':'))
+        .map(|(name, _)| name)
+        .filter(|name| {
+            name.contains('_') && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+        })
+        .collect()
+}
+
+#[test]
+fn the_template_sets_only_variables_that_are_read() {
+    let template = read("template.yaml");
+    let names = environment_of(&template);
+    assert!(names.contains(&"REDIS_PREFIX"), "{names:?}");
+    for name in names {
+        assert!(VARIABLES.iter().any(|variable| variable.name == name), "{name} is not read");
+    }
+}
+
+#[test]
+fn no_secret_stands_in_the_template() {
+    let template = read("template.yaml");
+    let lines: Vec<&str> = template.lines().collect();
+    for variable in VARIABLES.iter().filter(|variable| variable.secret) {
+        let at = lines
+            .iter()
+            .position(|line| line.trim().starts_with(&format!("{}:", variable.name)))
+            .expect(variable.name);
+        let value = lines[at..at + 4].join("\n");
+        assert!(value.contains("{{resolve:secretsmanager:"), "{}", variable.name);
+    }
+}
+
+#[test]
+fn every_stage_overrides_parameters_that_exist() {
+    let template = read("template.yaml");
+    let samconfig = read("samconfig.toml");
+    let overrides: Vec<&str> = samconfig
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('"')?.split_once('='))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(overrides.contains(&"Stage"), "{overrides:?}");
+    for name in overrides {
+        assert!(template.contains(&format!("\n  {name}:\n    Type: ")), "{name} is no parameter");
+    }
+}
+
+#[test]
+fn each_function_s_timeout_is_the_same_for_sam_and_cargo_lambda() {
+    let template = read("template.yaml");
+    for function in ["api", "drain", "cron"] {
+        let manifest = read(&format!("functions/{function}/Cargo.toml"));
+        let timeout = manifest.lines().find_map(|line| line.strip_prefix("timeout = ")).unwrap();
+        let (_, resource) =
+            template.split_once(&format!("CodeUri: functions/{function}\n")).unwrap();
+        let sam = resource.lines().find_map(|line| line.trim().strip_prefix("Timeout: ")).unwrap();
+        assert_eq!(sam, timeout, "{function}");
+    }
+}
+
+#[test]
+fn every_command_that_is_named_exists() {
+    let mut commands = BTreeSet::new();
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for start in ["cargo run -p local -- ", "cargo run -q -p local -- ", "`deo ", "\ndeo "] {
+            for rest in text.split(start).skip(1) {
+                let word: String =
+                    rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+                if !word.is_empty() && !word.starts_with('-') {
+                    commands.insert(word);
+                }
+            }
+        }
+    }
+    assert!(commands.contains("demo"), "{commands:?}");
+    for command in commands {
+        let help =
+            Command::new(env!("CARGO_BIN_EXE_deo")).args(["help", &command]).output().unwrap();
+        assert!(help.status.success(), "deo {command} is documented and does not exist");
+    }
+}
