@@ -4,6 +4,7 @@
 //! printed and exits with 1. Wrong usage exits with 2.
 
 mod config;
+mod rest_gateway;
 mod score;
 mod up;
 
@@ -35,6 +36,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Config(config::Args),
+    RestGateway(rest_gateway::Args),
     Score(score::Args),
     Up(up::Args),
 }
@@ -43,6 +45,7 @@ impl Command {
     async fn run(self) -> Outcome {
         match self {
             Self::Config(args) => config::run(args).await,
+            Self::RestGateway(args) => rest_gateway::run(args).await,
             Self::Score(args) => score::run(args).await,
             Self::Up(args) => up::run(args).await,
         }

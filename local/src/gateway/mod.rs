@@ -1,1 +1,150 @@
 //! Upstash's REST API in front of any Redis.
+//!
+//! A request becomes commands ([`json_form`], [`path_form`]); who asks decides which of them are
+//! allowed ([`auth`], [`refusal`]); the rest runs on a connection to Redis ([`execute`], [`pool`],
+//! [`link`], [`resp`]) and is answered as the client wants it ([`reply`]). [`server`] and
+//! [`handler`] hold that together; [`faults`] breaks it on purpose.
+
+mod auth;
+mod body;
+mod command;
+mod execute;
+mod faults;
+mod handler;
+mod json_form;
+mod link;
+mod path_form;
+mod permissions;
+mod pool;
+mod refusal;
+mod reply;
+mod resp;
+mod server;
+mod sync;
+mod target;
+mod text;
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use shared::config::Secret;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+pub use faults::{Faults, FaultsError};
+pub use target::TargetError;
+
+use self::{
+    auth::Tokens, body::Reader, execute::Executor, faults::Injector, handler::Handler, pool::Pool,
+    sync::SyncTokens, target::Target,
+};
+
+/// What a gateway needs to know.
+pub struct GatewayConfig {
+    /// `redis://` or `rediss://`, perhaps with a password and a database.
+    pub redis_url: String,
+    /// The token for everything.
+    pub token: Secret,
+    /// A token for reads only.
+    pub read_only_token: Option<Secret>,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
+    /// Decides, with the faults' probabilities, which requests they hit.
+    pub seed: u64,
+}
+
+impl GatewayConfig {
+    /// A gateway on a free loopback port, without a read-only token and without faults.
+    pub fn new(redis_url: impl Into<String>, token: impl Into<String>) -> Self {
+        Self {
+            redis_url: redis_url.into(),
+            token: Secret::new(token),
+            read_only_token: None,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            faults: Faults::default(),
+            seed: 0,
+        }
+    }
+}
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The Redis URL cannot be used.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// An empty token would let everybody in.
+    #[error("the gateway's token is empty; give it any text that its clients send as well")]
+    EmptyToken,
+    /// Both tokens are the same.
+    #[error("the read-only token is the same as the token; give it another one")]
+    SameTokens,
+    /// The address is not ours, or taken.
+    #[error("the gateway cannot listen on {address}: {source}; choose another address or port")]
+    Listen {
+        /// Where it should have listened.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A running gateway. Dropped, it stops at once; [`Gateway::shutdown`] lets requests finish.
+#[derive(Debug)]
+pub struct Gateway {
+    address: SocketAddr,
+    stopping: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// Starts listening. Sends nothing to Redis, now or later, that a request does not ask for.
+    ///
+    /// # Errors
+    /// When the settings cannot be used or the address is taken.
+    pub async fn start(config: GatewayConfig) -> Result<Self, GatewayError> {
+        let target = Target::parse(&config.redis_url)?;
+        let tokens = [Some(&config.token), config.read_only_token.as_ref()];
+        if tokens.into_iter().flatten().any(|token| token.expose().is_empty()) {
+            return Err(GatewayError::EmptyToken);
+        }
+        if config.read_only_token.as_ref() == Some(&config.token) {
+            return Err(GatewayError::SameTokens);
+        }
+        let listen_error = |source| GatewayError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        let handler = Handler {
+            tokens: Tokens::new(config.token, config.read_only_token),
+            executor: Executor::new(Pool::new(target)),
+            injector: Injector::new(config.faults, config.seed),
+            sync: SyncTokens::default(),
+            reader: Reader::default(),
+        };
+        let (stopping, stop) = watch::channel(false);
+        let serving = tokio::spawn(server::serve(listener, Arc::new(handler), stop));
+        Ok(Self { address, stopping, serving })
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops accepting, lets running requests finish (for up to ten seconds), and ends.
+    pub async fn shutdown(mut self) {
+        self.stopping.send_replace(true);
+        // An error is a panic in the server's own loop, which has been printed already.
+        let _ = (&mut self.serving).await;
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}

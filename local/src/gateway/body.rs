@@ -1,0 +1,125 @@
+//! Bodies of requests, which are bounded, and of answers, which may end early on purpose.
+
+use std::{convert::Infallible, io, sync::Arc, task::Poll, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, future, stream};
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::{Body as _, Frame, Incoming};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use super::refusal::Refusal;
+
+/// The body of an answer.
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// Upstash's limit for the body of a request.
+pub(super) const MAX_BODY: usize = 10 << 20;
+
+/// How much of a body over the limit is read and thrown away, so that a client that first sends
+/// everything gets to read the refusal.
+const MAX_DRAINED: u64 = 64 << 20;
+
+/// How long that may take.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many bytes of bodies may be held at once, in kilobytes; further requests wait.
+const MEMORY_KB: usize = 128 << 10;
+
+/// An answer's whole body.
+pub(super) fn whole(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
+}
+
+/// The first half of `bytes`, and then the connection breaks.
+pub(super) fn half(bytes: &[u8]) -> Body {
+    let half = Bytes::copy_from_slice(&bytes[..bytes.len() / 2]);
+    // One pause, in which the server sends what it has: an error would take it along.
+    let mut paused = false;
+    let pause = future::poll_fn(move |context| {
+        if std::mem::replace(&mut paused, true) {
+            return Poll::Ready(Err(io::Error::other("cut on purpose")));
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    });
+    let frames = stream::iter([Ok(Frame::data(half))]).chain(stream::once(pause));
+    StreamBody::new(frames).boxed_unsync()
+}
+
+/// Pieces as they come.
+pub(super) fn streamed(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
+    StreamBody::new(pieces.map(|piece| piece.map(Frame::data))).boxed_unsync()
+}
+
+/// Reads bodies of requests within a common bound on memory.
+#[derive(Clone, Debug)]
+pub(super) struct Reader {
+    memory: Arc<Semaphore>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { memory: Arc::new(Semaphore::new(MEMORY_KB)) }
+    }
+}
+
+/// A request's body, and its share of the memory for as long as it is kept.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// The bytes.
+    pub(super) bytes: Bytes,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+impl Reader {
+    /// Reads a body of at most [`MAX_BODY`] bytes.
+    ///
+    /// # Errors
+    /// A 413 for more, whether announced or not; a 400 when the body breaks off.
+    pub(super) async fn read(&self, mut body: Incoming) -> Result<Received, Refusal> {
+        let announced = body.size_hint().upper();
+        if let Some(length) = announced.filter(|length| *length > MAX_BODY as u64) {
+            drain(body, 0).await;
+            return Err(Refusal::too_large(MAX_BODY, length));
+        }
+        let most = announced.map_or(MAX_BODY, |length| length as usize);
+        let kilobytes = u32::try_from(most.div_ceil(1024)).unwrap_or(u32::MAX);
+        // The semaphore is never closed: without a permit the body is empty.
+        let share = match kilobytes {
+            0 => None,
+            _ => Arc::clone(&self.memory).acquire_many_owned(kilobytes).await.ok(),
+        };
+        let mut bytes = Vec::with_capacity(announced.map_or(0, |_| most));
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Refusal::bad_request("ERR the body breaks off"))?;
+            let Ok(piece) = frame.into_data() else { continue };
+            if bytes.len() + piece.len() > MAX_BODY {
+                let read = bytes.len() + piece.len();
+                drop(bytes);
+                return Err(Refusal::too_large(MAX_BODY, drain(body, read as u64).await));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(Received { bytes: bytes.into(), _share: share })
+    }
+}
+
+/// Reads the rest of a body without keeping it; answers how long it was, as far as it was read.
+async fn drain(mut body: Incoming, already: u64) -> u64 {
+    let mut length = already;
+    let rest = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            length += frame.data_ref().map_or(0, |piece| piece.len() as u64);
+            if length > MAX_DRAINED {
+                break;
+            }
+        }
+    };
+    // Too slow is as good as too long: the connection is closed.
+    let _ = timeout(DRAIN_TIMEOUT, rest).await;
+    length
+}

@@ -1,0 +1,95 @@
+//! Connections to Redis, each used by one request at a time.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    link::{Link, OpenError},
+    resp::Frame,
+    target::Target,
+};
+
+/// How many connections may be in use at once; further requests wait for one.
+const MAX_BUSY: usize = 256;
+
+/// How many connections are kept for later.
+const MAX_IDLE: usize = 32;
+
+/// Why Redis gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UpstreamError {
+    /// There is no connection: nothing was executed.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The connection broke after the commands were sent: they may have been executed.
+    #[error("the connection to Redis broke before its answer was complete: {0}")]
+    Lost(#[source] io::Error),
+}
+
+/// The connections to one Redis.
+pub(super) struct Pool {
+    target: Target,
+    idle: Mutex<Vec<Link>>,
+    busy: Arc<Semaphore>,
+}
+
+impl Pool {
+    /// A pool without connections: the first request opens one.
+    pub(super) fn new(target: Target) -> Self {
+        let busy = Arc::new(Semaphore::new(MAX_BUSY));
+        Self { target, idle: Mutex::new(Vec::new()), busy }
+    }
+
+    /// Runs what is in `wire` on one connection that nobody else uses meanwhile.
+    ///
+    /// A request that is given up half-way takes its connection with it, so that its answer
+    /// never reaches the next one.
+    ///
+    /// # Errors
+    /// See [`UpstreamError`].
+    pub(super) async fn run(
+        &self,
+        wire: &[u8],
+        replies: usize,
+    ) -> Result<Vec<Frame>, UpstreamError> {
+        let _permit = self.permit().await;
+        let mut link = match self.take_idle() {
+            Some(link) => link,
+            None => Link::open(&self.target).await?,
+        };
+        let frames = link.exchange(wire, replies).await.map_err(UpstreamError::Lost)?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE {
+            idle.push(link);
+        }
+        Ok(frames)
+    }
+
+    /// A connection of one's own, for a stream that does not end.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub(super) async fn dedicated(&self) -> Result<(Link, OwnedSemaphorePermit), OpenError> {
+        let permit = self.permit().await;
+        Ok((Link::open(&self.target).await?, permit))
+    }
+
+    async fn permit(&self) -> OwnedSemaphorePermit {
+        loop {
+            // The semaphore is never closed.
+            if let Ok(permit) = Arc::clone(&self.busy).acquire_owned().await {
+                return permit;
+            }
+        }
+    }
+
+    /// The connection used last that is still open.
+    fn take_idle(&self) -> Option<Link> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::from_fn(|| idle.pop()).find_map(|mut link| link.is_idle().then_some(link))
+    }
+}

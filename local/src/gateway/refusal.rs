@@ -1,0 +1,169 @@
+//! What the gateway says when it does not pass a request on: Upstash's words and statuses.
+
+use hyper::StatusCode;
+
+use super::{command::Command, link::OpenError};
+
+/// A request or a command that is refused: nothing was sent to Redis for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// The status of the whole request; an item of a pipeline only shows the message.
+    pub(super) status: StatusCode,
+    /// What goes into `{"error": ...}`.
+    pub(super) message: String,
+}
+
+impl Refusal {
+    /// A 400.
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, message: message.into() }
+    }
+
+    /// No token, or one that is not ours.
+    pub(super) fn unauthorized() -> Self {
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            message: "WRONGPASS invalid or missing auth token".into(),
+        }
+    }
+
+    /// A method other than HEAD, GET, POST and PUT.
+    pub(super) fn method_not_allowed() -> Self {
+        Self {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            message: "ERR method not allowed, use HEAD, GET, POST or PUT".into(),
+        }
+    }
+
+    /// A body over `limit` bytes; `actual` is how many it has, as far as is known.
+    pub(super) fn too_large(limit: usize, actual: u64) -> Self {
+        Self {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            message: format!(
+                "ERR max request size exceeded. Limit: {limit} bytes, Actual: {actual} bytes. See \
+                 https://upstash.com/docs/redis/troubleshooting/max_request_size_exceeded for \
+                 details"
+            ),
+        }
+    }
+
+    /// No connection to Redis: nothing was executed.
+    pub(super) fn unreachable(error: &OpenError) -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            message: format!("ERR nothing was executed: {error}"),
+        }
+    }
+
+    /// A command that a read-only token may not run.
+    pub(super) fn no_permission(name: &str) -> Self {
+        Self::bad_request(format!(
+            "NOPERM this user has no permissions to run the '{}' command or its subcommand",
+            name.to_ascii_lowercase()
+        ))
+    }
+
+    /// A command that Upstash does not have.
+    pub(super) fn not_available(name: &str) -> Self {
+        Self::bad_request(format!(
+            "ERR Command is not available: '{}'. See \
+             https://upstash.com/docs/redis/overall/rediscompatibility for details",
+            name.to_ascii_uppercase()
+        ))
+    }
+
+    /// A command that makes no sense over stateless HTTP.
+    pub(super) fn not_over_rest(name: &str) -> Self {
+        Self::bad_request(format!(
+            "ERR Command \"{name}\" is not allowed in REST or it has a special context path"
+        ))
+    }
+}
+
+/// Whether the gateway passes `command` on at all, whoever asks.
+///
+/// # Errors
+/// Upstash's refusal of commands that block, that belong to a connection, or that administer the
+/// server. What Redis itself does not know is refused by Redis, and its words are translated
+/// (see [`in_upstash_words`]).
+pub(super) fn supported(command: &Command) -> Result<(), Refusal> {
+    let name = command.name();
+    match name.as_str() {
+        // Connections are shared and have no state of their own; a transaction is `/multi-exec`,
+        // a subscription its own path. PING and ECHO are the exceptions.
+        "AUTH" | "HELLO" | "RESET" | "QUIT" | "SELECT" | "READONLY" | "READWRITE" | "ASKING"
+        | "MULTI" | "EXEC" | "DISCARD" | "WATCH" | "UNWATCH" | "MONITOR" | "SUBSCRIBE"
+        | "UNSUBSCRIBE" | "PSUBSCRIBE" | "PUNSUBSCRIBE" | "SSUBSCRIBE" | "SUNSUBSCRIBE" => {
+            Err(Refusal::not_over_rest(&name))
+        }
+        "CLIENT" if command.word(1) != "SETINFO" => Err(Refusal::not_over_rest(&name)),
+        // Blocking.
+        "BLPOP" | "BRPOP" | "BRPOPLPUSH" | "BLMOVE" | "BLMPOP" | "BZPOPMIN" | "BZPOPMAX"
+        | "BZMPOP" | "WAIT" | "WAITAOF" => Err(Refusal::not_over_rest(&name)),
+        "XREAD" | "XREADGROUP" if blocks(command) => Err(Refusal::not_over_rest(&name)),
+        // The server, which is not the database's owner's at Upstash.
+        "CLUSTER" | "REPLICAOF" | "SLAVEOF" | "ROLE" | "FAILOVER" | "SYNC" | "PSYNC"
+        | "REPLCONF" | "SHUTDOWN" | "DEBUG" | "SAVE" | "BGSAVE" | "BGREWRITEAOF" | "LASTSAVE"
+        | "MODULE" | "MIGRATE" | "RESTORE-ASKING" | "SWAPDB" | "MOVE" | "LATENCY" | "SLOWLOG"
+        | "LOLWUT" | "PFDEBUG" | "PFSELFTEST" | "CONFIG" => Err(Refusal::not_available(&name)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a stream is read with `BLOCK`, which stands before `STREAMS`.
+fn blocks(command: &Command) -> bool {
+    command
+        .args()
+        .skip(1)
+        .take_while(|argument| !argument.eq_ignore_ascii_case(b"STREAMS"))
+        .any(|argument| argument.eq_ignore_ascii_case(b"BLOCK"))
+}
+
+/// An error of Redis as Upstash would say it: only the unknown command differs.
+pub(super) fn in_upstash_words(error: &[u8], command: &Command) -> Option<String> {
+    error
+        .starts_with(b"ERR unknown command")
+        .then(|| Refusal::not_available(&command.name()).message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(words: &str) -> Option<String> {
+        supported(&words.split(' ').collect()).err().map(|refusal| refusal.message)
+    }
+
+    #[test]
+    fn refuses_what_needs_a_connection() {
+        for words in [
+            "watch k",
+            "MULTI",
+            "select 1",
+            "client kill",
+            "BLPOP k 0",
+            "xread count 1 block 0 streams k $",
+            "XREADGROUP GROUP g c BLOCK 1 STREAMS k >",
+        ] {
+            let name = words.split(' ').next().unwrap().to_uppercase();
+            let words_of_upstash = format!(
+                "ERR Command \"{name}\" is not allowed in REST or it has a special context path"
+            );
+            assert_eq!(refusal(words), Some(words_of_upstash), "{words}");
+        }
+    }
+
+    #[test]
+    fn lets_everything_else_through() {
+        for words in ["PING", "echo hi", "GET multi", "xread streams block 0-0", "info", "nonsense"]
+        {
+            assert_eq!(refusal(words), None, "{words}");
+        }
+    }
+
+    #[test]
+    fn names_what_is_not_available() {
+        let words = refusal("shutdown nosave").unwrap();
+        assert!(words.starts_with("ERR Command is not available: 'SHUTDOWN'. See "), "{words}");
+    }
+}
