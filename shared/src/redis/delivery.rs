@@ -75,6 +75,7 @@ impl Delivery<'_> {
             let message = format!("{title}: the time budget ran out before it was sent");
             return Err(Error { kind: ErrorKind::Timeout, message, retry: Retry::After(None) });
         }
+        notice_closed_connections().await;
         loop {
             attempts += 1;
             Span::current().record("attempts", attempts);
@@ -118,6 +119,15 @@ impl Delivery<'_> {
         if failure.is_none_or(Failure::executed) {
             self.meter.bill(request.billed());
         }
+    }
+}
+
+/// Lets the tasks that own idle connections see which of them were closed: after a freeze nothing
+/// has run yet that would have told them, and a request sent into a closed connection is ambiguous.
+async fn notice_closed_connections() {
+    // Once for the runtime to look at its sockets, once for the tasks that it wakes.
+    for _ in 0..2 {
+        tokio::task::yield_now().await;
     }
 }
 
