@@ -165,3 +165,72 @@ impl<'de> Visitor<'de> for MemberVisitor {
         Ok(Member::Other)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NONE: Issues =
+        Issues { http_error: false, fetch_error: false, thin_content: false, malformed: false };
+    const HTTP: Issues = Issues { http_error: true, ..NONE };
+    const FETCH: Issues = Issues { fetch_error: true, ..NONE };
+    const THIN: Issues = Issues { thin_content: true, ..NONE };
+
+    #[test]
+    fn an_array_holds_exact_names() {
+        for (json, issues) in [
+            ("[]", NONE),
+            (r#"["HTTP_ERROR"]"#, HTTP),
+            (r#"["FETCH_ERROR", "FETCH_ERROR"]"#, FETCH),
+            (r#"["MISSING_H1", "THIN_CONTENT"]"#, THIN),
+            (r#"["HTTP_ERROR", "THIN_CONTENT"]"#, Issues { thin_content: true, ..HTTP }),
+            (r#"["\u0048TTP_ERROR"]"#, HTTP),
+            (r#"["http_error", "HTTP_ERRORS", " THIN_CONTENT", ""]"#, NONE),
+            (r#"[1, -1, 0.5, null, true, {}, [], "HTTP_ERROR"]"#, HTTP),
+            (r#"[["HTTP_ERROR"], {"FETCH_ERROR": "THIN_CONTENT"}]"#, NONE),
+        ] {
+            assert_eq!(Issues::from_json(json), issues, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_string_is_searched() {
+        for (json, issues) in [
+            (r#""""#, NONE),
+            (r#""x,NOT_FETCH_ERROR_AT_ALL,y""#, FETCH),
+            (r#""[\"THIN_CONTENT\"]""#, THIN),
+            (r#""thin_content""#, NONE),
+        ] {
+            assert_eq!(Issues::from_json(json), issues, "{json}");
+        }
+    }
+
+    #[test]
+    fn other_json_is_malformed_and_null_is_not() {
+        assert_eq!(Issues::from_json("null"), NONE);
+        for json in [r#"{"HTTP_ERROR": ["HTTP_ERROR"]}"#, "{}", "0", "-1", "1.5", "true", "false"] {
+            assert_eq!(Issues::from_json(json), Issues { malformed: true, ..NONE }, "{json}");
+        }
+        assert!(Issues::from_json(r#"["HTTP_ERROR""#).malformed);
+    }
+
+    #[test]
+    fn depth_is_no_limit() {
+        let (open, close) = ("[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(Issues::from_json(&format!(r#"[{open}{close}, "HTTP_ERROR"]"#)), HTTP);
+        assert!(Issues::from_json(&format!(r#"{{"a": {open}{close}}}"#)).malformed);
+    }
+
+    proptest! {
+        #[test]
+        fn takes_any_text(text in r#"[\[\]{}",:a1]{0,12}|\PC*"#) {
+            let issues = Issues::from_json(&text);
+            // In a JSON string, it is that string that is searched.
+            let searched = Issues::from_json(&serde_json::json!(text).to_string());
+            prop_assert_eq!(searched, Issues::in_text(&text));
+            prop_assert!(issues.malformed || serde_json::from_str::<serde_json::Value>(&text).is_ok());
+        }
+    }
+}

@@ -163,3 +163,54 @@ fn round(value: f64) -> u8 {
     let rounded = if value - floor >= 0.5 { floor + 1.0 } else { floor };
     rounded as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_half_up() {
+        for (value, rounded) in [
+            (0.0, 0),
+            (0.499_999_999_999_999_94, 0),
+            (0.5, 1),
+            (1.5, 2),
+            (2.5, 3),
+            (99.499_999_999_999_99, 99),
+            (99.5, 100),
+        ] {
+            assert_eq!(round(value), rounded, "{value}");
+        }
+    }
+
+    /// In decimals each of these is an exact half.
+    #[test]
+    fn a_weighted_half_rounds_as_its_sum_in_doubles_does() {
+        assert_eq!(overall_v1(57, 41, 43, 42), 46);
+        assert_eq!(overall_v1(9, 1, 7, 9), 6);
+        assert_eq!(overall_v1(0, 0, 2, 0), 1);
+        // A fused multiply-add would make this 7.
+        assert_eq!(overall_v1(9, 0, 8, 14), 8);
+        assert_eq!(overall_v1(100, 100, 100, 100), 100);
+    }
+
+    #[test]
+    fn a_component_is_summed_left_to_right() {
+        let over = |whole: f64, parts: &[f64]| {
+            let mut signals: Vec<f64> = parts.iter().map(|part| part / whole).collect();
+            let forwards = component(&signals);
+            signals.reverse();
+            (forwards, component(&signals))
+        };
+        assert_eq!(over(40.0, &[1.0, 33.0, 29.0]), (53, 52));
+        assert_eq!(over(20.0, &[7.0, 2.0, 4.0, 13.0]), (32, 33));
+        assert_eq!(over(40.0, &[25.0, 27.0, 31.0, 24.0, 8.0]), (58, 57));
+    }
+
+    /// Scaled to 100 before the division, both would be one less.
+    #[test]
+    fn a_component_is_divided_before_it_is_scaled() {
+        assert_eq!(component(&[28.0 / 40.0, 26.0 / 40.0, 33.0 / 40.0]), 73);
+        assert_eq!(component(&[11.0, 20.0, 14.0, 36.0, 12.0].map(|part| part / 40.0)), 47);
+    }
+}

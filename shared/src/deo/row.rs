@@ -154,3 +154,89 @@ impl Visitor<'_> for IntegerVisitor {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const TIME: &str = "2026-01-31T12:00:00.000Z";
+
+    fn page(members: Value) -> Result<PageFacts, serde_json::Error> {
+        let mut row = json!({"url": "https://ex.com/x", "statusCode": 200, "scannedAt": TIME});
+        merge(&mut row, members);
+        Page::deserialize(row).map(|page| page.facts())
+    }
+
+    fn product(members: Value) -> Result<ProductFacts, serde_json::Error> {
+        let mut row = json!({"title": "t", "description": "d e", "lastSyncedAt": TIME});
+        merge(&mut row, members);
+        Product::deserialize(row).map(|product| product.facts())
+    }
+
+    fn merge(row: &mut Value, members: Value) {
+        if let (Value::Object(row), Value::Object(members)) = (row, members) {
+            row.extend(members);
+        }
+    }
+
+    #[test]
+    fn a_page_s_text_is_present_unless_null_or_empty() {
+        for (text, present) in
+            [(json!(null), false), (json!(""), false), (json!(" "), true), (json!("t"), true)]
+        {
+            let facts = page(json!({"title": text, "metaDescription": text, "h1": text})).unwrap();
+            let found = [facts.has_title, facts.has_meta_description, facts.has_h1];
+            assert_eq!(found, [present; 3], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_product_s_seo_text_counts_unless_null() {
+        for (seo, present) in [
+            (json!(null), true),
+            (json!("s"), true),
+            (json!(""), false),
+            (json!("\u{A0}\u{FEFF}"), false),
+            (json!("\u{85}"), true),
+        ] {
+            let facts = product(json!({"seoTitle": seo, "seoDescription": seo})).unwrap();
+            assert_eq!([facts.has_title, facts.has_description], [present; 2], "{seo}");
+        }
+        let words = |members| product(members).unwrap().words;
+        assert_eq!(words(json!({})), 2);
+        assert_eq!(words(json!({"seoDescription": "one"})), 1);
+        assert_eq!(words(json!({"description": null})), 0);
+    }
+
+    #[test]
+    fn numbers_are_whole_however_they_are_written() {
+        let words = |words: Value| page(json!({"wordCount": words})).map(|facts| facts.word_count);
+        assert_eq!(words(json!(null)).unwrap(), None);
+        assert_eq!(words(json!(1e3)).unwrap(), Some(1_000));
+        assert_eq!(words(json!(-0.0)).unwrap(), Some(0));
+        assert_eq!(words(json!(i64::MAX)).unwrap(), Some(i64::MAX));
+        assert_eq!(words(json!(-9_223_372_036_854_775_808.0)).unwrap(), Some(i64::MIN));
+        for wrong in [json!(0.5), json!(u64::MAX), json!(9_223_372_036_854_775_808.0), json!("1")] {
+            assert!(words(wrong.clone()).is_err(), "{wrong}");
+        }
+        let status = |status: Value| page(json!({"statusCode": status})).map(|f| f.status_code);
+        assert_eq!(status(json!(404.0)).unwrap(), 404);
+        assert!(status(json!(1_i64 << 32)).is_err());
+        assert!(status(json!(null)).is_err());
+    }
+
+    #[test]
+    fn a_fault_says_what_is_expected() {
+        let fault = page(json!({"scannedAt": "2026-02-30"})).unwrap_err().to_string();
+        assert_eq!(
+            fault,
+            "invalid value: string \"2026-02-30\", expected a time such as \
+             \"2026-01-31T12:00:00.000Z\""
+        );
+        assert!(page(json!({"scannedAt": 0})).is_err());
+        assert!(product(json!({"title": null})).is_err());
+    }
+}

@@ -185,3 +185,6 @@ fn ratio(sum: f64, count: u64) -> f64 {
 fn clamp(value: f64) -> f64 {
     value.clamp(0.0, 1.0)
 }
+
+#[cfg(test)]
+mod tests;
