@@ -1,8 +1,8 @@
 //! Instants as ECMAScript writes them: `2026-01-31T12:00:00.000Z`.
 //!
 //! Years beyond four digits carry a sign and have six, as in `+010000-01-01T00:00:00.000Z`. The
-//! calendar is the proleptic Gregorian one, without leap seconds. Crates for dates end in the year
-//! 9999, where these rows need not.
+//! calendar is the proleptic Gregorian one, without leap seconds. It is little enough to do without a
+//! crate for dates in every function.
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
