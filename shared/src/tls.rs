@@ -3,8 +3,10 @@
 //! REST, TCP Redis and Postgres all take it from here, so that the binary holds one provider and
 //! one set of roots.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 /// Makes ring the process-wide provider. Safe to call more than once.
@@ -17,10 +19,31 @@ pub fn install_provider() {
 pub fn client_config() -> Arc<ClientConfig> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     CONFIG
-        .get_or_init(|| {
-            install_provider();
-            let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-            Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
-        })
+        .get_or_init(|| trusting(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()))
         .clone()
+}
+
+/// The same, but trusting the authorities of a PEM file instead of Mozilla's: for a server whose
+/// certificate is signed by a private authority.
+///
+/// # Errors
+/// What is wrong with the file, in words.
+pub fn client_config_trusting(pem_file: &Path) -> Result<Arc<ClientConfig>, String> {
+    let unreadable = |reason| format!("cannot be read as PEM certificates: {reason}");
+    let mut roots = RootCertStore::empty();
+    for certificate in
+        CertificateDer::pem_file_iter(pem_file).map_err(|error| unreadable(error.to_string()))?
+    {
+        let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
+        roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err("holds no certificate".to_owned());
+    }
+    Ok(trusting(roots))
+}
+
+fn trusting(roots: RootCertStore) -> Arc<ClientConfig> {
+    install_provider();
+    Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }

@@ -1,1 +1,103 @@
-//! The platform's Postgres tables.
+//! Postgres: the platform's rows in, snapshots out.
+//!
+//! A [`Store`] is cheap to make and to clone and opens nothing until it is asked something; its
+//! clones share one connection. Everything it asks is one unnamed statement in one round trip: no
+//! session state, nothing left behind, so a pooler in transaction mode (PgBouncer, Neon's pooled
+//! host) may stand in between. Every statement may run twice without harm.
+//!
+//! - [`Store::signals`] and [`Store::save`] take whole batches, one statement each.
+//! - [`Store::access`] says who may do what; [`Store::history`] and [`Store::latest_snapshot`] read
+//!   what was stored; [`Store::projects_page`] walks over all projects.
+//! - [`Database`] is `DATABASE_URL` made fit for our client: which of its options do what.
+//! - [`Error`] tells whose fault a failure is.
+//!
+//! All times are milliseconds since the Unix epoch. The columns are `timestamp` without time zone
+//! and hold UTC; no statement depends on the session's time zone.
+//!
+//! The database is the platform's. It is expected to be in UTF-8, with the tables that
+//! `migrations/` lists; nothing here alters them.
+
+mod access;
+mod connection;
+mod database;
+mod error;
+mod projects;
+mod rows;
+mod save;
+mod snapshot;
+mod sql;
+mod timestamp;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+pub use access::Access;
+pub use connection::Health;
+pub use database::Database;
+pub use error::{Error, ErrorKind};
+pub use projects::ProjectPage;
+pub use rows::ProjectRows;
+pub use save::{NewSnapshot, Saved};
+pub use snapshot::{CurrentScore, Cursor, History, Snapshot, snapshot_id};
+
+use crate::config::Secret;
+use connection::Connection;
+use sql::Sql;
+
+/// The platform's database.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    connection: Connection,
+    sql: Sql,
+    /// Whether the database had a table of members when it was last asked.
+    has_members: AtomicBool,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(self.connection().database()).finish()
+    }
+}
+
+impl Store {
+    /// A store over `DATABASE_URL`. Opens nothing.
+    ///
+    /// # Errors
+    /// When the URL cannot work; see [`Database::parse`].
+    pub fn new(url: &Secret) -> Result<Self, Error> {
+        Database::parse(url).map(Self::over)
+    }
+
+    /// A store over a database.
+    pub fn over(database: Database) -> Self {
+        let sql = Sql::new(database.schema());
+        let connection = Connection::new(database);
+        Self { inner: Arc::new(Inner { connection, sql, has_members: AtomicBool::new(false) }) }
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.connection().rows(&self.sql().ping, &[]).await.map(drop)
+    }
+
+    /// What the last statement said of the database, without asking it.
+    pub fn health(&self) -> Health {
+        self.connection().health()
+    }
+
+    fn connection(&self) -> &Connection {
+        &self.inner.connection
+    }
+
+    fn sql(&self) -> &Sql {
+        &self.inner.sql
+    }
+}

@@ -1,0 +1,118 @@
+//! Who may do what with a project.
+
+use std::sync::atomic::Ordering;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::connection::Statement;
+use super::{Error, Store};
+
+/// What a user may do with a project. The order is that of the answers 401, 404, 403.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// There is no such user.
+    UnknownUser,
+    /// There is no such project.
+    NotFound,
+    /// The project is somebody else's.
+    Forbidden,
+    /// The user may read; the owner and members whose role is EDITOR or OWNER may recompute too.
+    Granted {
+        /// May ask for a recompute.
+        can_recompute: bool,
+    },
+}
+
+impl Store {
+    /// What `user_id` may do with `project_id`, and whether that user exists: one statement for an
+    /// owner.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    pub async fn access(&self, user_id: &str, project_id: &str) -> Result<Access, Error> {
+        let answers = self.access_to_all(user_id, &[project_id]).await?;
+        Ok(answers.first().copied().unwrap_or(Access::NotFound))
+    }
+
+    /// The same for many projects, in their order, in the same number of statements.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    pub async fn access_to_all(
+        &self,
+        user_id: &str,
+        project_ids: &[impl AsRef<str>],
+    ) -> Result<Vec<Access>, Error> {
+        if user_id.contains('\0') {
+            return Ok(vec![Access::UnknownUser; project_ids.len()]);
+        }
+        // No id holds a NUL: what asks for one is not found under the empty name either.
+        let ids: Vec<&str> = project_ids
+            .iter()
+            .map(|id| if id.as_ref().contains('\0') { "" } else { id.as_ref() })
+            .collect();
+        let members = &self.inner.has_members;
+        if members.load(Ordering::Relaxed) {
+            match self.ask(&self.sql().access_with_members, user_id, &ids).await {
+                // The table is gone.
+                Err(error) if error.code() == Some("42P01") => {
+                    members.store(false, Ordering::Relaxed);
+                }
+                rows => return Ok(judge_all(&rows?)?),
+            }
+        }
+        let rows = self.ask(&self.sql().access, user_id, &ids).await?;
+        let answers = judge_all(&rows)?;
+        let has_members = rows.first().is_some_and(|row| row.try_get(5).unwrap_or(false));
+        members.store(has_members, Ordering::Relaxed);
+        if has_members && answers.contains(&Access::Forbidden) {
+            let rows = self.ask(&self.sql().access_with_members, user_id, &ids).await?;
+            return judge_all(&rows);
+        }
+        Ok(answers)
+    }
+
+    /// Whether there is such a user.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    pub async fn user_exists(&self, user_id: &str) -> Result<bool, Error> {
+        if user_id.contains('\0') {
+            return Ok(false);
+        }
+        let statement = &self.sql().user_exists;
+        let rows = self.connection().rows(statement, &[(&user_id, Type::TEXT)]).await?;
+        let first = rows.first().map(|row| row.try_get(0)).transpose();
+        Ok(first.map_err(|error| Error::statement(statement.name, &error))?.unwrap_or(false))
+    }
+
+    async fn ask(
+        &self,
+        statement: &Statement,
+        user_id: &str,
+        ids: &[&str],
+    ) -> Result<Vec<Row>, Error> {
+        let params: super::connection::Params<'_> =
+            &[(&user_id, Type::TEXT), (&ids, Type::TEXT_ARRAY)];
+        self.connection().rows(statement, params).await
+    }
+}
+
+fn judge_all(rows: &[Row]) -> Result<Vec<Access>, Error> {
+    let judged = rows.iter().map(judge).collect::<Result<_, _>>();
+    judged.map_err(|error| Error::statement("checking access", &error))
+}
+
+fn judge(row: &Row) -> Result<Access, tokio_postgres::Error> {
+    let (owner, member): (bool, bool) = (row.try_get(2)?, row.try_get(3)?);
+    Ok(if !row.try_get::<_, bool>(0)? {
+        Access::UnknownUser
+    } else if !row.try_get::<_, bool>(1)? {
+        Access::NotFound
+    } else if owner || member {
+        Access::Granted { can_recompute: owner || row.try_get(4)? }
+    } else {
+        Access::Forbidden
+    })
+}

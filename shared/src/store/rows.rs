@@ -1,0 +1,134 @@
+//! The rows of a batch of projects, added up.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::timestamp::{EARLIEST_MS, Timestamp};
+use super::{Error, Store};
+use crate::deo::{Issues, PageFacts, ProductFacts, Tally, is_navigational};
+
+/// How many ids of malformed rows are kept of a project; all are counted.
+const IDS_KEPT: usize = 100;
+
+/// No project can have an id of more bytes: it would not fit into the index of a primary key.
+const LONGEST_ID: usize = 8_192;
+
+/// One project's rows, added up. The rows themselves are gone.
+#[derive(Clone, Debug, Default)]
+pub struct ProjectRows {
+    /// What the signals are computed from.
+    pub tally: Tally,
+    /// Rows with `issues` or a date that the platform never writes. They count all the same: such
+    /// issues as none, such a date as long ago.
+    pub malformed_rows: u64,
+    /// The ids of the first hundred of them.
+    pub malformed_ids: Vec<String>,
+}
+
+impl Store {
+    /// Reads and adds up the rows of all these projects. A project that does not exist is not in
+    /// the answer.
+    ///
+    /// One statement, whatever the number of projects. Only when a row makes it fail, halves of the
+    /// batch are read apart until that row's project stands alone with its error: the others are
+    /// answered as if nothing had happened.
+    ///
+    /// # Errors
+    /// When nothing can be read at all.
+    pub async fn signals(
+        &self,
+        project_ids: &[String],
+    ) -> Result<HashMap<String, Result<ProjectRows, Error>>, Error> {
+        let ids: HashSet<&str> = project_ids.iter().map(String::as_str).collect();
+        let mut ids: Vec<&str> = ids.into_iter().filter(|id| can_exist(id)).collect();
+        ids.sort_unstable();
+
+        let mut answer = HashMap::with_capacity(ids.len());
+        let mut parts = vec![ids.as_slice()];
+        while let Some(part) = parts.pop() {
+            match self.read(part).await {
+                Ok(found) => {
+                    let found = part.iter().zip(found);
+                    answer.extend(
+                        found.filter_map(|(id, rows)| Some(((*id).to_owned(), Ok(rows?)))),
+                    );
+                }
+                Err(error) if !error.is_data() => return Err(error),
+                Err(error) if part.len() == 1 => {
+                    answer.insert(part[0].to_owned(), Err(error));
+                }
+                Err(_) => {
+                    let (left, right) = part.split_at(part.len() / 2);
+                    parts.extend([right, left]);
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    /// In the order of `ids`, `None` for a project that does not exist.
+    async fn read(&self, ids: &[&str]) -> Result<Vec<Option<ProjectRows>>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let none = || vec![None; ids.len()];
+        self.connection()
+            .fold(&self.sql().rows, &[(&ids, Type::TEXT_ARRAY)], none, |projects, row| {
+                let ordinal: i64 = row.try_get(0)?;
+                // The ordinals are those of `ids`.
+                let place = usize::try_from(ordinal - 1).ok().and_then(|at| projects.get_mut(at));
+                if let Some(project) = place {
+                    add(project.get_or_insert_default(), &row)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+fn can_exist(id: &str) -> bool {
+    id.len() <= LONGEST_ID && !id.contains('\0')
+}
+
+/// Adds one row of `sql/rows.sql`.
+fn add(project: &mut ProjectRows, row: &Row) -> Result<(), tokio_postgres::Error> {
+    let facts: i16 = row.try_get(3)?;
+    let has = |bit: i16| facts & bit != 0;
+    let words: Option<i64> = row.try_get(5)?;
+    let at = row.try_get::<_, Option<Timestamp>>(7)?.and_then(Timestamp::ms);
+    let malformed_issues = has(64);
+    match row.try_get::<_, i16>(1)? {
+        1 => project.tally.add_page(&PageFacts {
+            status_code: row.try_get::<_, Option<i32>>(4)?.unwrap_or_default(),
+            has_title: has(1),
+            has_meta_description: has(2),
+            has_h1: has(4),
+            word_count: words,
+            issues: Issues {
+                http_error: has(8),
+                fetch_error: has(16),
+                thin_content: has(32),
+                malformed: malformed_issues,
+            },
+            navigational: is_navigational(row.try_get::<_, Option<&str>>(6)?.unwrap_or_default()),
+            scanned_at_ms: at.unwrap_or(EARLIEST_MS),
+        }),
+        2 => project.tally.add_product(&ProductFacts {
+            has_title: has(1),
+            has_description: has(2),
+            words: words.and_then(|words| u64::try_from(words).ok()).unwrap_or_default(),
+            last_synced_at_ms: at.unwrap_or(EARLIEST_MS),
+        }),
+        // The project itself.
+        _ => return Ok(()),
+    }
+    if malformed_issues || at.is_none() {
+        project.malformed_rows += 1;
+        if project.malformed_ids.len() < IDS_KEPT {
+            project.malformed_ids.push(row.try_get(2)?);
+        }
+    }
+    Ok(())
+}

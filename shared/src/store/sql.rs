@@ -1,0 +1,91 @@
+//! All the SQL that the functions send, one file a statement.
+
+use super::connection::Statement;
+
+/// The tables that our statements name. A schema in the URL is put in front of them.
+const TABLES: [&str; 6] =
+    ["User", "Project", "ProjectMember", "CrawlResult", "Product", "DeoScoreSnapshot"];
+
+/// Every statement, for one schema.
+#[derive(Clone, Debug)]
+pub(super) struct Sql {
+    /// The rows of a batch of projects, reduced to facts.
+    pub(super) rows: Statement,
+    /// Stores a batch of snapshots.
+    pub(super) save: Statement,
+    /// What a user may do with projects, without members.
+    pub(super) access: Statement,
+    /// The same, with members.
+    pub(super) access_with_members: Statement,
+    /// Whether a user exists.
+    pub(super) user_exists: Statement,
+    /// A project's snapshots, newest first.
+    pub(super) history: Statement,
+    /// A project's current score.
+    pub(super) current_score: Statement,
+    /// The next projects.
+    pub(super) all_projects: Statement,
+    /// The next projects, and which are stale.
+    pub(super) stale_projects: Statement,
+    /// Whether the database answers.
+    pub(super) ping: Statement,
+}
+
+impl Sql {
+    pub(super) fn new(schema: Option<&str>) -> Self {
+        let statement =
+            |name, text: &str| Statement { name, text: in_schema(schema, &without_comments(text)) };
+        Self {
+            rows: statement("reading the rows of projects", include_str!("sql/rows.sql")),
+            save: statement("storing snapshots", include_str!("sql/save.sql")),
+            access: statement("checking access", include_str!("sql/access.sql")),
+            access_with_members: statement(
+                "checking access with members",
+                include_str!("sql/access_with_members.sql"),
+            ),
+            user_exists: statement("looking up a user", include_str!("sql/user_exists.sql")),
+            history: statement("reading snapshots", include_str!("sql/history.sql")),
+            current_score: statement("reading a score", include_str!("sql/current_score.sql")),
+            all_projects: statement("listing projects", include_str!("sql/all_projects.sql")),
+            stale_projects: statement(
+                "listing stale projects",
+                include_str!("sql/stale_projects.sql"),
+            ),
+            ping: statement("asking for a sign of life", include_str!("sql/ping.sql")),
+        }
+    }
+}
+
+/// Comments are for readers of the files and need not cross the wire.
+fn without_comments(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("--"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// `schema` holds only characters that need no escaping between double quotes.
+fn in_schema(schema: Option<&str>, text: &str) -> String {
+    let Some(schema) = schema else { return text.to_owned() };
+    TABLES.iter().fold(text.to_owned(), |text, table| {
+        text.replace(&format!("\"{table}\""), &format!("\"{schema}\".\"{table}\""))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_is_put_before_every_table_and_nothing_else() {
+        let text = r#"SELECT p."projectId", to_regclass('"ProjectMember"') FROM "Project" p"#;
+        assert_eq!(
+            in_schema(Some("shop"), text),
+            r#"SELECT p."projectId", to_regclass('"shop"."ProjectMember"') FROM "shop"."Project" p"#
+        );
+        assert_eq!(in_schema(None, text), text);
+    }
+
+    #[test]
+    fn comments_stay_at_home() {
+        assert_eq!(without_comments("-- a\nSELECT 1\n    -- b\n  + 2\n"), "SELECT 1\n+ 2");
+    }
+}

@@ -1,0 +1,70 @@
+-- Every row of a batch of projects, reduced to what counts for the score, in one statement: pages and
+-- products are of one moment, and no long text crosses the wire.
+--   $1 text[]  the projects' ids, each once
+-- Rows come by project and then by id, in the order of bytes: sums of doubles depend on it.
+--   ordinal    bigint     the project's place in $1, from 1
+--   kind       smallint   0 the project exists, 1 a page, 2 a product
+--   id         text       of pages and products
+--   facts      smallint   bits: 1 title, 2 description, 4 h1,
+--                         8 HTTP_ERROR, 16 FETCH_ERROR, 32 THIN_CONTENT, 64 malformed issues
+--   status     integer    of pages
+--   words      bigint     of pages as stored, of products counted here
+--   url        text       of pages
+--   at         timestamp  scanned or synced
+SELECT r.ordinal, r.kind, r.id, r.facts, r.status, r.words, r.url, r.at
+FROM (
+    SELECT w.ordinal, 0::smallint AS kind, ''::text AS id, 0::smallint AS facts, 0 AS status,
+        0::bigint AS words, NULL::text AS url, NULL::timestamp AS at
+    FROM unnest($1) WITH ORDINALITY AS w (id, ordinal)
+    JOIN "Project" p ON p.id = w.id
+
+    UNION ALL
+    SELECT w.ordinal, 1::smallint, c.id,
+        ((coalesce(c.title, '') <> '')::int
+            + 2 * (coalesce(c."metaDescription", '') <> '')::int
+            + 4 * (coalesce(c.h1, '') <> '')::int
+            -- The operator takes a string for an array of one, and an object for its keys.
+            + CASE jsonb_typeof(c.issues)
+                WHEN 'array' THEN 8 * (c.issues ? 'HTTP_ERROR')::int
+                    + 16 * (c.issues ? 'FETCH_ERROR')::int
+                    + 32 * (c.issues ? 'THIN_CONTENT')::int
+                WHEN 'string' THEN 8 * (strpos(c.issues #>> '{}', 'HTTP_ERROR') > 0)::int
+                    + 16 * (strpos(c.issues #>> '{}', 'FETCH_ERROR') > 0)::int
+                    + 32 * (strpos(c.issues #>> '{}', 'THIN_CONTENT') > 0)::int
+                WHEN 'object' THEN 64
+                WHEN 'number' THEN 64
+                WHEN 'boolean' THEN 64
+                ELSE 0
+            END)::smallint,
+        c."statusCode", c."wordCount"::bigint, c.url, c."scannedAt"
+    FROM unnest($1) WITH ORDINALITY AS w (id, ordinal)
+    JOIN "CrawlResult" c ON c."projectId" = w.id
+
+    UNION ALL
+    SELECT w.ordinal, 2::smallint, d.id,
+        ((text.title ~ '[^\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]')::int
+            + 2 * (counted.words > 0)::int)::smallint,
+        0, counted.words, NULL, d."lastSyncedAt"
+    FROM unnest($1) WITH ORDINALITY AS w (id, ordinal)
+    JOIN "Product" d ON d."projectId" = w.id
+    -- Words are maximal runs of anything but ECMAScript's white space. Replacing that by spaces and
+    -- splitting at them is several times as fast as any regular expression over the whole text, which
+    -- only texts beyond ASCII need. OFFSET 0 keeps each step from being computed more than once.
+    CROSS JOIN LATERAL (
+        SELECT coalesce(d."seoTitle", d.title, '') COLLATE "C" AS title,
+            replace(replace(replace(replace(replace(
+                coalesce(d."seoDescription", d.description, '') COLLATE "C",
+                chr(9), ' '), chr(10), ' '), chr(11), ' '), chr(12), ' '), chr(13), ' ') AS description
+        OFFSET 0
+    ) AS text
+    CROSS JOIN LATERAL (
+        SELECT cardinality(array_remove(string_to_array(
+            CASE WHEN octet_length(text.description) = length(text.description)
+                THEN text.description
+                ELSE regexp_replace(text.description,
+                    '[\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]', ' ', 'g')
+            END, ' '), ''))::bigint AS words
+        OFFSET 0
+    ) AS counted
+) AS r
+ORDER BY r.ordinal, r.kind, r.id COLLATE "C"

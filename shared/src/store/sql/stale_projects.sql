@@ -1,0 +1,14 @@
+-- The next projects by id, each with whether its score is stale: there is none, it is older than $3,
+-- or there are rows newer than it.
+--   $1 text       the last project already seen ('': from the first on)
+--   $2 bigint     how many to look at
+--   $3 timestamp  scores older than this are stale
+SELECT p.id,
+    p."currentDeoScoreComputedAt" IS NULL
+        OR p."currentDeoScoreComputedAt" < $3
+        OR EXISTS (SELECT 1 FROM "CrawlResult" c
+            WHERE c."projectId" = p.id AND c."scannedAt" > p."currentDeoScoreComputedAt")
+        OR EXISTS (SELECT 1 FROM "Product" d
+            WHERE d."projectId" = p.id AND d."lastSyncedAt" > p."currentDeoScoreComputedAt")
+FROM (SELECT * FROM "Project" WHERE id > $1 ORDER BY id LIMIT $2) AS p
+ORDER BY p.id
