@@ -178,11 +178,7 @@ impl Used {
 
 impl Live {
     fn new(client: Client) -> Self {
-        Self {
-            client,
-            used: std::sync::Mutex::new(Used::now()),
-            abandoned: AtomicBool::new(false),
-        }
+        Self { client, used: std::sync::Mutex::new(Used::now()), abandoned: AtomicBool::new(false) }
     }
 
     fn used(&self) -> std::sync::MutexGuard<'_, Used> {
@@ -198,7 +194,8 @@ impl Live {
         if idle < CHECK_AFTER && !self.abandoned.load(Ordering::Relaxed) {
             return true;
         }
-        let alive = matches!(timeout(CHECK_TIMEOUT, self.client.check_connection()).await, Ok(Ok(())));
+        let alive =
+            matches!(timeout(CHECK_TIMEOUT, self.client.check_connection()).await, Ok(Ok(())));
         self.abandoned.store(false, Ordering::Relaxed);
         alive
     }

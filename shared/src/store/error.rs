@@ -142,7 +142,8 @@ fn reason(error: &tokio_postgres::Error) -> String {
 
 /// What the server says about a row could hold the row's values: only names are passed on.
 fn poison(what: &str, db: &DbError) -> String {
-    let mut message = format!("{what}: a row or a value cannot be processed (SQLSTATE {}", db.code().code());
+    let mut message =
+        format!("{what}: a row or a value cannot be processed (SQLSTATE {}", db.code().code());
     for (kind, name) in
         [("table", db.table()), ("column", db.column()), ("constraint", db.constraint())]
     {

@@ -1,6 +1,6 @@
 //! Walking over all projects, page by page.
 
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::timestamp::Timestamp;
 use super::{Error, Store};
@@ -38,21 +38,13 @@ impl Store {
         let after = after.unwrap_or_default();
         let limit = i64::from(limit.max(1));
         let oldest = now_ms.saturating_sub(i64::from(max_age_days).saturating_mul(DAY_MS));
-        // Before any date there is nothing.
+        // None, before any date: no score is older.
         let oldest = Timestamp::from_ms(oldest);
+        let page: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&after, Type::TEXT), (&limit, Type::INT8), (&oldest, Type::TIMESTAMP)];
         let (statement, params) = match scope {
-            Scope::All => (
-                &self.sql().all_projects,
-                &[(&after as _, Type::TEXT), (&limit as _, Type::INT8)] as super::connection::Params<'_>,
-            ),
-            Scope::Stale => (
-                &self.sql().stale_projects,
-                &[
-                    (&after as _, Type::TEXT),
-                    (&limit as _, Type::INT8),
-                    (&oldest as _, Type::TIMESTAMP),
-                ] as _,
-            ),
+            Scope::All => (&self.sql().all_projects, &page[..2]),
+            Scope::Stale => (&self.sql().stale_projects, &page[..]),
         };
         let mut looked_at = 0;
         let rows = self.connection().rows(statement, params).await?;

@@ -51,9 +51,8 @@ impl Store {
             match self.read(part).await {
                 Ok(found) => {
                     let found = part.iter().zip(found);
-                    answer.extend(
-                        found.filter_map(|(id, rows)| Some(((*id).to_owned(), Ok(rows?)))),
-                    );
+                    answer
+                        .extend(found.filter_map(|(id, rows)| Some(((*id).to_owned(), Ok(rows?)))));
                 }
                 Err(error) if !error.is_data() => return Err(error),
                 Err(error) if part.len() == 1 => {

@@ -103,7 +103,8 @@ impl Store {
         let technical = numbers(|it| it.technical);
         let visibility = numbers(|it| it.visibility);
         let versions = vec![VERSION; snapshots.len()];
-        let metadata: Vec<Json<&RawValue>> = snapshots.iter().map(|it| Json(&*it.metadata)).collect();
+        let metadata: Vec<Json<&RawValue>> =
+            snapshots.iter().map(|it| Json(&*it.metadata)).collect();
 
         let statement = &self.sql().save;
         let rows = self

@@ -131,10 +131,10 @@ impl Store {
         let is_last = (rows.len() as u64) <= u64::from(limit);
         let snapshots = rows.iter().take(limit as usize).map(read).collect::<Result<Vec<_>, _>>();
         let snapshots = snapshots.map_err(|error| Error::statement(statement.name, &error))?;
-        let next = snapshots.last().filter(|_| !is_last).map(|last| Cursor {
-            computed_at_ms: last.computed_at_ms,
-            id: last.id.clone(),
-        });
+        let next = snapshots
+            .last()
+            .filter(|_| !is_last)
+            .map(|last| Cursor { computed_at_ms: last.computed_at_ms, id: last.id.clone() });
         Ok(History { snapshots, next })
     }
 
