@@ -1,1 +1,7 @@
-//! x
+//! The nightly recompute: walks the projects and enqueues those that are due.
+
+mod report;
+mod walk;
+
+pub use report::{Report, StoppedBecause};
+pub use walk::{Cron, StartError};

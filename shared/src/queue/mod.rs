@@ -101,6 +101,30 @@ impl Queue {
         self.redis.call(command).await?;
         Ok(())
     }
+
+    /// What [`Queue::keep_bookmark`] kept under `name`: a producer's place in a long walk. One
+    /// command.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn bookmark(&self, name: &str) -> Result<Option<String>, Error> {
+        let command = redis::Command::new("GET").arg(self.keys.own(name)).replay_safe();
+        Ok(self.redis.call(command).await?.as_str().map(str::to_owned))
+    }
+
+    /// Keeps `place` under `name`, or forgets it. One command.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn keep_bookmark(&self, name: &str, place: Option<&str>) -> Result<(), Error> {
+        let key = self.keys.own(name);
+        let command = match place {
+            Some(place) => redis::Command::new("SET").arg(key).arg(place),
+            None => redis::Command::new("DEL").arg(key),
+        };
+        self.redis.call(command.replay_safe()).await?;
+        Ok(())
+    }
 }
 
 /// Strings out of an array answer.

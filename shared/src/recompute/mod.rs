@@ -1,5 +1,14 @@
-//! The use case: claim, score, persist, settle.
+//! The use case: claim, score, persist, settle, until nothing is left to claim.
+//!
+//! A tick promises at-least-once execution with one effect: a snapshot's id is derived from its
+//! job, so a job that runs twice updates its own row; a claim that cannot be finished goes back
+//! without costing an attempt; and what another peer owns by now is never settled.
 
+mod batch;
+mod report;
 mod request;
+mod tick;
 
-pub use request::{JobData, JobResult, Reason, recompute_job};
+pub use report::{Remaining, Report, StoppedBecause};
+pub use request::{JOB_NAME, JobData, JobResult, Reason, SCHEDULED_PRIORITY, recompute_job};
+pub use tick::Recompute;

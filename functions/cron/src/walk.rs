@@ -1,0 +1,149 @@
+//! The walk over all projects, a page at a time.
+
+use shared::clock::Clock;
+use shared::config::{Config, CronConfig};
+use shared::queue::{NewJob, Outcome, Queue};
+use shared::recompute::{JobData, Reason, recompute_job};
+use shared::redis::Redis;
+use shared::store::Store;
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::error;
+
+use crate::report::{Report, StoppedBecause};
+
+/// Projects a page: one statement and one script call each, and all that is held in memory.
+const PAGE: u32 = 500;
+
+/// The name under which the queue keeps our place.
+const BOOKMARK: &str = "cron-cursor";
+
+/// Time left when a tick starts no further page.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// Why a cron cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No Redis is configured.
+    #[error(
+        "no Redis is configured: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or REDIS_URL"
+    )]
+    NoRedis,
+    /// No database is configured.
+    #[error("no database is configured: set DATABASE_URL")]
+    NoDatabase,
+    /// The Redis settings cannot work.
+    #[error(transparent)]
+    Redis(#[from] shared::redis::Error),
+    /// The database settings cannot work.
+    #[error(transparent)]
+    Store(#[from] shared::store::Error),
+}
+
+/// The nightly recompute, ready to tick.
+#[derive(Clone, Debug)]
+pub struct Cron {
+    queue: Queue,
+    store: Store,
+    config: CronConfig,
+    clock: Clock,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Queue(#[from] shared::queue::Error),
+    #[error(transparent)]
+    Store(#[from] shared::store::Error),
+}
+
+impl Cron {
+    /// A cron as `config` says. Opens no connection.
+    ///
+    /// # Errors
+    /// [`StartError`], which names the variable to set.
+    pub fn new(config: &Config) -> Result<Self, StartError> {
+        let redis = Redis::new(config.redis.as_ref().ok_or(StartError::NoRedis)?)?;
+        let store = Store::new(config.database_url.as_ref().ok_or(StartError::NoDatabase)?)?;
+        let queue = Queue::new(redis, &config.queue, Clock::System);
+        Ok(Self { queue, store, config: config.cron.clone(), clock: Clock::System })
+    }
+
+    /// Enqueues projects that are due until all are walked, too many jobs wait, or `deadline` is
+    /// near. What goes wrong stands in the report.
+    pub async fn tick(&self, deadline: Instant) -> Report {
+        let started = Instant::now();
+        let queue = self.queue.over(self.queue.redis().metered().until(deadline));
+        let mut report = Report::default();
+        let stopped = if self.config.enabled {
+            self.walk(&queue, deadline, &mut report).await
+        } else {
+            Ok(StoppedBecause::Disabled)
+        };
+        report.stopped_because = stopped.unwrap_or_else(|failure| {
+            error!(error = %failure, "cron tick failed");
+            report.error = Some(failure.to_string());
+            StoppedBecause::Error
+        });
+        let usage = queue.redis().usage();
+        report.billed_commands = usage.billed;
+        report.round_trips = usage.round_trips;
+        report.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        report
+    }
+
+    async fn walk(
+        &self,
+        queue: &Queue,
+        deadline: Instant,
+        report: &mut Report,
+    ) -> Result<StoppedBecause, Failure> {
+        let occupied = queue.peek().await?;
+        let counts = queue.counts_of(occupied).await?;
+        let mut waiting = counts.wait + counts.paused + counts.prioritized + counts.delayed;
+        let mut place = queue.bookmark(BOOKMARK).await?;
+        loop {
+            if waiting >= self.config.max_waiting {
+                return Ok(StoppedBecause::HighWater);
+            }
+            if Instant::now() + MARGIN >= deadline {
+                return Ok(StoppedBecause::Deadline);
+            }
+            // Never more than fits below the mark.
+            let room = u32::try_from(self.config.max_waiting - waiting).unwrap_or(u32::MAX);
+            let page = self
+                .store
+                .projects_page(
+                    self.config.scope,
+                    place.as_deref(),
+                    PAGE.min(room),
+                    self.clock.now_ms(),
+                    self.config.max_age_days,
+                )
+                .await?;
+            let Some(last) = page.last().cloned() else {
+                queue.keep_bookmark(BOOKMARK, None).await?;
+                return Ok(StoppedBecause::Done);
+            };
+            let jobs: Vec<NewJob> = page.iter().map(|id| self.job(queue, id)).collect();
+            let added = queue.enqueue(&jobs).await?;
+            let new = added.iter().filter(|added| added.outcome == Outcome::Added).count() as u64;
+            waiting += new;
+            report.pages += 1;
+            report.projects += page.len() as u64;
+            report.enqueued += new;
+            report.deduplicated += page.len() as u64 - new;
+            queue.keep_bookmark(BOOKMARK, Some(&last)).await?;
+            place = Some(last);
+        }
+    }
+
+    fn job(&self, queue: &Queue, project_id: &str) -> NewJob {
+        let data = JobData {
+            project_id: project_id.to_owned(),
+            triggered_by_user_id: None,
+            reason: Reason::Scheduled,
+        };
+        recompute_job(&data, queue.config())
+    }
+}

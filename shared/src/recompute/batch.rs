@@ -1,0 +1,183 @@
+//! One batch: rows in, scores and snapshots out, a settlement for every job.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tracing::{error, warn};
+
+use super::request::JobResult;
+use crate::clock::Clock;
+use crate::deo::{Score, Tally};
+use crate::queue::{ClaimedJob, Settlement};
+use crate::store::{Error, NewSnapshot, Store, snapshot_id};
+
+/// The longest id that the platform's tables are asked for.
+const MAX_ID_CHARS: usize = 191;
+
+/// What became of a batch.
+pub(super) struct Scored {
+    /// One a job, in order.
+    pub(super) settlements: Vec<Settlement>,
+    /// Jobs that shared another one's project.
+    pub(super) coalesced: u64,
+    /// Rows that counted without their unreadable part.
+    pub(super) malformed_rows: u64,
+}
+
+/// Scores every job's project and saves the snapshots: each project is read and scored once, each
+/// job gets a row of its own. A job that cannot be scored fails alone.
+///
+/// # Errors
+/// The database cannot be used now: no job is to blame, all go back.
+pub(super) async fn score(
+    jobs: &[ClaimedJob],
+    store: &Store,
+    clock: &Clock,
+    prefix: &str,
+    queue: &str,
+) -> Result<Scored, Error> {
+    let wanted: Vec<Result<String, String>> = jobs.iter().map(project_of).collect();
+    let mut projects: Vec<String> = wanted.iter().flatten().cloned().collect();
+    let asked = projects.len();
+    projects.sort_unstable();
+    projects.dedup();
+    let coalesced = (asked - projects.len()) as u64;
+
+    let mut rows = store.signals(&projects).await?;
+    let now_ms = clock.now_ms();
+    let mut malformed_rows = 0;
+    let mut results: HashMap<&str, Result<Computed, Settlement>> = HashMap::new();
+    for id in &projects {
+        let result = match rows.remove(id) {
+            None => Err(Settlement::Unrecoverable(format!("Project not found: {id}"))),
+            Some(Err(failure)) => {
+                error!(project = id.as_str(), error = %failure, "the project's rows cannot be read");
+                Err(Settlement::Failed(format!("The project's rows cannot be read: {failure}")))
+            }
+            Some(Ok(tally)) => {
+                malformed_rows += tally.malformed_rows();
+                compute(id, &tally, now_ms)
+            }
+        };
+        results.insert(id, result);
+    }
+
+    let mut snapshots = Vec::new();
+    let mut settlements = Vec::with_capacity(jobs.len());
+    // Which settlement each snapshot stands behind, should it not be saved.
+    let mut owners = Vec::new();
+    for (job, wanted) in jobs.iter().zip(wanted) {
+        let settlement = match wanted.as_ref().map(|id| (id, results.get(id.as_str()))) {
+            Err(reason) => Settlement::Unrecoverable(reason.clone()),
+            Ok((id, Some(Ok(computed)))) => {
+                let snapshot_id = snapshot_id(prefix, queue, &job.id, job.timestamp_ms);
+                owners.push(settlements.len());
+                snapshots.push(computed.snapshot(&snapshot_id, id, now_ms));
+                completed(id, snapshot_id)
+            }
+            Ok((_, Some(Err(settlement)))) => settlement.clone(),
+            Ok((_, None)) => Settlement::Release,
+        };
+        settlements.push(settlement);
+    }
+    for (index, reason) in save(store, &snapshots).await? {
+        settlements[owners[index]] = reason;
+    }
+    Ok(Scored { settlements, coalesced, malformed_rows })
+}
+
+/// Saves snapshots together; when the database refuses one of them, one by one, so that only that
+/// one's job fails. The settlements of those that were not saved, by their place.
+async fn save(
+    store: &Store,
+    snapshots: &[NewSnapshot],
+) -> Result<Vec<(usize, Settlement)>, Error> {
+    if snapshots.is_empty() {
+        return Ok(Vec::new());
+    }
+    let gone = |i: usize| {
+        let id = &snapshots[i].project_id;
+        (i, Settlement::Unrecoverable(format!("Project not found: {id}")))
+    };
+    let failure = match store.save(snapshots).await {
+        Ok(missing) => return Ok(missing.into_iter().map(gone).collect()),
+        Err(failure) if failure.is_unavailable() => return Err(failure),
+        Err(failure) => failure,
+    };
+    warn!(error = %failure, "a batch of snapshots was refused; saving one by one");
+    let mut lost = Vec::new();
+    for (i, snapshot) in snapshots.iter().enumerate() {
+        match store.save(std::slice::from_ref(snapshot)).await {
+            Ok(missing) => lost.extend(missing.into_iter().map(|_| gone(i))),
+            Err(failure) if failure.is_unavailable() => return Err(failure),
+            Err(failure) => {
+                lost.push((i, Settlement::Failed(format!("The snapshot was refused: {failure}"))));
+            }
+        }
+    }
+    Ok(lost)
+}
+
+/// A project's score and its metadata as JSON text, shared by all its jobs in a batch.
+struct Computed {
+    score: Score,
+    metadata: String,
+}
+
+impl Computed {
+    fn snapshot(&self, id: &str, project_id: &str, now_ms: i64) -> NewSnapshot {
+        let v1 = &self.score.v1;
+        NewSnapshot {
+            id: id.to_owned(),
+            project_id: project_id.to_owned(),
+            computed_at_ms: now_ms,
+            overall: v1.overall,
+            content: v1.content,
+            entities: v1.entities,
+            technical: v1.technical,
+            visibility: v1.visibility,
+            metadata: self.metadata.clone(),
+        }
+    }
+}
+
+/// Scores one project. A panic in here is a bug of ours; it must not take the batch with it.
+fn compute(project: &str, tally: &Tally, now_ms: i64) -> Result<Computed, Settlement> {
+    let scored = catch_unwind(AssertUnwindSafe(|| {
+        let score = Score::of(tally.signals(now_ms));
+        let metadata = serde_json::to_string(&score.metadata());
+        metadata.map(|metadata| Computed { score, metadata })
+    }));
+    match scored {
+        Ok(Ok(computed)) => Ok(computed),
+        Ok(Err(_)) | Err(_) => {
+            error!(project, "scoring failed");
+            Err(Settlement::Failed("Scoring failed: an error in the scorer itself".to_owned()))
+        }
+    }
+}
+
+fn completed(project_id: &str, snapshot_id: String) -> Settlement {
+    let result = JobResult { project_id: project_id.to_owned(), snapshot_id };
+    Settlement::Complete(serde_json::json!(result).to_string())
+}
+
+/// The project that a job is about, or why it can never be run.
+fn project_of(job: &ClaimedJob) -> Result<String, String> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wanted {
+        project_id: String,
+    }
+    if let Some(reason) = &job.deferred_failure {
+        return Err(reason.clone());
+    }
+    let wanted: Wanted = serde_json::from_str(&job.data)
+        .map_err(|_| "Malformed job data: expected {\"projectId\": \"...\"}".to_owned())?;
+    let id = wanted.project_id;
+    // Postgres' text cannot hold NUL, and one such id would fail the whole batch's query.
+    if id.is_empty() || id.chars().count() > MAX_ID_CHARS || id.contains('\0') {
+        return Err(format!("Malformed job data: projectId must have 1 to {MAX_ID_CHARS} characters"));
+    }
+    Ok(id)
+}

@@ -1,0 +1,115 @@
+//! What a tick did.
+
+use serde::{Deserialize, Serialize};
+
+use crate::queue::{Code, Counts};
+
+/// Why a tick stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoppedBecause {
+    /// Nothing is left to claim. Jobs delayed into the future do not count.
+    #[default]
+    Empty,
+    /// Its time was nearly up.
+    Deadline,
+    /// The queue is paused, or its own limits hold it back.
+    Paused,
+    /// `ENABLE_QUEUE_PROCESSORS` is false.
+    Disabled,
+    /// Redis or Postgres failed; the claims went back if Redis could be reached.
+    Error,
+}
+
+/// Jobs that a tick left in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remaining {
+    /// In `wait`, `paused` of BullMQ 5 included.
+    pub waiting: u64,
+    /// In `prioritized`.
+    pub prioritized: u64,
+    /// In `delayed`.
+    pub delayed: u64,
+    /// In `active`: other peers' jobs, or those of an owner that died.
+    pub active: u64,
+}
+
+impl From<Counts> for Remaining {
+    fn from(counts: Counts) -> Self {
+        Self {
+            waiting: counts.wait + counts.paused,
+            prioritized: counts.prioritized,
+            delayed: counts.delayed,
+            active: counts.active,
+        }
+    }
+}
+
+/// What a tick did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Jobs claimed.
+    pub claimed: u64,
+    /// Jobs completed.
+    pub completed: u64,
+    /// Jobs failed for good.
+    pub failed: u64,
+    /// Jobs that failed and wait for another try.
+    pub retried: u64,
+    /// Jobs given back without an attempt counted.
+    pub released: u64,
+    /// Jobs whose result was dropped because they were not ours any more.
+    pub lost: u64,
+    /// Jobs that shared the rows and the score of another job of their batch.
+    pub coalesced: u64,
+    /// Rows of pages or products that could not be read as they are and counted without the
+    /// unreadable part.
+    pub malformed_rows: u64,
+    /// Ids that stood in the queue without a job behind them, dropped.
+    pub missing: u64,
+    /// Jobs of owners that died, given back to the queue.
+    pub recovered: u64,
+    /// Batches.
+    pub batches: u64,
+    /// Redis commands that Upstash bills, those inside scripts included.
+    pub billed_commands: u64,
+    /// Requests to Redis.
+    pub round_trips: u64,
+    /// Jobs left in each state. Absent when Redis could not be asked.
+    pub remaining: Option<Remaining>,
+    /// How long the job had waited that waited longest: milliseconds, of those the tick claimed or
+    /// found waiting.
+    pub oldest_waiting_ms: Option<i64>,
+    /// Milliseconds.
+    pub duration_ms: u64,
+    /// Milliseconds of it in Postgres.
+    pub database_ms: u64,
+    /// Why it stopped.
+    pub stopped_because: StoppedBecause,
+    /// What went wrong, when it stopped for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Report {
+    /// Counts what Redis said to a batch's settlements.
+    pub(super) fn count(&mut self, codes: &[Code]) {
+        for code in codes {
+            *match code {
+                Code::Completed => &mut self.completed,
+                Code::Failed => &mut self.failed,
+                Code::Retried => &mut self.retried,
+                Code::Released => &mut self.released,
+                Code::Refused(_) => &mut self.lost,
+            } += 1;
+        }
+    }
+
+    /// Notes a job that was added at `timestamp_ms` and waits or waited until `now_ms`.
+    pub(super) fn waited(&mut self, timestamp_ms: i64, now_ms: i64) {
+        let age = (now_ms - timestamp_ms).max(0);
+        self.oldest_waiting_ms = Some(self.oldest_waiting_ms.unwrap_or(0).max(age));
+    }
+}

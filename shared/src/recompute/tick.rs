@@ -1,0 +1,272 @@
+//! One tick: batches until nothing is left, the time is nearly up, or something is in the way.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use super::batch::{Scored, score};
+use super::report::{Report, StoppedBecause};
+use crate::clock::Clock;
+use crate::config::DrainConfig;
+use crate::queue::{
+    Claim, ClaimRequest, ClaimStatus, Code, Error, Occupied, Queue, Settled, Settlement,
+};
+use crate::store::Store;
+
+/// The use case, ready to tick. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Recompute {
+    queue: Queue,
+    store: Store,
+    config: DrainConfig,
+    clock: Clock,
+}
+
+impl Recompute {
+    /// A recompute over `queue` and `store`.
+    pub fn new(queue: Queue, store: Store, config: &DrainConfig, clock: Clock) -> Self {
+        Self { queue, store, config: config.clone(), clock }
+    }
+
+    /// Runs one tick, at most until `deadline` and at most for the configured time. Never fails:
+    /// what goes wrong stands in the report.
+    ///
+    /// An empty queue costs one billed command, and Postgres is opened only for a claimed job.
+    pub async fn tick(&self, deadline: Instant) -> Report {
+        let started = Instant::now();
+        let deadline = deadline.min(started + self.config.timeout);
+        let redis = self.queue.redis().metered().until(deadline);
+        let mut tick = Tick {
+            queue: self.queue.over(redis),
+            store: &self.store,
+            clock: &self.clock,
+            claim_until: deadline.checked_sub(self.config.margin).unwrap_or(started),
+            slowest: Duration::ZERO,
+            report: Report::default(),
+        };
+        let stopped = if self.config.enabled {
+            tick.run().await
+        } else {
+            Ok(StoppedBecause::Disabled)
+        };
+        let mut report = tick.report;
+        match stopped {
+            Ok(reason) => report.stopped_because = reason,
+            Err(failure) => {
+                error!(error = %failure, "tick failed");
+                report.stopped_because = StoppedBecause::Error;
+                report.error = Some(failure.to_string());
+            }
+        }
+        let usage = tick.queue.redis().usage();
+        report.billed_commands = usage.billed;
+        report.round_trips = usage.round_trips;
+        report.duration_ms = millis(started.elapsed());
+        report
+    }
+}
+
+/// Why a tick cannot go on.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Queue(#[from] Error),
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+}
+
+/// One tick under way.
+struct Tick<'a> {
+    queue: Queue,
+    store: &'a Store,
+    clock: &'a Clock,
+    /// No claim after this moment, and no batch is worked on past it.
+    claim_until: Instant,
+    /// The longest that a batch has taken so far.
+    slowest: Duration,
+    report: Report,
+}
+
+impl Tick<'_> {
+    async fn run(&mut self) -> Result<StoppedBecause, Failure> {
+        let mut occupied = self.queue.peek().await?;
+        if occupied.is_empty() {
+            self.report.remaining = Some(Default::default());
+            return Ok(StoppedBecause::Empty);
+        }
+        let mut recovered = occupied.active && self.recover().await?;
+        loop {
+            if !(occupied.is_waiting() || occupied.paused || recovered || self.is_due(occupied).await?) {
+                break;
+            }
+            let found = self.report.claimed;
+            let stopped = self.drain(occupied, recovered).await?;
+            if let Some(reason) = stopped {
+                return self.stop(reason).await;
+            }
+            // The five states in one sum is Redis' documented answer to a repeated key. Should a
+            // server count each key once, a lone `active` would look like `wait`: nothing to claim
+            // is then the hint to look for stalled jobs after all.
+            let surprised = found == self.report.claimed && !recovered;
+            recovered = surprised && occupied.is_waiting() && self.recover().await?;
+            occupied = self.queue.peek().await?;
+            if surprised && !recovered {
+                break;
+            }
+        }
+        self.leave(occupied, StoppedBecause::Empty).await
+    }
+
+    /// Ends a tick that something stopped: asks what is left, and for how long it has waited.
+    async fn stop(&mut self, reason: StoppedBecause) -> Result<StoppedBecause, Failure> {
+        let occupied = self.queue.peek().await?;
+        if occupied.is_waiting() || occupied.paused {
+            let now = self.clock.now_ms();
+            if let Some(oldest) = self.queue.oldest_waiting_ms().await? {
+                self.report.waited(oldest, now);
+            }
+        }
+        self.leave(occupied, reason).await
+    }
+
+    async fn leave(
+        &mut self,
+        occupied: Occupied,
+        reason: StoppedBecause,
+    ) -> Result<StoppedBecause, Failure> {
+        self.report.remaining = Some(self.queue.counts_of(occupied).await?.into());
+        if self.report.claimed > 0 {
+            self.queue.beat().await?;
+        }
+        Ok(reason)
+    }
+
+    /// Whether a delayed job has fallen due.
+    async fn is_due(&self, occupied: Occupied) -> Result<bool, Failure> {
+        if !occupied.delayed {
+            return Ok(false);
+        }
+        let due = self.queue.next_due_ms().await?;
+        Ok(due.is_some_and(|due| due <= self.clock.now_ms()))
+    }
+
+    /// Whether jobs of dead owners came back.
+    async fn recover(&mut self) -> Result<bool, Failure> {
+        let recovered = self.queue.recover().await?;
+        self.report.recovered += recovered.ids.len() as u64;
+        if !recovered.ids.is_empty() {
+            warn!(jobs = recovered.ids.len(), doomed = recovered.doomed.len(), "jobs had stalled");
+        }
+        Ok(!recovered.ids.is_empty())
+    }
+
+    /// Claims and works through batches until a claim comes back short; a reason when the tick
+    /// must stop.
+    async fn drain(
+        &mut self,
+        occupied: Occupied,
+        recovered: bool,
+    ) -> Result<Option<StoppedBecause>, Failure> {
+        if self.is_late() {
+            return Ok(Some(StoppedBecause::Deadline));
+        }
+        let count = self.queue.config().batch_size;
+        let request = ClaimRequest {
+            count,
+            delayed: occupied.delayed,
+            prioritized: occupied.prioritized || recovered,
+        };
+        let mut claim = self.queue.claim(request).await?;
+        loop {
+            self.note(&claim);
+            if claim.jobs.is_empty() {
+                return Ok(held_back(claim.status));
+            }
+            let began = Instant::now();
+            let (settlements, failure) = self.work(&claim).await;
+            self.slowest = self.slowest.max(began.elapsed());
+            let short = claim.jobs.len() < count as usize;
+            let jobs: Vec<_> = claim.jobs.into_iter().zip(settlements).collect();
+            let late = self.is_late();
+            if failure.is_some() || short || late {
+                let settled = self.queue.settle(&claim.token, &jobs).await?;
+                self.count(&settled);
+                if let Some(failure) = failure {
+                    return Err(failure);
+                }
+                return Ok(late.then_some(StoppedBecause::Deadline));
+            }
+            let request = ClaimRequest { count, delayed: true, prioritized: true };
+            let (settled, next) =
+                self.queue.settle_and_claim(&claim.token, &jobs, request).await?;
+            self.count(&settled);
+            claim = next;
+        }
+    }
+
+    /// Scores a batch within the time that is left. A batch that cannot be finished is released as
+    /// it is, and the failure is told.
+    async fn work(&mut self, claim: &Claim) -> (Vec<Settlement>, Option<Failure>) {
+        let began = Instant::now();
+        let names = self.queue.config();
+        let scored = tokio::time::timeout_at(
+            self.claim_until,
+            score(&claim.jobs, self.store, self.clock, &names.prefix, &names.name),
+        )
+        .await;
+        self.report.database_ms += millis(began.elapsed());
+        self.report.batches += 1;
+        let release = || vec![Settlement::Release; claim.jobs.len()];
+        match scored {
+            Ok(Ok(Scored { settlements, coalesced, malformed_rows })) => {
+                self.report.coalesced += coalesced;
+                self.report.malformed_rows += malformed_rows;
+                (settlements, None)
+            }
+            Ok(Err(error)) => (release(), Some(error.into())),
+            // Out of time is no failure: the jobs go back and the next tick has them.
+            Err(_) => (release(), None),
+        }
+    }
+
+    fn note(&mut self, claim: &Claim) {
+        self.report.claimed += claim.jobs.len() as u64;
+        self.report.missing += claim.missing.len() as u64;
+        for id in &claim.missing {
+            warn!(job = id.as_str(), "an id stood in the queue without a job behind it");
+        }
+        let now = self.clock.now_ms();
+        for job in &claim.jobs {
+            self.report.waited(job.timestamp_ms, now);
+        }
+    }
+
+    fn count(&mut self, settled: &Settled) {
+        self.report.count(&settled.codes);
+        let refused = settled.codes.iter().filter(|code| matches!(code, Code::Refused(_))).count();
+        if refused > 0 {
+            warn!(jobs = refused, "results dropped: the jobs were not ours any more");
+        }
+        info!(settled = settled.codes.len(), requeued = settled.requeued, "batch settled");
+    }
+
+    /// Whether the next batch would not fit into the time that is left.
+    fn is_late(&self) -> bool {
+        Instant::now() + self.slowest >= self.claim_until
+    }
+}
+
+/// Why a claim without jobs ends the tick before the queue is known to be empty.
+fn held_back(status: ClaimStatus) -> Option<StoppedBecause> {
+    match status {
+        ClaimStatus::Claimed | ClaimStatus::Empty { .. } => None,
+        ClaimStatus::Paused | ClaimStatus::Full | ClaimStatus::Limited { .. } => {
+            Some(StoppedBecause::Paused)
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
