@@ -12,7 +12,8 @@ use tracing::error;
 
 use crate::report::{Report, StoppedBecause};
 
-/// Projects a page: one statement and one script call each, and all that is held in memory.
+/// Projects looked at a page: one statement and at most one script call, and all that is held in
+/// memory.
 const PAGE: u32 = 500;
 
 /// The name under which the queue keeps our place.
@@ -121,20 +122,22 @@ impl Cron {
                     self.config.max_age_days,
                 )
                 .await?;
-            let Some(last) = page.last().cloned() else {
-                queue.keep_bookmark(BOOKMARK, None).await?;
-                return Ok(StoppedBecause::Done);
-            };
-            let jobs: Vec<NewJob> = page.iter().map(|id| self.job(queue, id)).collect();
+            let jobs: Vec<NewJob> = page.ids.iter().map(|id| self.job(queue, id)).collect();
             let added = queue.enqueue(&jobs).await?;
             let new = added.iter().filter(|added| added.outcome == Outcome::Added).count() as u64;
             waiting += new;
             report.pages += 1;
-            report.projects += page.len() as u64;
+            report.projects += jobs.len() as u64;
             report.enqueued += new;
-            report.deduplicated += page.len() as u64 - new;
-            queue.keep_bookmark(BOOKMARK, Some(&last)).await?;
-            place = Some(last);
+            report.deduplicated += jobs.len() as u64 - new;
+            let done = page.next.is_none();
+            if done || !jobs.is_empty() {
+                queue.keep_bookmark(BOOKMARK, page.next.as_deref()).await?;
+            }
+            if done {
+                return Ok(StoppedBecause::Done);
+            }
+            place = page.next;
         }
     }
 

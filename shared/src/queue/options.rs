@@ -132,3 +132,74 @@ fn keep_json(keep: KeepJobs) -> Json {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::Deduplication;
+
+    fn job(opts: JobOptions) -> NewJob {
+        NewJob { name: "n".to_owned(), data: "{}".to_owned(), opts, ..NewJob::default() }
+    }
+
+    #[test]
+    fn what_bullmq_refuses_is_refused() {
+        let id = |id: &str| JobOptions { job_id: Some(id.to_owned()), ..JobOptions::default() };
+        let jitter = Some(Backoff::Fixed { delay_ms: 1, jitter: Some(1.5) });
+        let dedup = Some(Deduplication::default());
+        let refused = [
+            NewJob { name: String::new(), ..job(JobOptions::default()) },
+            NewJob { data: "{".to_owned(), ..job(JobOptions::default()) },
+            job(JobOptions { priority: MAX_PRIORITY + 1, ..JobOptions::default() }),
+            job(JobOptions { backoff: jitter, ..JobOptions::default() }),
+            job(JobOptions { deduplication: dedup, ..JobOptions::default() }),
+            job(id("")),
+            job(id("12")),
+            job(id("0")),
+            job(id("0:a:b")),
+            job(id("a:b")),
+            job(id("a:b:c:d")),
+        ];
+        for job in &refused {
+            assert!(refusal(job).is_some(), "{job:?}");
+        }
+        let max = JobOptions { priority: MAX_PRIORITY, ..JobOptions::default() };
+        for job in [job(JobOptions::default()), job(max), job(id("a")), job(id("a:b:c")), job(id("1a"))] {
+            assert_eq!(refusal(&job), None, "{job:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_given_is_stored() {
+        assert_eq!(stored(&JobOptions::default()), r#"{"attempts":0}"#);
+        let all = JobOptions {
+            job_id: Some("j".to_owned()),
+            priority: 3,
+            delay_ms: 4,
+            attempts: 5,
+            backoff: Some(Backoff::Exponential { delay_ms: 6, jitter: Some(0.5) }),
+            lifo: true,
+            deduplication: Some(Deduplication {
+                id: "d".to_owned(),
+                ttl_ms: Some(7),
+                keep_last_if_active: true,
+                ..Deduplication::default()
+            }),
+            remove_on_complete: Some(KeepJobs::None),
+            remove_on_fail: Some(KeepJobs::Bounded { count: Some(8), age_s: Some(9), limit: None }),
+            timestamp_ms: Some(10),
+            telemetry: Some("t".to_owned()),
+        };
+        let json: Json = serde_json::from_str(&stored(&all)).unwrap();
+        assert_eq!(
+            json,
+            json!({
+                "jobId": "j", "priority": 3, "delay": 4, "attempts": 5, "lifo": true,
+                "backoff": {"type": "exponential", "delay": 6, "jitter": 0.5},
+                "de": {"id": "d", "ttl": 7, "keepLastIfActive": true},
+                "removeOnComplete": true, "removeOnFail": {"count": 8, "age": 9},
+                "timestamp": 10, "tm": "t",
+            })
+        );
+    }
+}

@@ -118,3 +118,78 @@ fn keep(value: &Json) -> Option<KeepJobs> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opts(json: &str) -> StoredOptions {
+        StoredOptions::parse(json)
+    }
+
+    #[test]
+    fn none_and_one_attempt_both_mean_one() {
+        for json in ["{}", r#"{"attempts":0}"#, r#"{"attempts":1}"#, "not json"] {
+            assert_eq!(opts(json).after_failure(1, 0.5), Ending::Fail, "{json}");
+        }
+    }
+
+    #[test]
+    fn backoff_follows_its_type() {
+        let cases = [
+            (r#"{"attempts":5}"#, [0, 0, 0]),
+            (r#"{"attempts":5,"backoff":700}"#, [700, 700, 700]),
+            (r#"{"attempts":5,"backoff":0}"#, [0, 0, 0]),
+            (r#"{"attempts":5,"backoff":{"type":"fixed","delay":20}}"#, [20, 20, 20]),
+            (r#"{"attempts":5,"backoff":{"type":"exponential","delay":5000}}"#, [5_000, 10_000, 20_000]),
+            (r#"{"attempts":5,"backoff":{"type":"lunar","delay":30}}"#, [30, 30, 30]),
+        ];
+        for (json, delays) in cases {
+            for (attempt, delay) in (1..).zip(delays) {
+                assert_eq!(opts(json).after_failure(attempt, 0.9), Ending::Retry(delay), "{json}");
+            }
+        }
+        let last = opts(r#"{"attempts":5,"backoff":9}"#);
+        assert_eq!(last.after_failure(5, 0.0), Ending::Fail);
+    }
+
+    #[test]
+    fn jitter_makes_its_part_of_the_delay_random() {
+        let half = opts(r#"{"attempts":9,"backoff":{"type":"fixed","delay":1000,"jitter":0.5}}"#);
+        assert_eq!(half.after_failure(1, 0.0), Ending::Retry(500));
+        assert_eq!(half.after_failure(1, 0.9999), Ending::Retry(999));
+        let whole = opts(r#"{"attempts":9,"backoff":{"type":"exponential","delay":100,"jitter":1}}"#);
+        assert_eq!(whole.after_failure(3, 0.25), Ending::Retry(100));
+    }
+
+    #[test]
+    fn stack_traces_keep_their_newest_entries() {
+        let old = vec!["a".to_owned(), "b".to_owned()];
+        let with = |json| opts(json).stacktrace(old.clone(), "c".to_owned());
+        assert_eq!(with("{}"), ["a", "b", "c"]);
+        assert_eq!(with(r#"{"stackTraceLimit":2}"#), ["b", "c"]);
+        assert!(with(r#"{"stackTraceLimit":0}"#).is_empty());
+    }
+
+    #[test]
+    fn retention_is_read_in_every_form() {
+        let bounded = |count, age_s, limit| Some(KeepJobs::Bounded { count, age_s, limit });
+        let cases = [
+            ("{}", None),
+            (r#"{"removeOnComplete":true}"#, Some(KeepJobs::None)),
+            (r#"{"removeOnComplete":false}"#, Some(KeepJobs::All)),
+            (r#"{"removeOnComplete":0}"#, Some(KeepJobs::None)),
+            (r#"{"removeOnComplete":-1}"#, Some(KeepJobs::All)),
+            (r#"{"removeOnComplete":7}"#, bounded(Some(7), None, None)),
+            (r#"{"removeOnComplete":{"count":0}}"#, Some(KeepJobs::None)),
+            (r#"{"removeOnComplete":{"age":60}}"#, bounded(None, Some(60), None)),
+            (
+                r#"{"removeOnComplete":{"age":60,"count":5,"limit":9}}"#,
+                bounded(Some(5), Some(60), Some(9)),
+            ),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(opts(json).remove_on_complete, expected, "{json}");
+        }
+    }
+}

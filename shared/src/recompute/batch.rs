@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde_json::value::{RawValue, to_raw_value};
 use tracing::{error, warn};
 
 use super::request::JobResult;
 use crate::clock::Clock;
 use crate::deo::{Score, Tally};
 use crate::queue::{ClaimedJob, Settlement};
-use crate::store::{Error, NewSnapshot, Store, snapshot_id};
+use crate::store::{Error, NewSnapshot, Saved, Store, snapshot_id};
 
 /// The longest id that the platform's tables are asked for.
 const MAX_ID_CHARS: usize = 191;
@@ -49,14 +50,17 @@ pub(super) async fn score(
     let mut results: HashMap<&str, Result<Computed, Settlement>> = HashMap::new();
     for id in &projects {
         let result = match rows.remove(id) {
-            None => Err(Settlement::Unrecoverable(format!("Project not found: {id}"))),
+            None => Err(not_found(id)),
             Some(Err(failure)) => {
                 error!(project = id.as_str(), error = %failure, "the project's rows cannot be read");
                 Err(Settlement::Failed(format!("The project's rows cannot be read: {failure}")))
             }
-            Some(Ok(tally)) => {
-                malformed_rows += tally.malformed_rows();
-                compute(id, &tally, now_ms)
+            Some(Ok(rows)) => {
+                malformed_rows += rows.malformed_rows;
+                for row in &rows.malformed_ids {
+                    warn!(project = id.as_str(), row = row.as_str(), "a malformed row");
+                }
+                compute(id, &rows.tally, now_ms)
             }
         };
         results.insert(id, result);
@@ -80,48 +84,29 @@ pub(super) async fn score(
         };
         settlements.push(settlement);
     }
-    for (index, reason) in save(store, &snapshots).await? {
-        settlements[owners[index]] = reason;
+    let saved = store.save(&snapshots).await?;
+    for ((owner, snapshot), saved) in owners.into_iter().zip(&snapshots).zip(saved) {
+        let settlement: &mut Settlement = &mut settlements[owner];
+        match saved {
+            Saved::Stored => {}
+            Saved::ProjectMissing => *settlement = not_found(&snapshot.project_id),
+            Saved::Failed(failure) => {
+                error!(error = %failure, "a snapshot was refused");
+                *settlement = Settlement::Failed(format!("The snapshot was refused: {failure}"));
+            }
+        }
     }
     Ok(Scored { settlements, coalesced, malformed_rows })
 }
 
-/// Saves snapshots together; when the database refuses one of them, one by one, so that only that
-/// one's job fails. The settlements of those that were not saved, by their place.
-async fn save(
-    store: &Store,
-    snapshots: &[NewSnapshot],
-) -> Result<Vec<(usize, Settlement)>, Error> {
-    if snapshots.is_empty() {
-        return Ok(Vec::new());
-    }
-    let gone = |i: usize| {
-        let id = &snapshots[i].project_id;
-        (i, Settlement::Unrecoverable(format!("Project not found: {id}")))
-    };
-    let failure = match store.save(snapshots).await {
-        Ok(missing) => return Ok(missing.into_iter().map(gone).collect()),
-        Err(failure) if failure.is_unavailable() => return Err(failure),
-        Err(failure) => failure,
-    };
-    warn!(error = %failure, "a batch of snapshots was refused; saving one by one");
-    let mut lost = Vec::new();
-    for (i, snapshot) in snapshots.iter().enumerate() {
-        match store.save(std::slice::from_ref(snapshot)).await {
-            Ok(missing) => lost.extend(missing.into_iter().map(|_| gone(i))),
-            Err(failure) if failure.is_unavailable() => return Err(failure),
-            Err(failure) => {
-                lost.push((i, Settlement::Failed(format!("The snapshot was refused: {failure}"))));
-            }
-        }
-    }
-    Ok(lost)
+fn not_found(project_id: &str) -> Settlement {
+    Settlement::Unrecoverable(format!("Project not found: {project_id}"))
 }
 
 /// A project's score and its metadata as JSON text, shared by all its jobs in a batch.
 struct Computed {
     score: Score,
-    metadata: String,
+    metadata: Box<RawValue>,
 }
 
 impl Computed {
@@ -131,11 +116,11 @@ impl Computed {
             id: id.to_owned(),
             project_id: project_id.to_owned(),
             computed_at_ms: now_ms,
-            overall: v1.overall,
-            content: v1.content,
-            entities: v1.entities,
-            technical: v1.technical,
-            visibility: v1.visibility,
+            overall: v1.overall.into(),
+            content: v1.content.into(),
+            entities: v1.entities.into(),
+            technical: v1.technical.into(),
+            visibility: v1.visibility.into(),
             metadata: self.metadata.clone(),
         }
     }
@@ -145,7 +130,7 @@ impl Computed {
 fn compute(project: &str, tally: &Tally, now_ms: i64) -> Result<Computed, Settlement> {
     let scored = catch_unwind(AssertUnwindSafe(|| {
         let score = Score::of(tally.signals(now_ms));
-        let metadata = serde_json::to_string(&score.metadata());
+        let metadata = to_raw_value(&score.metadata());
         metadata.map(|metadata| Computed { score, metadata })
     }));
     match scored {
