@@ -84,8 +84,7 @@ impl Bench {
     }
 
     async fn settle(&self, claim: Claim, settlement: Settlement) -> Vec<Code> {
-        let jobs: Vec<_> =
-            claim.jobs.into_iter().map(|job| (job, settlement.clone())).collect();
+        let jobs: Vec<_> = claim.jobs.into_iter().map(|job| (job, settlement.clone())).collect();
         self.queue.settle(&claim.token, &jobs).await.unwrap().codes
     }
 
@@ -511,9 +510,11 @@ async fn every_script_counts_its_commands_exactly() {
 /// Commands that the server has executed, those inside scripts included.
 async fn executed(b: &Bench) -> u64 {
     let info = b.queue.redis().call(Command::new("INFO").arg("commandstats")).await.unwrap();
-    let calls = info.as_str().unwrap().lines().filter_map(|line| {
-        line.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok()
-    });
+    let calls = info
+        .as_str()
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok());
     calls.sum()
 }
 

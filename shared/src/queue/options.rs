@@ -164,7 +164,9 @@ mod tests {
             assert!(refusal(job).is_some(), "{job:?}");
         }
         let max = JobOptions { priority: MAX_PRIORITY, ..JobOptions::default() };
-        for job in [job(JobOptions::default()), job(max), job(id("a")), job(id("a:b:c")), job(id("1a"))] {
+        for job in
+            [job(JobOptions::default()), job(max), job(id("a")), job(id("a:b:c")), job(id("1a"))]
+        {
             assert_eq!(refusal(&job), None, "{job:?}");
         }
     }

@@ -141,7 +141,10 @@ mod tests {
             (r#"{"attempts":5,"backoff":700}"#, [700, 700, 700]),
             (r#"{"attempts":5,"backoff":0}"#, [0, 0, 0]),
             (r#"{"attempts":5,"backoff":{"type":"fixed","delay":20}}"#, [20, 20, 20]),
-            (r#"{"attempts":5,"backoff":{"type":"exponential","delay":5000}}"#, [5_000, 10_000, 20_000]),
+            (
+                r#"{"attempts":5,"backoff":{"type":"exponential","delay":5000}}"#,
+                [5_000, 10_000, 20_000],
+            ),
             (r#"{"attempts":5,"backoff":{"type":"lunar","delay":30}}"#, [30, 30, 30]),
         ];
         for (json, delays) in cases {
@@ -158,7 +161,8 @@ mod tests {
         let half = opts(r#"{"attempts":9,"backoff":{"type":"fixed","delay":1000,"jitter":0.5}}"#);
         assert_eq!(half.after_failure(1, 0.0), Ending::Retry(500));
         assert_eq!(half.after_failure(1, 0.9999), Ending::Retry(999));
-        let whole = opts(r#"{"attempts":9,"backoff":{"type":"exponential","delay":100,"jitter":1}}"#);
+        let whole =
+            opts(r#"{"attempts":9,"backoff":{"type":"exponential","delay":100,"jitter":1}}"#);
         assert_eq!(whole.after_failure(3, 0.25), Ending::Retry(100));
     }
 

@@ -20,11 +20,20 @@ pub(crate) static ENQUEUE: Script =
 pub(crate) static CLAIM: Script =
     script!("deo:claim", "parts/prelude", "parts/place", "parts/claim", "claim");
 pub(crate) static SETTLE: Script =
-    script!("deo:settle", "parts/prelude", "parts/place", "parts/settle", "settle");
+    script!("deo:settle", "parts/prelude", "parts/place", "parts/alone", "parts/settle", "settle");
+pub(crate) static SETTLE_KIN: Script = script!(
+    "deo:settle-kin",
+    "parts/prelude",
+    "parts/place",
+    "parts/kin",
+    "parts/settle",
+    "settle"
+);
 pub(crate) static SETTLE_AND_CLAIM: Script = script!(
     "deo:settle-and-claim",
     "parts/prelude",
     "parts/place",
+    "parts/alone",
     "parts/settle",
     "parts/claim",
     "settle_and_claim"

@@ -6,7 +6,7 @@ use super::claim::{self, Claim, ClaimRequest, ClaimedJob};
 use super::job::KeepJobs;
 use super::policy::Ending;
 use super::replay::nonce;
-use super::scripts::{SETTLE, SETTLE_AND_CLAIM};
+use super::scripts::{SETTLE, SETTLE_AND_CLAIM, SETTLE_KIN};
 use super::{Error, Queue};
 use crate::config::Events;
 use crate::redis::Value;
@@ -122,8 +122,9 @@ impl Queue {
             return Ok(Settled::default());
         }
         let (keys, items) = self.prepare(jobs);
+        let script = if may_have_kin(jobs, &items) { &SETTLE_KIN } else { &SETTLE };
         let answer = self
-            .run(&SETTLE, &keys, |again| Call {
+            .run(script, &keys, |again| Call {
                 events: self.config.events,
                 settle: self.settle_args(token, &items, again),
                 claim: None,
@@ -133,10 +134,11 @@ impl Queue {
             [codes, requeued] => settled(&items, codes, requeued),
             _ => None,
         }
-        .ok_or(Error::Protocol(SETTLE.name))
+        .ok_or(Error::Protocol(script.name))
     }
 
-    /// Settles one batch and claims the next, in one round trip.
+    /// Settles one batch and claims the next, in one round trip; in two when a job of the batch may
+    /// belong to a flow.
     ///
     /// # Errors
     /// As [`Queue::settle`] and [`Queue::claim`].
@@ -151,6 +153,9 @@ impl Queue {
         }
         let next = nonce();
         let (keys, items) = self.prepare(jobs);
+        if may_have_kin(jobs, &items) {
+            return Ok((self.settle(token, jobs).await?, self.claim(request).await?));
+        }
         let answer = self
             .run(&SETTLE_AND_CLAIM, &keys, |again| Call {
                 events: self.config.events,
@@ -188,6 +193,18 @@ impl Queue {
         }
         (keys, jobs.iter().map(|(job, settlement)| item(job, settlement)).collect())
     }
+}
+
+/// Whether a parent may have to hear of this batch. A job can be given a parent while it is active,
+/// but only by adding its custom id again; counted ids are integers and custom ones never are. And
+/// a failed job that retention evicts may still stand in its parent's dependencies.
+fn may_have_kin(jobs: &[(ClaimedJob, Settlement)], items: &[Item<'_>]) -> bool {
+    jobs.iter().any(|(job, _)| {
+        job.parent_key.is_some() || !job.id.bytes().all(|byte| byte.is_ascii_digit())
+    }) || items.iter().any(|item| match &item.act {
+        Act::Fail { keep, .. } => keep.count > 0 || keep.age.is_some(),
+        _ => false,
+    })
 }
 
 fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Item<'a> {

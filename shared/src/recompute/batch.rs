@@ -162,7 +162,9 @@ fn project_of(job: &ClaimedJob) -> Result<String, String> {
     let id = wanted.project_id;
     // Postgres' text cannot hold NUL, and one such id would fail the whole batch's query.
     if id.is_empty() || id.chars().count() > MAX_ID_CHARS || id.contains('\0') {
-        return Err(format!("Malformed job data: projectId must have 1 to {MAX_ID_CHARS} characters"));
+        return Err(format!(
+            "Malformed job data: projectId must have 1 to {MAX_ID_CHARS} characters"
+        ));
     }
     Ok(id)
 }

@@ -45,11 +45,8 @@ impl Recompute {
             slowest: Duration::ZERO,
             report: Report::default(),
         };
-        let stopped = if self.config.enabled {
-            tick.run().await
-        } else {
-            Ok(StoppedBecause::Disabled)
-        };
+        let stopped =
+            if self.config.enabled { tick.run().await } else { Ok(StoppedBecause::Disabled) };
         let mut report = tick.report;
         match stopped {
             Ok(reason) => report.stopped_because = reason,
@@ -97,7 +94,11 @@ impl Tick<'_> {
         }
         let mut recovered = occupied.active && self.recover().await?;
         loop {
-            if !(occupied.is_waiting() || occupied.paused || recovered || self.is_due(occupied).await?) {
+            if !(occupied.is_waiting()
+                || occupied.paused
+                || recovered
+                || self.is_due(occupied).await?)
+            {
                 break;
             }
             let found = self.report.claimed;
@@ -198,8 +199,7 @@ impl Tick<'_> {
                 return Ok(late.then_some(StoppedBecause::Deadline));
             }
             let request = ClaimRequest { count, delayed: true, prioritized: true };
-            let (settled, next) =
-                self.queue.settle_and_claim(&claim.token, &jobs, request).await?;
+            let (settled, next) = self.queue.settle_and_claim(&claim.token, &jobs, request).await?;
             self.count(&settled);
             claim = next;
         }

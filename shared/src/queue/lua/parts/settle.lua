@@ -46,10 +46,7 @@ local function evict(target, old)
   local keys = {}
   for _, id in ipairs(old) do
     -- A completed child has left its parent's dependencies already; a failed one may be there still.
-    if target == failed then
-      local parent = r('HGET', P .. id, 'parentKey')
-      if parent then r('SREM', parent .. ':dependencies', P .. id) end
-    end
+    if target == failed and leave then leave(P .. id) end
     keysOf(id, keys)
   end
   many('ZREM', target, old)
@@ -74,12 +71,12 @@ local function settle(s)
   end
   local held = r('MGET', unpack(KEYS, 16 + n, 15 + 2 * n))
   local whole = r('EXISTS', unpack(KEYS, 16, 15 + n)) == n
-  local kin = r('EXISTS', unpack(KEYS, 16 + 2 * n, 15 + 4 * n)) > 0
+  local children = r('EXISTS', unpack(KEYS, 16 + 2 * n, 15 + 4 * n)) > 0
   for i, j in ipairs(s.jobs) do
     local key, code = KEYS[15 + i], 0
     if not whole and r('EXISTS', key) == 0 then code = -1
-    elseif kin and j.act == 'complete' and r('SCARD', key .. ':dependencies') > 0 then code = -4
-    elseif kin and j.act == 'complete' and r('ZCARD', key .. ':unsuccessful') > 0 then code = -9
+    elseif children and j.act == 'complete' and r('SCARD', key .. ':dependencies') > 0 then code = -4
+    elseif children and j.act == 'complete' and r('ZCARD', key .. ':unsuccessful') > 0 then code = -9
     elseif held[i] ~= s.token then code = held[i] and -6 or -2 end
     codes[i] = code
     if code == 0 then push(good, i) end
@@ -144,6 +141,7 @@ local function settle(s)
     local key = P .. j.id
     if j.act == 'complete' or j.act == 'fail' then
       local target = j.act == 'fail' and failed or completed
+      if kin then kin(j, key) end
       if j.keep.count ~= 0 then
         local fields = {'atm', int(j.atm), 'finishedOn', int(now)}
         if j.act == 'fail' then
@@ -162,6 +160,7 @@ local function settle(s)
         end
         push(run.scored, int(now), j.id)
       else
+        if leave then leave(key) end
         keysOf(j.id, gone)
       end
       if final then
