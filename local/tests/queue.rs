@@ -18,7 +18,7 @@ use shared::redis::{Command, Redis, Value};
 use tokio::sync::OnceCell;
 
 const NOW: i64 = 1_800_000_000_000;
-const ALL: ClaimRequest = ClaimRequest { count: 100, delayed: true, prioritized: true };
+const ALL: ClaimRequest = ClaimRequest { count: 100, wait: true, prioritized: true, delayed: true };
 
 async fn server() -> &'static RedisServer {
     static SERVER: OnceCell<RedisServer> = OnceCell::const_new();

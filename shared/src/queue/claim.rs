@@ -14,10 +14,19 @@ use crate::redis::Value;
 pub struct ClaimRequest {
     /// Jobs at most.
     pub count: u32,
-    /// Promote due delayed jobs first. `false` saves two commands where there are none.
-    pub delayed: bool,
+    /// Take jobs from `wait`. `false` saves a command where there are none.
+    pub wait: bool,
     /// Take prioritized jobs after those in `wait`. `false` saves two commands where there are none.
     pub prioritized: bool,
+    /// Promote due delayed jobs first. `false` saves two commands where there are none.
+    pub delayed: bool,
+}
+
+impl ClaimRequest {
+    /// Up to `count` jobs from wherever they wait.
+    pub fn everywhere(count: u32) -> Self {
+        Self { count, wait: true, prioritized: true, delayed: true }
+    }
 }
 
 /// What a claim gave.
@@ -92,8 +101,9 @@ pub(super) struct Args<'a> {
     count: u32,
     #[serde(rename = "lockMs")]
     lock_ms: u64,
-    delayed: bool,
+    wait: bool,
     prioritized: bool,
+    delayed: bool,
     again: bool,
 }
 
@@ -130,8 +140,9 @@ impl Queue {
             token,
             count: request.count,
             lock_ms: u64::try_from(self.config.lock.as_millis()).unwrap_or(u64::MAX),
-            delayed: request.delayed,
+            wait: request.wait,
             prioritized: request.prioritized,
+            delayed: request.delayed,
             again,
         }
     }

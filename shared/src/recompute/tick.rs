@@ -175,8 +175,9 @@ impl Tick<'_> {
         let count = self.queue.config().batch_size;
         let request = ClaimRequest {
             count,
+            wait: occupied.wait || recovered,
+            prioritized: occupied.prioritized,
             delayed: occupied.delayed,
-            prioritized: occupied.prioritized || recovered,
         };
         let mut claim = self.queue.claim(request).await?;
         loop {
@@ -198,7 +199,7 @@ impl Tick<'_> {
                 }
                 return Ok(late.then_some(StoppedBecause::Deadline));
             }
-            let request = ClaimRequest { count, delayed: true, prioritized: true };
+            let request = ClaimRequest::everywhere(count);
             let (settled, next) = self.queue.settle_and_claim(&claim.token, &jobs, request).await?;
             self.count(&settled);
             claim = next;

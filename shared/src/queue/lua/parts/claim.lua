@@ -1,5 +1,5 @@
 --[[ Part: moves up to `c.count` jobs from waiting to active under one lock token.
-c = {token, count, lockMs, name?, max?, duration?, delayed: bool, prioritized: bool, again: bool}
+c = {token, count, lockMs, name?, max?, duration?, wait: bool, prioritized: bool, delayed: bool, again: bool}
 Answers {jobs, missing, status, ms}: a job is {id, field values in the order of FIELDS}; missing are
 ids without a hash, dropped; status says why nothing more was claimed; ms belongs to status. ]]
 local FIELDS = {'name', 'data', 'opts', 'timestamp', 'priority', 'ats', 'atm', 'attemptsMade', 'stc', 'deid',
@@ -23,7 +23,7 @@ local function mine(token)
 end
 local function promote()
   local due = r('ZRANGEBYSCORE', delayed, 0, int((now + 1) * 4096 - 1), 'LIMIT', 0, 1000)
-  if #due == 0 then return end
+  if #due == 0 then return false end
   many('ZREM', delayed, due)
   for _, id in ipairs(due) do
     local priority = r('HGET', P .. id, 'priority')
@@ -34,13 +34,14 @@ local function promote()
     end
   end
   flush()
+  return true
 end
 local function claim(c)
   if c.again then
     local found = mine(c.token)
     if #found > 0 then return found, {}, 'claimed', 0 end
   end
-  if c.delayed then promote() end
+  if c.delayed and promote() then c.wait, c.prioritized = true, true end
   local count, max = math.min(c.count, room), tonumber(m[3]) or c.max
   if max then
     local used = tonumber(r('GET', limiter) or 0)
@@ -54,7 +55,7 @@ local function claim(c)
   end
   if blocked then return {}, {}, m[1] and 'paused' or 'full', 0 end
   local taken = {}
-  for _, id in ipairs(r('RPOP', wait, int(count)) or {}) do
+  for _, id in ipairs(c.wait and r('RPOP', wait, int(count)) or {}) do
     -- BullMQ before version 5 kept its markers in here.
     if string.sub(id, 1, 2) ~= '0:' then push(taken, id) end
   end

@@ -8,6 +8,12 @@ Answers one code a job: 0, or BullMQ's -1 no job, -2 no lock, -3 not active, -4 
 or failed, -6 another's lock. All are checked before the first write; a job with a code is left alone. ]]
 local final = a.events == 'all' or a.events == 'final'
 local requeued = 0
+-- Keys to be deleted, all in one command: locks, deduplication keys, jobs that are not kept.
+local trash = {}
+local function sweep()
+  if #trash > 0 then del(trash) end
+  trash = {}
+end
 
 -- What a duplicate left behind while its job was active (BullMQ's keepLastIfActive) becomes a job.
 local function requeue(deid)
@@ -36,21 +42,19 @@ local function requeue(deid)
   r('DEL', key)
   requeued = requeued + 1
 end
-local function keysOf(id, into)
+local function discard(id)
   local key = P .. id
-  push(into, key, key .. ':logs', key .. ':dependencies', key .. ':processed', key .. ':failed',
+  push(trash, key, key .. ':logs', key .. ':dependencies', key .. ':processed', key .. ':failed',
     key .. ':unsuccessful')
 end
 local function evict(target, old)
   if #old == 0 then return end
-  local keys = {}
   for _, id in ipairs(old) do
     -- A completed child has left its parent's dependencies already; a failed one may be there still.
     if target == failed and leave then leave(P .. id) end
-    keysOf(id, keys)
+    discard(id)
   end
   many('ZREM', target, old)
-  del(keys)
 end
 -- At most a thousand removals a call: the first finish on a queue that kept all must not stall Redis.
 local function retain(target, run)
@@ -64,7 +68,7 @@ local function retain(target, run)
   if keep.count > 0 then evict(target, r('ZREVRANGE', target, int(keep.count), int(keep.count + 999))) end
 end
 local function settle(s)
-  local n, codes, good, gone = #s.jobs, {}, {}, {}
+  local n, codes, good = #s.jobs, {}, {}
   if s.again then
     local before = r('GET', receipt)
     if before then return cjson.decode(before) end
@@ -107,19 +111,18 @@ local function settle(s)
   room = room + #good
   blocked = m[1] and true or room <= 0
 
-  local locks, members, dedups = {}, {}, {}
+  local members, dedups = {}, {}
   for _, i in ipairs(good) do
     local j = s.jobs[i]
-    push(locks, KEYS[15 + n + i])
+    push(trash, KEYS[15 + n + i])
     push(members, j.id)
     if j.deid and (j.act == 'complete' or j.act == 'fail') then push(dedups, j) end
   end
-  del(locks)
   many('SREM', stalled, members)
   if final then r('XTRIM', events, 'MAXLEN', '~', m[5]) end
 
   if #dedups > 0 then
-    local owned, nexts, drop = {}, {}, {}
+    local owned, nexts = {}, {}
     for _, j in ipairs(dedups) do
       push(owned, P .. 'de:' .. j.deid)
       push(nexts, P .. 'dn:' .. j.deid)
@@ -127,10 +130,10 @@ local function settle(s)
     for i, owner in ipairs(r('MGET', unpack(owned))) do
       -- A key with a running time to live stays; keepLastIfActive keys have none.
       local j = dedups[i]
-      if owner == j.id and (j.last or r('PTTL', owned[i]) <= 0) then push(drop, owned[i]) end
+      if owner == j.id and (j.last or r('PTTL', owned[i]) <= 0) then push(trash, owned[i]) end
     end
-    if #drop > 0 then del(drop) end
     if r('EXISTS', unpack(nexts)) > 0 then
+      sweep()
       for _, j in ipairs(dedups) do requeue(j.deid) end
     end
   end
@@ -161,7 +164,7 @@ local function settle(s)
         push(run.scored, int(now), j.id)
       else
         if leave then leave(key) end
-        keysOf(j.id, gone)
+        discard(j.id)
       end
       if final then
         if j.act == 'complete' then
@@ -193,7 +196,7 @@ local function settle(s)
     end
   end
   for _, run in ipairs(runs) do retain(run.target, run) end
-  if #gone > 0 then del(gone) end
+  sweep()
   -- The last one pushed is the next to run, so the first of the batch goes last.
   for _, id in ipairs(front) do push(rights, id) end
   flush()
