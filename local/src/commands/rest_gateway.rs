@@ -40,6 +40,11 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
+    /// Say in X-Billed-Commands how many commands Redis executed for each request. For tests:
+    /// requests run one at a time, with two INFO beside each.
+    #[arg(long)]
+    count_billed: bool,
+
     /// Print the URL as one line of JSON.
     #[arg(long)]
     json: bool,
@@ -68,6 +73,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         listen: args.listen,
         faults: args.faults,
         seed: args.seed,
+        count_billed: args.count_billed,
         ..GatewayConfig::new(redis.expose(), token.expose())
     })
     .await?;

@@ -24,7 +24,7 @@ pub(super) const MAX_BODY: usize = 10 << 20;
 const MAX_DRAINED: u64 = 64 << 20;
 
 /// How long that may take.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How many bytes of bodies may be held at once, in kilobytes; further requests wait.
 const MEMORY_KB: usize = 128 << 10;

@@ -86,6 +86,7 @@ fn write_header(wire: &mut Vec<u8>, kind: u8, number: usize) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -10,6 +10,7 @@ use super::{
     refusal::{self, Refusal},
     reply::Outcome,
     resp::Frame,
+    scripts::{Scripts, Translation},
 };
 
 /// What Redis itself accepts as the number of arguments of one command.
@@ -19,6 +20,7 @@ const MAX_ARGUMENTS: usize = 1 << 20;
 pub(super) struct Executor {
     pool: Pool,
     permissions: Permissions,
+    scripts: Scripts,
 }
 
 /// Why a request as a whole has no outcome.
@@ -39,7 +41,12 @@ impl From<Refusal> for Failure {
 impl Executor {
     /// Runs commands on `pool`.
     pub(super) fn new(pool: Pool) -> Self {
-        Self { pool, permissions: Permissions::default() }
+        Self { pool, permissions: Permissions::default(), scripts: Scripts::default() }
+    }
+
+    /// The connections that commands run on.
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// Runs one command.
@@ -66,31 +73,22 @@ impl Executor {
         commands: Vec<Command>,
         access: Access,
     ) -> Result<Vec<Outcome>, Failure> {
-        let mut wire = Vec::new();
         let mut steps = Vec::with_capacity(commands.len());
         for command in commands {
-            let step = match self.check(&command, access).await {
-                Ok(()) if is_set_info(&command) => Step::Done(Outcome::Reply(Frame::ok())),
-                Ok(()) => {
-                    command.write_to(&mut wire);
-                    Step::Sent(command)
-                }
+            steps.push(match self.plan(command, access).await {
+                // This one's own error; the others run.
                 Err(Failure::Refused(refusal)) if refusal.status == StatusCode::BAD_REQUEST => {
                     Step::Done(Outcome::Error(refusal.message))
                 }
-                Err(failure) => return Err(failure),
-            };
-            steps.push(step);
+                step => step?,
+            });
         }
-        let sent = steps.iter().filter(|step| matches!(step, Step::Sent(_))).count();
-        let mut replies = self.run(&wire, sent).await?.into_iter();
-        let outcomes = steps.into_iter().map(|step| match step {
-            Step::Done(outcome) => Ok(outcome),
-            Step::Sent(command) => {
-                replies.next().map(|reply| translate(reply, &command)).ok_or(Failure::Lost)
-            }
-        });
-        outcomes.collect()
+        let mut wire = Vec::new();
+        let sent = write(&steps, &mut wire);
+        if sent == 0 {
+            return outcomes(steps, Vec::new());
+        }
+        outcomes(steps, self.pool.run(&wire, sent).await?)
     }
 
     /// Runs commands as one MULTI/EXEC on a connection that nobody else uses meanwhile.
@@ -103,23 +101,24 @@ impl Executor {
         commands: Vec<Command>,
         access: Access,
     ) -> Result<Vec<Outcome>, Failure> {
-        let mut wire = b"*1\r\n$5\r\nMULTI\r\n".to_vec();
-        for command in &commands {
-            self.check(command, access).await?;
-            command.write_to(&mut wire);
+        let mut steps = Vec::with_capacity(commands.len());
+        for command in commands {
+            steps.push(self.plan(command, access).await?);
         }
+        let mut wire = b"*1\r\n$5\r\nMULTI\r\n".to_vec();
+        let sent = write(&steps, &mut wire);
         wire.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
-        let replies = self.run(&wire, commands.len() + 2).await?;
+        let replies = self.pool.run(&wire, sent + 2).await?;
         let executed = replies.last().ok_or(Failure::Lost)?;
         if let Some(message) = executed.error() {
             let message = String::from_utf8_lossy(message).into_owned();
             return Err(Refusal::bad_request(message).into());
         }
-        let elements = executed.elements().ok_or(Failure::Lost)?;
-        Ok(elements.into_iter().map(Outcome::Reply).collect())
+        outcomes(steps, executed.elements().ok_or(Failure::Lost)?)
     }
 
-    async fn check(&self, command: &Command, access: Access) -> Result<(), Failure> {
+    /// What is to be done for `command`.
+    async fn plan(&self, command: Command, access: Access) -> Result<Step, Failure> {
         if command.is_empty() {
             return Err(Refusal::bad_request("ERR empty pipeline command").into());
         }
@@ -129,51 +128,69 @@ impl Executor {
             ))
             .into());
         }
-        refusal::supported(command)?;
-        match access {
-            Access::Full => Ok(()),
-            Access::ReadOnly => self.permissions.check(command, &self.pool).await,
+        refusal::supported(&command)?;
+        if access == Access::ReadOnly {
+            self.permissions.check(&command, &self.pool).await?;
         }
-    }
-
-    async fn run(&self, wire: &[u8], replies: usize) -> Result<Vec<Frame>, Failure> {
-        if replies == 0 {
-            return Ok(Vec::new());
+        if refusal::is_introduction(&command) {
+            return Ok(Step::Done(Outcome::Reply(Frame::ok())));
         }
-        Ok(self.pool.run(wire, replies).await?)
+        let Translation { command: translated, answer } = self.scripts.translate(&command);
+        Ok(Step::Sent { command: translated.unwrap_or(command), answer })
     }
 }
 
 impl From<UpstreamError> for Failure {
     fn from(error: UpstreamError) -> Self {
-        match error {
+        match &error {
             UpstreamError::Open(error) => {
                 tracing::warn!(%error, "no connection to Redis");
-                Self::Refused(Refusal::unreachable(&error))
+                Self::Refused(Refusal::unreachable(error))
             }
-            UpstreamError::Lost(error) => {
+            UpstreamError::Lost(_) => {
                 tracing::warn!(%error, "an answer of Redis was lost");
                 Self::Lost
             }
+            UpstreamError::TooLarge => Self::Refused(Refusal::bad_request(format!("ERR {error}"))),
         }
     }
 }
 
-/// A command of a pipeline.
+/// What is to be done for a command.
 enum Step {
-    Sent(Command),
+    /// Nothing: the outcome is known.
     Done(Outcome),
+    /// Sent to Redis; `answer` takes the place of a reply that is no error.
+    Sent { command: Command, answer: Option<Frame> },
 }
 
-/// The official SDK introduces itself with CLIENT SETINFO. Connections are shared here, and Redis
-/// before 7.2 does not know the command: it is answered and forgotten.
-fn is_set_info(command: &Command) -> bool {
-    command.name() == "CLIENT"
-}
-
-fn translate(reply: Frame, command: &Command) -> Outcome {
-    match reply.error().and_then(|error| refusal::in_upstash_words(error, command)) {
-        Some(message) => Outcome::Error(message),
-        None => Outcome::Reply(reply),
+/// Appends the commands that are to be sent, and counts them.
+fn write(steps: &[Step], wire: &mut Vec<u8>) -> usize {
+    let mut sent = 0;
+    for step in steps {
+        if let Step::Sent { command, .. } = step {
+            command.write_to(wire);
+            sent += 1;
+        }
     }
+    sent
+}
+
+/// The outcomes of all steps, from the replies to those that were sent.
+fn outcomes(steps: Vec<Step>, replies: Vec<Frame>) -> Result<Vec<Outcome>, Failure> {
+    let mut replies = replies.into_iter();
+    let outcomes = steps.into_iter().map(|step| match step {
+        Step::Done(outcome) => Ok(outcome),
+        Step::Sent { command, answer } => {
+            let reply = replies.next().ok_or(Failure::Lost)?;
+            Ok(match reply.error() {
+                Some(error) => match refusal::in_upstash_words(error, &command) {
+                    Some(message) => Outcome::Error(message),
+                    None => Outcome::Reply(reply),
+                },
+                None => Outcome::Reply(answer.unwrap_or(reply)),
+            })
+        }
+    });
+    outcomes.collect()
 }

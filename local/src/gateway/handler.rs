@@ -6,27 +6,35 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode,
+    Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{
+        ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    },
 };
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 
 use super::{
+    admin,
     auth::{Access, Tokens},
+    billing::Meter,
     body::{self, Body, Reader},
+    command::Command,
     execute::{Executor, Failure},
-    faults::{Fate, Fault, Injector},
+    faults::{Fault, Injector},
     json_form, path_form,
     refusal::Refusal,
     reply::{self, Format},
+    sse,
     sync::SyncTokens,
 };
 
 const SYNC_TOKEN: HeaderName = HeaderName::from_static("upstash-sync-token");
+const BILLED_COMMANDS: HeaderName = HeaderName::from_static("x-billed-commands");
 
 /// The connection that a request came on.
 #[derive(Clone, Debug)]
@@ -54,6 +62,10 @@ pub(super) struct Handler {
     pub(super) sync: SyncTokens,
     /// Reads bodies.
     pub(super) reader: Reader,
+    /// Counts commands, if that was asked for.
+    pub(super) meter: Option<Meter>,
+    /// Turns true to end streams.
+    pub(super) stopping: watch::Receiver<bool>,
 }
 
 /// An answer before its headers.
@@ -66,6 +78,8 @@ struct Answer {
 /// Why a request has no answer of Redis.
 enum Stop {
     Refused(Refusal),
+    /// Answered by something in front of the database, which knows nothing of it.
+    Proxy(Response<Body>),
     Cut,
 }
 
@@ -86,32 +100,45 @@ impl Handler {
         peer: Peer,
     ) -> Result<Response<Body>, Cut> {
         let sync = self.sync.next(request.headers().get(SYNC_TOKEN));
-        match self.route(request).await {
-            Ok(mut response) => {
-                response.headers_mut().insert(SYNC_TOKEN, sync);
-                Ok(response)
-            }
-            Err(Stop::Refused(refusal)) => {
-                let mut response = refused(&refusal);
-                response.headers_mut().insert(SYNC_TOKEN, sync);
-                Ok(response)
-            }
+        let method = request.method().clone();
+        let started = Instant::now();
+        let result = self.route(request, &peer).await;
+        let elapsed = started.elapsed();
+        let mut response = match result {
+            Ok(response) => response,
+            Err(Stop::Refused(refusal)) => refused(&refusal),
+            Err(Stop::Proxy(response)) => return Ok(response),
             Err(Stop::Cut) => {
+                // Never the path: it holds keys, values and perhaps the token.
+                tracing::debug!(%method, ?elapsed, "cut");
                 peer.cut.store(true, Ordering::Relaxed);
-                Err(Cut)
+                return Err(Cut);
             }
-        }
+        };
+        tracing::debug!(%method, status = response.status().as_u16(), ?elapsed, "answered");
+        response.headers_mut().insert(SYNC_TOKEN, sync);
+        Ok(response)
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, Stop> {
+    async fn route(&self, request: Request<Incoming>, peer: &Peer) -> Result<Response<Body>, Stop> {
         let (head, incoming) = request.into_parts();
         if ![Method::HEAD, Method::GET, Method::POST, Method::PUT].contains(&head.method) {
             return Err(Refusal::method_not_allowed().into());
         }
-        let access = self.tokens.access(&head.headers, head.uri.query())?;
-        let format = Format::of(&head.headers)?;
+        let query = head.uri.query();
+        let access = self.tokens.access(&head.headers, query)?;
         let path = head.uri.path().strip_prefix('/').unwrap_or_default();
 
+        if path == admin::PATH {
+            let body = self.reader.read(incoming).await?.bytes;
+            let caller = peer.address.ip();
+            let json = admin::answer(&self.injector, &head.method, &body, access, caller)?;
+            return Ok(Answer::json(json).into_response());
+        }
+        if let Some(command) = sse::command(path)? {
+            return self.stream(&command, access).await;
+        }
+        let format = Format::of(&head.headers)?;
         let fate = self.injector.next();
         if let Some(latency) = fate.latency {
             sleep(latency).await;
@@ -120,12 +147,34 @@ impl Handler {
         match fate.fault {
             Some(Fault::ResetBefore) => return Err(Stop::Cut),
             Some(Fault::Status { code, html }) => {
-                return Ok(faulty(code, html, fate.retry_after));
+                return Err(Stop::Proxy(faulty(code, html, fate.retry_after)));
             }
             _ => {}
         }
-        let answer = self.execute(path, head.uri.query(), &received.bytes, access, format).await?;
-        finish(answer, fate).await
+        let body = &received.bytes;
+        let Some(meter) = &self.meter else {
+            let answer = self.execute(path, query, body, access, format).await?;
+            return finish(answer, fate.fault).await;
+        };
+        let pool = self.executor.pool();
+        let running = meter.begin(pool).await.map_err(Failure::from)?;
+        let answer = self.execute(path, query, body, access, format).await?;
+        let billed = running.end(pool).await.map_err(Failure::from)?;
+        let mut response = finish(answer, fate.fault).await?;
+        response.headers_mut().insert(BILLED_COMMANDS, billed.into());
+        Ok(response)
+    }
+
+    async fn stream(&self, command: &Command, access: Access) -> Result<Response<Body>, Stop> {
+        if access == Access::ReadOnly {
+            return Err(Refusal::no_permission(&command.name()).into());
+        }
+        let events = sse::events(command, self.executor.pool(), self.stopping.clone()).await?;
+        let mut response = Response::new(body::streamed(events));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        Ok(response)
     }
 
     async fn execute(
@@ -136,25 +185,20 @@ impl Handler {
         access: Access,
         format: Format,
     ) -> Result<Answer, Stop> {
-        let json = |body| Answer {
-            status: StatusCode::OK,
-            content_type: Format::Json.content_type(),
-            body,
-        };
         let executor = &self.executor;
         let answer = match path {
             "pipeline" => {
                 let commands = json_form::commands(body)?;
                 let outcomes = executor.pipeline(commands, access).await?;
                 let body = reply::write_all(&outcomes, format);
-                Answer { content_type: format.content_type(), ..json(body) }
+                Answer { content_type: format.content_type(), ..Answer::json(body) }
             }
             "multi-exec" => {
                 let commands = json_form::commands(body)?;
                 // Its answer is always JSON.
                 let format = if format == Format::Resp2 { Format::Json } else { format };
                 let outcomes = executor.transaction(commands, access).await?;
-                json(reply::write_all(&outcomes, format))
+                Answer::json(reply::write_all(&outcomes, format))
             }
             path => {
                 let command = match path {
@@ -184,36 +228,45 @@ impl From<Failure> for Stop {
     }
 }
 
-/// The answer of Redis, with what happens to it on its way back.
-async fn finish(answer: Answer, fate: Fate) -> Result<Response<Body>, Stop> {
-    let mut response = Response::new(body::whole(Vec::new()));
-    *response.status_mut() = answer.status;
-    response.headers_mut().insert(CONTENT_TYPE, answer.content_type);
-    match fate.fault {
-        Some(Fault::ResetAfter) => return Err(Stop::Cut),
-        Some(Fault::Truncate) => {
-            let length = HeaderValue::from(answer.body.len());
-            response.headers_mut().insert(hyper::header::CONTENT_LENGTH, length);
-            *response.body_mut() = body::half(&answer.body);
-            return Ok(response);
-        }
-        Some(Fault::Stall(duration)) => sleep(duration).await,
-        _ => {}
+impl Answer {
+    fn json(body: Vec<u8>) -> Self {
+        Self { status: StatusCode::OK, content_type: Format::Json.content_type(), body }
     }
-    *response.body_mut() = body::whole(answer.body);
-    Ok(response)
+
+    fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(body::whole(self.body));
+        *response.status_mut() = self.status;
+        response.headers_mut().insert(CONTENT_TYPE, self.content_type);
+        response
+    }
+}
+
+/// The answer of Redis, with what happens to it on its way back.
+async fn finish(answer: Answer, fault: Option<Fault>) -> Result<Response<Body>, Stop> {
+    match fault {
+        Some(Fault::ResetAfter) => Err(Stop::Cut),
+        Some(Fault::Truncate) => {
+            let half = body::half(&answer.body);
+            let length = answer.body.len();
+            let mut response = answer.into_response().map(|_| half);
+            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+            Ok(response)
+        }
+        Some(Fault::Stall(duration)) => {
+            sleep(duration).await;
+            Ok(answer.into_response())
+        }
+        _ => Ok(answer.into_response()),
+    }
 }
 
 /// A refusal as a response.
 fn refused(refusal: &Refusal) -> Response<Body> {
     let mut json = Vec::new();
     reply::write_error(&mut json, &refusal.message);
-    let mut response = Response::new(body::whole(json));
-    *response.status_mut() = refusal.status;
-    let headers: &mut HeaderMap = response.headers_mut();
-    headers.insert(CONTENT_TYPE, Format::Json.content_type());
+    let mut response = Answer { status: refusal.status, ..Answer::json(json) }.into_response();
     if refusal.status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(ALLOW, HeaderValue::from_static("HEAD, GET, POST, PUT"));
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("HEAD, GET, POST, PUT"));
     }
     response
 }

@@ -133,6 +133,7 @@ fn argument(json: &str) -> Result<Cow<'_, str>, &'static str> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -22,7 +22,7 @@ use super::{
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most that the answers to one request may take; what goes beyond ends the connection.
-const MAX_ANSWER: usize = 256 << 20;
+pub(super) const MAX_ANSWER: usize = 128 << 20;
 
 /// Pipelines longer than this are written and read at once: the other side may not take all of
 /// one before it has got rid of its answers.
@@ -155,7 +155,7 @@ async fn receive(
                 scanner = Scanner::default();
             }
             None if total + received.len() > MAX_ANSWER => {
-                return Err(invalid("the answer is too large"));
+                return Err(io::ErrorKind::FileTooLarge.into());
             }
             None => {
                 received.reserve(16 << 10);

@@ -3,9 +3,12 @@
 //! A request becomes commands ([`json_form`], [`path_form`]); who asks decides which of them are
 //! allowed ([`auth`], [`refusal`]); the rest runs on a connection to Redis ([`execute`], [`pool`],
 //! [`link`], [`resp`]) and is answered as the client wants it ([`reply`]). [`server`] and
-//! [`handler`] hold that together; [`faults`] breaks it on purpose.
+//! [`handler`] hold that together; [`sse`] is for streams that do not end; [`faults`] breaks it all on
+//! purpose, [`admin`] changes how.
 
+mod admin;
 mod auth;
+mod billing;
 mod body;
 mod command;
 mod execute;
@@ -19,7 +22,9 @@ mod pool;
 mod refusal;
 mod reply;
 mod resp;
+mod scripts;
 mod server;
+mod sse;
 mod sync;
 mod target;
 mod text;
@@ -37,8 +42,8 @@ pub use faults::{Faults, FaultsError};
 pub use target::TargetError;
 
 use self::{
-    auth::Tokens, body::Reader, execute::Executor, faults::Injector, handler::Handler, pool::Pool,
-    sync::SyncTokens, target::Target,
+    auth::Tokens, billing::Meter, body::Reader, execute::Executor, faults::Injector,
+    handler::Handler, pool::Pool, sync::SyncTokens, target::Target,
 };
 
 /// What a gateway needs to know.
@@ -55,6 +60,9 @@ pub struct GatewayConfig {
     pub faults: Faults,
     /// Decides, with the faults' probabilities, which requests they hit.
     pub seed: u64,
+    /// Whether answers say in `X-Billed-Commands` how many commands Redis executed for them. For
+    /// tests only: requests then run one at a time, with two INFO beside each.
+    pub count_billed: bool,
 }
 
 impl GatewayConfig {
@@ -67,6 +75,7 @@ impl GatewayConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             faults: Faults::default(),
             seed: 0,
+            count_billed: false,
         }
     }
 }
@@ -118,14 +127,16 @@ impl Gateway {
         let listen_error = |source| GatewayError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
+        let (stopping, stop) = watch::channel(false);
         let handler = Handler {
             tokens: Tokens::new(config.token, config.read_only_token),
             executor: Executor::new(Pool::new(target)),
+            meter: config.count_billed.then(Meter::default),
             injector: Injector::new(config.faults, config.seed),
             sync: SyncTokens::default(),
             reader: Reader::default(),
+            stopping: stop.clone(),
         };
-        let (stopping, stop) = watch::channel(false);
         let serving = tokio::spawn(server::serve(listener, Arc::new(handler), stop));
         Ok(Self { address, stopping, serving })
     }

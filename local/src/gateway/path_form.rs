@@ -81,6 +81,7 @@ pub(super) fn decode(text: &str, plus_is_space: bool) -> Result<Vec<u8>, Refusal
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -92,6 +92,10 @@ fn verdict(entry: &Frame) -> Option<Verdict> {
         let words = fields.get(index).map(Frame::tokens).into_iter().flatten();
         words.into_iter().any(|token| token == Token::Status(word))
     };
+    let subcommands = fields.get(9).and_then(Frame::elements).unwrap_or_default();
+    if !subcommands.is_empty() {
+        return Some(Verdict::Container);
+    }
     let read =
         has(2, b"readonly") && has(6, b"@read") && !has(6, b"@dangerous") && !has(6, b"@scripting");
     Some(if read { Verdict::Read } else { Verdict::Other })

@@ -8,13 +8,16 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    link::{Link, OpenError},
+    link::{Link, MAX_ANSWER, OpenError},
     resp::Frame,
     target::Target,
 };
 
 /// How many connections may be in use at once; further requests wait for one.
 const MAX_BUSY: usize = 256;
+
+/// How many streams, each with a connection of its own, may be open at once.
+const MAX_STREAMS: usize = 64;
 
 /// How many connections are kept for later.
 const MAX_IDLE: usize = 32;
@@ -28,6 +31,9 @@ pub(super) enum UpstreamError {
     /// The connection broke after the commands were sent: they may have been executed.
     #[error("the connection to Redis broke before its answer was complete: {0}")]
     Lost(#[source] io::Error),
+    /// The commands were executed, and what they answered is more than fits into memory.
+    #[error("executed, but the answer is larger than {MAX_ANSWER} bytes; ask for less at once")]
+    TooLarge,
 }
 
 /// The connections to one Redis.
@@ -35,13 +41,15 @@ pub(super) struct Pool {
     target: Target,
     idle: Mutex<Vec<Link>>,
     busy: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
 }
 
 impl Pool {
     /// A pool without connections: the first request opens one.
     pub(super) fn new(target: Target) -> Self {
         let busy = Arc::new(Semaphore::new(MAX_BUSY));
-        Self { target, idle: Mutex::new(Vec::new()), busy }
+        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
+        Self { target, idle: Mutex::new(Vec::new()), busy, streams }
     }
 
     /// Runs what is in `wire` on one connection that nobody else uses meanwhile.
@@ -56,12 +64,15 @@ impl Pool {
         wire: &[u8],
         replies: usize,
     ) -> Result<Vec<Frame>, UpstreamError> {
-        let _permit = self.permit().await;
+        let _permit = permit(&self.busy).await;
         let mut link = match self.take_idle() {
             Some(link) => link,
             None => Link::open(&self.target).await?,
         };
-        let frames = link.exchange(wire, replies).await.map_err(UpstreamError::Lost)?;
+        let frames = link.exchange(wire, replies).await.map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => UpstreamError::TooLarge,
+            _ => UpstreamError::Lost(error),
+        })?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MAX_IDLE {
             idle.push(link);
@@ -74,22 +85,22 @@ impl Pool {
     /// # Errors
     /// When there is no connection.
     pub(super) async fn dedicated(&self) -> Result<(Link, OwnedSemaphorePermit), OpenError> {
-        let permit = self.permit().await;
+        let permit = permit(&self.streams).await;
         Ok((Link::open(&self.target).await?, permit))
-    }
-
-    async fn permit(&self) -> OwnedSemaphorePermit {
-        loop {
-            // The semaphore is never closed.
-            if let Ok(permit) = Arc::clone(&self.busy).acquire_owned().await {
-                return permit;
-            }
-        }
     }
 
     /// The connection used last that is still open.
     fn take_idle(&self) -> Option<Link> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         std::iter::from_fn(|| idle.pop()).find_map(|mut link| link.is_idle().then_some(link))
+    }
+}
+
+async fn permit(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    loop {
+        // The semaphores are never closed.
+        if let Ok(permit) = Arc::clone(semaphore).acquire_owned().await {
+            return permit;
+        }
     }
 }

@@ -96,7 +96,7 @@ pub(super) fn supported(command: &Command) -> Result<(), Refusal> {
         | "UNSUBSCRIBE" | "PSUBSCRIBE" | "PUNSUBSCRIBE" | "SSUBSCRIBE" | "SUNSUBSCRIBE" => {
             Err(Refusal::not_over_rest(&name))
         }
-        "CLIENT" if command.word(1) != "SETINFO" => Err(Refusal::not_over_rest(&name)),
+        "CLIENT" if !is_introduction(command) => Err(Refusal::not_over_rest(&name)),
         // Blocking.
         "BLPOP" | "BRPOP" | "BRPOPLPUSH" | "BLMOVE" | "BLMPOP" | "BZPOPMIN" | "BZPOPMAX"
         | "BZMPOP" | "WAIT" | "WAITAOF" => Err(Refusal::not_over_rest(&name)),
@@ -108,6 +108,12 @@ pub(super) fn supported(command: &Command) -> Result<(), Refusal> {
         | "LOLWUT" | "PFDEBUG" | "PFSELFTEST" | "CONFIG" => Err(Refusal::not_available(&name)),
         _ => Ok(()),
     }
+}
+
+/// Whether a client introduces itself with CLIENT SETINFO, as the official SDK does. Connections are
+/// shared here, and Redis before 7.2 does not know the command: it is answered and not passed on.
+pub(super) fn is_introduction(command: &Command) -> bool {
+    command.name() == "CLIENT" && command.word(1) == "SETINFO" && command.len() == 4
 }
 
 /// Whether a stream is read with `BLOCK`, which stands before `STREAMS`.
@@ -127,6 +133,7 @@ pub(super) fn in_upstash_words(error: &[u8], command: &Command) -> Option<String
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -169,6 +169,7 @@ fn write_value(out: &mut Vec<u8>, frame: &Frame, base64: bool) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use bytes::BytesMut;
 

@@ -41,6 +41,14 @@ impl Frame {
         Self(Bytes::from_static(b"+OK\r\n"))
     }
 
+    /// A string.
+    pub(super) fn bulk(value: &[u8]) -> Self {
+        let mut bytes = format!("${}\r\n", value.len()).into_bytes();
+        bytes.extend_from_slice(value);
+        bytes.extend_from_slice(b"\r\n");
+        Self(bytes.into())
+    }
+
     /// The bytes.
     pub(super) fn bytes(&self) -> &Bytes {
         &self.0
@@ -176,6 +184,7 @@ fn length(line: &[u8]) -> Result<Option<usize>, Malformed> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use bytes::BytesMut;
 

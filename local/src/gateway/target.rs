@@ -91,6 +91,7 @@ fn decode(text: &str) -> Result<String, TargetError> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

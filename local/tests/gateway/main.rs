@@ -1,13 +1,27 @@
 //! The REST gateway, at the level of bytes, against a real Redis.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod exchange;
+mod faults;
+mod forms;
 mod http;
+mod limits;
+mod live;
+mod read_only;
+mod streams;
 mod transactions;
+mod upstream;
+
+use std::collections::BTreeMap;
 
 use local::{
     gateway::{Gateway, GatewayConfig},
     servers::RedisServer,
 };
+use shared::config::Secret;
+
+const TOKEN: &str = "full-token";
+const READ_TOKEN: &str = "read-token";
 
 /// A Redis and a gateway in front of it.
 struct Bench {
@@ -22,22 +36,59 @@ impl Bench {
 
     async fn start_with(change: impl FnOnce(&mut GatewayConfig)) -> Self {
         let redis = RedisServer::start().await.unwrap();
-        let mut config = GatewayConfig::new(redis.url(), "full-token");
-        config.read_only_token = Some(shared::config::Secret::new("read-token"));
+        let mut config = GatewayConfig::new(redis.url(), TOKEN);
+        config.read_only_token = Some(Secret::new(READ_TOKEN));
         change(&mut config);
         let gateway = Gateway::start(config).await.unwrap();
         Self { redis, gateway }
     }
 
-    /// `127.0.0.1:PORT`.
-    fn address(&self) -> String {
-        self.gateway.url().trim_start_matches("http://").to_owned()
+    fn url(&self) -> String {
+        self.gateway.url()
+    }
+
+    /// Sends JSON with the full token, as it would be sent by a client that waits for the answer.
+    async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        json: &serde_json::Value,
+    ) -> std::io::Result<http::Answer> {
+        let authorization = format!("Bearer {TOKEN}");
+        let headers = [("Authorization", authorization.as_str())];
+        let request = http::request(method, path, &headers, json.to_string().as_bytes());
+        http::exchange(&self.url(), &request).await
     }
 
     /// Posts JSON with the full token.
     async fn post(&self, path: &str, json: serde_json::Value) -> http::Answer {
-        let headers = [("Authorization", "Bearer full-token")];
-        let request = http::request("POST", path, &headers, json.to_string().as_bytes());
-        http::exchange(&self.address(), &request).await.unwrap()
+        self.try_send("POST", path, &json).await.unwrap()
+    }
+
+    /// The result of one command.
+    async fn run(&self, command: serde_json::Value) -> serde_json::Value {
+        let answer = self.post("/", command).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["result"].clone()
+    }
+
+    /// A connection to Redis that bypasses the gateway.
+    async fn redis(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.redis.url()).unwrap();
+        client.get_multiplexed_async_connection().await.unwrap()
+    }
+
+    /// How often Redis has executed each command, by its own counters.
+    async fn executed(&self) -> BTreeMap<String, u64> {
+        let mut connection = self.redis().await;
+        let info: String =
+            redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await.unwrap();
+        let calls = info.lines().filter_map(|line| {
+            let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+            // The test's own connections.
+            let own = matches!(name, "info" | "client|setinfo" | "client|setname" | "hello");
+            Some((name.to_owned(), rest.split(',').next()?.parse().ok()?)).filter(|_| !own)
+        });
+        calls.collect()
     }
 }
