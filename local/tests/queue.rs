@@ -547,3 +547,27 @@ async fn many_claimers_never_share_a_job() {
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), 500);
     assert_eq!(b.queue.counts().await.unwrap().completed, 500);
 }
+
+#[tokio::test]
+async fn batches_follow_each_other_in_one_round_trip_each() {
+    let b = Bench::new("steady").await;
+    for opts in [JobOptions::default(), dedup("only")] {
+        b.queue.enqueue(&vec![job(opts.clone()); 1]).await.unwrap();
+        b.queue.enqueue(&vec![job(JobOptions::default()); 19]).await.unwrap();
+        let queue = b.queue.over(b.queue.redis().metered());
+        let ten = ClaimRequest { count: 10, delayed: false, ..ALL };
+        let mut claim = queue.claim(ten).await.unwrap();
+        let mut done_ids = Vec::new();
+        while !claim.jobs.is_empty() {
+            done_ids.extend(ids(&claim));
+            let jobs: Vec<_> = claim.jobs.into_iter().map(|job| (job, done())).collect();
+            let (settled, next) = queue.settle_and_claim(&claim.token, &jobs, ten).await.unwrap();
+            assert!(settled.codes.iter().all(|code| *code == Code::Completed));
+            claim = next;
+        }
+        assert_eq!(done_ids.len(), 20);
+        assert!(queue.redis().usage().round_trips <= 3 + 2, "a script may be new to the server");
+    }
+    assert_eq!(b.queue.counts().await.unwrap().completed, 40);
+    assert_eq!(b.list("active").await, [""; 0]);
+}

@@ -122,10 +122,14 @@ impl Queue {
         let token = nonce();
         let keys = self.keys.fixed(&token);
         let answer = self
-            .run(&CLAIM, &keys, |again| Call {
-                events: self.config.events,
-                claim: self.claim_args(&token, request, again),
-            })
+            .run(
+                |_| &CLAIM,
+                &keys,
+                |again| Call {
+                    events: self.config.events,
+                    claim: self.claim_args(&token, request, again),
+                },
+            )
             .await?;
         parse(token, &answer).ok_or(Error::Protocol(CLAIM.name))
     }

@@ -107,13 +107,17 @@ impl Queue {
         let mut keys = self.keys.fixed(receipt);
         keys.extend(dedups.iter().map(|id| self.keys.of(&format!("de:{id}"))));
         let answer = self
-            .run(&ENQUEUE, &keys, |again| Call {
-                events: self.config.events == Events::All,
-                again: again || once,
-                receipt_ms: if once { IDEMPOTENCY_MS } else { REPLAY_MS },
-                dedups: &dedups,
-                jobs: &items,
-            })
+            .run(
+                |_| &ENQUEUE,
+                &keys,
+                |again| Call {
+                    events: self.config.events == Events::All,
+                    again: again || once,
+                    receipt_ms: if once { IDEMPOTENCY_MS } else { REPLAY_MS },
+                    dedups: &dedups,
+                    jobs: &items,
+                },
+            )
             .await?;
         let pairs = match answer.as_slice() {
             [pairs] => strings(pairs).filter(|pairs| pairs.len() == 2 * jobs.len()),

@@ -43,11 +43,15 @@ impl Queue {
         let mut keys = self.keys.fixed(&nonce());
         keys.push(self.keys.of("stalled-check"));
         let answer = self
-            .run(&RECOVER, &keys, |_| Args {
-                events: self.config.events,
-                interval_ms: INTERVAL_MS,
-                max_stalled: MAX_STALLED,
-            })
+            .run(
+                |_| &RECOVER,
+                &keys,
+                |_| Args {
+                    events: self.config.events,
+                    interval_ms: INTERVAL_MS,
+                    max_stalled: MAX_STALLED,
+                },
+            )
             .await?;
         match answer.as_slice() {
             [ids, doomed] => strings(ids)

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use tracing::warn;
 
+use super::scripts::Lazy;
 use super::{Error, Queue};
-use crate::redis::{ErrorKind, Script, Value};
+use crate::redis::{ErrorKind, Value};
 
 /// Times that a call whose answer was lost is sent again.
 const REPLAYS: u32 = 4;
@@ -24,17 +25,18 @@ pub(super) struct Envelope<'a, A> {
 }
 
 impl Queue {
-    /// Runs `script`; when the answer was lost, runs it again with the arguments that
-    /// `args(true)` gives, which make it answer what the first run did.
+    /// Runs a script; when the answer was lost, runs the one that `script(true)` gives with the
+    /// arguments that `args(true)` gives, which answers what the first run did.
     pub(super) async fn run<A: Serialize>(
         &self,
-        script: &'static Script,
+        script: impl Fn(bool) -> &'static Lazy,
         keys: &[String],
         args: impl Fn(bool) -> A,
     ) -> Result<Vec<Value>, Error> {
         let now = self.clock.now_ms();
         let mut replays = 0;
         loop {
+            let script = script(replays > 0);
             let envelope = Envelope { prefix: &self.keys.base, now, args: args(replays > 0) };
             // Our own structs of strings and numbers always serialise.
             let json = serde_json::to_vec(&envelope).map_err(|_| Error::Protocol(script.name))?;

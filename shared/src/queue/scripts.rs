@@ -1,42 +1,154 @@
-//! The Lua scripts, put together from their parts at compile time.
+//! The Lua scripts, put together from their parts.
 //!
-//! None of them is replayed by the client on its own: the queue sends a lost one again with
-//! `again` set, and the script then answers what its first run did.
+//! A plain job's calls leave out the parts that only flows, deduplication, delayed jobs or a lost
+//! answer need, so that the server runs and keeps less. None of the scripts is replayed by the
+//! client on its own: the queue sends a lost one again with `again` set, and the script then
+//! answers what its first run did.
+
+use std::sync::LazyLock;
 
 use crate::redis::Script;
 
+/// A script that is put together when it is first used.
+pub(crate) type Lazy = LazyLock<Script>;
+
 macro_rules! script {
     ($name:literal, $($part:literal),+) => {
-        Script {
+        LazyLock::new(|| Script {
             name: $name,
-            source: concat!($(include_str!(concat!("lua/", $part, ".lua")), "\n"),+),
+            source: bare(concat!($(include_str!(concat!("lua/", $part, ".lua")), "\n"),+)),
             replay_safe: false,
-        }
+        })
     };
 }
 
-pub(crate) static ENQUEUE: Script =
-    script!("deo:enqueue", "parts/prelude", "parts/place", "enqueue");
-pub(crate) static CLAIM: Script =
-    script!("deo:claim", "parts/prelude", "parts/place", "parts/claim", "claim");
-pub(crate) static SETTLE: Script =
-    script!("deo:settle", "parts/prelude", "parts/place", "parts/alone", "parts/settle", "settle");
-pub(crate) static SETTLE_KIN: Script = script!(
+pub(crate) static ENQUEUE: Lazy = script!("deo:enqueue", "parts/prelude", "parts/place", "enqueue");
+pub(crate) static CLAIM: Lazy = script!(
+    "deo:claim",
+    "parts/prelude",
+    "parts/place",
+    "parts/read",
+    "parts/scan",
+    "parts/claim",
+    "claim"
+);
+pub(crate) static SETTLE_PLAIN: Lazy = script!(
+    "deo:settle-plain",
+    "parts/prelude",
+    "parts/place",
+    "parts/no_kin",
+    "parts/no_dedup",
+    "parts/finish",
+    "parts/others",
+    "parts/settle",
+    "settle"
+);
+pub(crate) static SETTLE: Lazy = script!(
+    "deo:settle",
+    "parts/prelude",
+    "parts/place",
+    "parts/no_kin",
+    "parts/dedup",
+    "parts/finish",
+    "parts/others",
+    "parts/settle",
+    "settle"
+);
+pub(crate) static SETTLE_KIN: Lazy = script!(
     "deo:settle-kin",
     "parts/prelude",
     "parts/place",
     "parts/kin",
+    "parts/dedup",
+    "parts/finish",
+    "parts/others",
     "parts/settle",
     "settle"
 );
-pub(crate) static SETTLE_AND_CLAIM: Script = script!(
-    "deo:settle-and-claim",
+pub(crate) static SETTLE_AND_CLAIM_PLAIN: Lazy = script!(
+    "deo:settle-and-claim-plain",
     "parts/prelude",
-    "parts/place",
-    "parts/alone",
+    "parts/no_place",
+    "parts/no_kin",
+    "parts/no_dedup",
+    "parts/finish",
+    "parts/no_others",
     "parts/settle",
+    "parts/read",
+    "parts/no_scan",
     "parts/claim",
     "settle_and_claim"
 );
-pub(crate) static RECOVER: Script =
-    script!("deo:recover", "parts/prelude", "parts/place", "recover");
+pub(crate) static SETTLE_AND_CLAIM: Lazy = script!(
+    "deo:settle-and-claim",
+    "parts/prelude",
+    "parts/place",
+    "parts/no_kin",
+    "parts/dedup",
+    "parts/finish",
+    "parts/others",
+    "parts/settle",
+    "parts/read",
+    "parts/scan",
+    "parts/claim",
+    "settle_and_claim"
+);
+pub(crate) static RECOVER: Lazy = script!("deo:recover", "parts/prelude", "parts/place", "recover");
+
+/// The text without comments, indentation and spaces around signs: what the server keeps.
+fn bare(text: &str) -> &'static str {
+    let mut out = String::with_capacity(text.len());
+    let mut comment = false;
+    for line in text.lines().map(str::trim) {
+        comment |= line.starts_with("--[[");
+        if comment {
+            comment = !line.ends_with("]]");
+        } else if !line.is_empty() && !line.starts_with("--") {
+            squeeze(line, &mut out);
+            out.push('\n');
+        }
+    }
+    out.leak()
+}
+
+/// Appends `line` without the spaces that separate nothing.
+fn squeeze(line: &str, out: &mut String) {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut quoted = false;
+    let mut last = '\n';
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        quoted ^= c == '\'';
+        let next = chars.peek().copied().unwrap_or('\n');
+        // `1 ..` would read as a malformed number, `- -` as a comment.
+        let keep = quoted
+            || c != ' '
+            || word(last) && word(next)
+            || last.is_ascii_digit() && next == '.'
+            || last == '-' && next == '-';
+        if keep {
+            out.push(c);
+            last = c;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_plain_jobs_run_stays_small() {
+        for script in [&ENQUEUE, &CLAIM, &SETTLE_PLAIN, &SETTLE_AND_CLAIM_PLAIN, &RECOVER] {
+            println!("{}: {} bytes", script.name, script.source.len());
+            assert!(script.source.len() < 8 * 1024, "{}: {}", script.name, script.source.len());
+        }
+    }
+
+    #[test]
+    fn only_what_separates_nothing_is_left_out() {
+        let text =
+            "--[[ head\n more ]]\n-- note\nlocal a = 1 .. 'x  = y'\n  return { a - -1, b }\n";
+        assert_eq!(bare(text), "local a=1 ..'x  = y'\nreturn{a- -1,b}\n");
+    }
+}

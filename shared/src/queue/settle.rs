@@ -6,7 +6,9 @@ use super::claim::{self, Claim, ClaimRequest, ClaimedJob};
 use super::job::KeepJobs;
 use super::policy::Ending;
 use super::replay::nonce;
-use super::scripts::{SETTLE, SETTLE_AND_CLAIM, SETTLE_KIN};
+use super::scripts::{
+    Lazy, SETTLE, SETTLE_AND_CLAIM, SETTLE_AND_CLAIM_PLAIN, SETTLE_KIN, SETTLE_PLAIN,
+};
 use super::{Error, Queue};
 use crate::config::Events;
 use crate::redis::Value;
@@ -122,13 +124,23 @@ impl Queue {
             return Ok(Settled::default());
         }
         let (keys, items) = self.prepare(jobs);
-        let script = if may_have_kin(jobs, &items) { &SETTLE_KIN } else { &SETTLE };
+        let script: &'static Lazy = if may_have_kin(jobs, &items) {
+            &SETTLE_KIN
+        } else if is_deduplicated(&items) {
+            &SETTLE
+        } else {
+            &SETTLE_PLAIN
+        };
         let answer = self
-            .run(script, &keys, |again| Call {
-                events: self.config.events,
-                settle: self.settle_args(token, &items, again),
-                claim: None,
-            })
+            .run(
+                |_| script,
+                &keys,
+                |again| Call {
+                    events: self.config.events,
+                    settle: self.settle_args(token, &items, again),
+                    claim: None,
+                },
+            )
             .await?;
         match answer.as_slice() {
             [codes, requeued] => settled(&items, codes, requeued),
@@ -156,8 +168,13 @@ impl Queue {
         if may_have_kin(jobs, &items) {
             return Ok((self.settle(token, jobs).await?, self.claim(request).await?));
         }
+        let full = request.delayed || is_deduplicated(&items) || !all_complete(&items);
+        // Only the full script knows how to find what a first run claimed.
+        let script = |again| -> &'static Lazy {
+            if full || again { &SETTLE_AND_CLAIM } else { &SETTLE_AND_CLAIM_PLAIN }
+        };
         let answer = self
-            .run(&SETTLE_AND_CLAIM, &keys, |again| Call {
+            .run(script, &keys, |again| Call {
                 events: self.config.events,
                 settle: self.settle_args(token, &items, again),
                 claim: Some(self.claim_args(&next, request, again)),
@@ -193,6 +210,14 @@ impl Queue {
         }
         (keys, jobs.iter().map(|(job, settlement)| item(job, settlement)).collect())
     }
+}
+
+fn is_deduplicated(items: &[Item<'_>]) -> bool {
+    items.iter().any(|item| item.deid.is_some())
+}
+
+fn all_complete(items: &[Item<'_>]) -> bool {
+    items.iter().all(|item| matches!(item.act, Act::Complete { .. }))
 }
 
 /// Whether a parent may have to hear of this batch. A job can be given a parent while it is active,

@@ -199,7 +199,8 @@ impl Tick<'_> {
                 }
                 return Ok(late.then_some(StoppedBecause::Deadline));
             }
-            let request = ClaimRequest::everywhere(count);
+            let request =
+                ClaimRequest { delayed: occupied.delayed, ..ClaimRequest::everywhere(count) };
             let (settled, next) = self.queue.settle_and_claim(&claim.token, &jobs, request).await?;
             self.count(&settled);
             claim = next;

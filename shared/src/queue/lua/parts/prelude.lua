@@ -35,3 +35,9 @@ local function event(trim, ...)
   if trim then r('XADD', events, 'MAXLEN', '~', m[5], '*', 'event', ...)
   else r('XADD', events, '*', 'event', ...) end
 end
+-- Keys to be deleted, all in one command: locks, deduplication keys, jobs that are not kept.
+local trash = {}
+local function sweep()
+  if #trash > 0 then del(trash) end
+  trash = {}
+end
