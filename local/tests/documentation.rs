@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use shared::config::{VARIABLES, markdown};
+use shared::recompute::{Remaining, Report};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
@@ -132,6 +134,48 @@ fn no_secret_stands_in_the_template() {
             .expect(variable.name);
         let value = lines[at..at + 4].join("\n");
         assert!(value.contains("{{resolve:secretsmanager:"), "{}", variable.name);
+    }
+}
+
+/// The names of CloudWatch metrics that the drain writes.
+fn metrics() -> BTreeSet<String> {
+    let report = Report { remaining: Some(Remaining::default()), ..Report::default() };
+    let line: Value = serde_json::from_str(&drain::metrics(&report, "engineo", 0)).unwrap();
+    let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
+    metrics.iter().map(|metric| metric["Name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn alarms_watch_metrics_that_the_drain_writes() {
+    let template = read("template.yaml");
+    let named = |text: &str| -> Option<String> {
+        let (_, rest) = text.split_once("MetricName: ")?;
+        Some(rest.chars().take_while(char::is_ascii_alphabetic).collect())
+    };
+    let watched: Vec<String> =
+        template.split("Namespace: EngineO/DEO").skip(1).filter_map(named).collect();
+    assert_eq!(watched.len(), 4, "{watched:?}");
+    for name in watched {
+        assert!(metrics().contains(&name), "the drain writes no {name}");
+    }
+}
+
+#[test]
+fn the_dashboard_shows_metrics_that_the_drain_writes() {
+    let template = read("template.yaml");
+    let (_, body) = template.split_once("DashboardBody: !Sub |\n").unwrap();
+    let (body, _) = body.split_once("\n\n").unwrap();
+    let dashboard: Value = serde_json::from_str(body).unwrap();
+    let widgets = dashboard["widgets"].as_array().unwrap();
+    let shown: Vec<&str> = widgets
+        .iter()
+        .flat_map(|widget| widget["properties"]["metrics"].as_array().unwrap())
+        .filter(|metric| metric[0] == "EngineO/DEO")
+        .map(|metric| metric[1].as_str().unwrap())
+        .collect();
+    assert!(shown.contains(&"Completed"), "{shown:?}");
+    for name in shown {
+        assert!(metrics().contains(name), "the drain writes no {name}");
     }
 }
 

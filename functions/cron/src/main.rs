@@ -1,5 +1,6 @@
 //! The Lambda function around [`cron::Cron`]: EventBridge event in, report out.
 
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use cron::{Cron, Report, StoppedBecause};
@@ -8,16 +9,30 @@ use serde_json::Value;
 use shared::config::{Config, ProcessEnv};
 use tokio::time::Instant;
 
+/// How long an invocation may run where nobody says so.
+const EMULATED: Duration = Duration::from_secs(60);
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     lambda_runtime::tracing::init_default_subscriber();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "cron cannot run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Error> {
     shared::tls::install_provider();
     let config = Config::from_env(&ProcessEnv)?;
     tracing::info!(config = %config.summary(), "cron starts");
     let cron = &Cron::new(&config)?;
     run(service_fn(|event: LambdaEvent<Value>| async move {
+        // cargo-lambda's emulator tells no deadline, but one in 1970.
         let left = event.context.deadline().duration_since(SystemTime::now());
-        report(cron.tick(Instant::now() + left.unwrap_or(Duration::ZERO)).await)
+        report(cron.tick(Instant::now() + left.unwrap_or(EMULATED)).await)
     }))
     .await
 }

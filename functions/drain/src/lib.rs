@@ -1,5 +1,7 @@
 //! The drain: one scheduled invocation works through the queue.
 
+mod metrics;
+
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::queue::Queue;
@@ -7,6 +9,8 @@ use shared::recompute::{Recompute, Report};
 use shared::redis::Redis;
 use shared::store::Store;
 use tokio::time::Instant;
+
+pub use metrics::metrics;
 
 /// Why a drain cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -1,24 +1,43 @@
 //! The Lambda function around [`drain::Drain`]: EventBridge event in, report out.
 
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use drain::Drain;
+use drain::{Drain, metrics};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
+use shared::clock::Clock;
 use shared::config::{Config, ProcessEnv};
 use shared::recompute::{Report, StoppedBecause};
 use tokio::time::Instant;
 
+/// How long an invocation may run where nobody says so.
+const EMULATED: Duration = Duration::from_secs(60);
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     lambda_runtime::tracing::init_default_subscriber();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "drain cannot run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Error> {
     shared::tls::install_provider();
     let config = Config::from_env(&ProcessEnv)?;
     tracing::info!(config = %config.summary(), "drain starts");
     let drain = &Drain::new(&config)?;
+    let prefix = &config.queue.prefix;
     run(service_fn(|event: LambdaEvent<Value>| async move {
+        // cargo-lambda's emulator tells no deadline, but one in 1970.
         let left = event.context.deadline().duration_since(SystemTime::now());
-        report(drain.tick(Instant::now() + left.unwrap_or(Duration::ZERO)).await)
+        let done = drain.tick(Instant::now() + left.unwrap_or(EMULATED)).await;
+        println!("{}", metrics(&done, prefix, Clock::System.now_ms()));
+        report(done)
     }))
     .await
 }

@@ -1,0 +1,99 @@
+//! A tick's figures for CloudWatch: one line on stdout in its embedded metric format.
+
+use serde_json::{Map, Value, json};
+use shared::recompute::{Remaining, Report};
+
+/// Where CloudWatch keeps them; `template.yaml`'s alarms and dashboard look here.
+const NAMESPACE: &str = "EngineO/DEO";
+
+/// The line that makes CloudWatch count a tick of the queue with this key prefix. What the tick
+/// could not learn, because Redis did not answer, is left out rather than counted as zero.
+pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
+    let waiting = report.remaining.map(|left| left.waiting + left.prioritized);
+    let idle = report.remaining == Some(Remaining::default());
+    let oldest = report.oldest_waiting_ms.or(idle.then_some(0));
+    let figures = [
+        // The heartbeat: an idle drain has one too, at no billed command.
+        ("Ticks", "Count", Some(json!(1))),
+        ("Claimed", "Count", Some(json!(report.claimed))),
+        ("Completed", "Count", Some(json!(report.completed))),
+        ("Failed", "Count", Some(json!(report.failed))),
+        ("Retried", "Count", Some(json!(report.retried))),
+        ("Released", "Count", Some(json!(report.released))),
+        ("Coalesced", "Count", Some(json!(report.coalesced))),
+        ("Recovered", "Count", Some(json!(report.recovered))),
+        ("BilledCommands", "Count", Some(json!(report.billed_commands))),
+        ("RoundTrips", "Count", Some(json!(report.round_trips))),
+        ("Waiting", "Count", waiting.map(Value::from)),
+        ("OldestWaitingMs", "Milliseconds", oldest.map(Value::from)),
+        ("DurationMs", "Milliseconds", Some(json!(report.duration_ms))),
+        ("DatabaseMs", "Milliseconds", Some(json!(report.database_ms))),
+    ];
+    let mut line = Map::new();
+    let mut known = Vec::new();
+    for (name, unit, value) in figures {
+        if let Some(value) = value {
+            known.push(json!({ "Name": name, "Unit": unit }));
+            line.insert(name.to_owned(), value);
+        }
+    }
+    line.insert("Prefix".to_owned(), json!(prefix));
+    let directive = json!({ "Namespace": NAMESPACE, "Dimensions": [["Prefix"]], "Metrics": known });
+    line.insert(
+        "_aws".to_owned(),
+        json!({ "Timestamp": now_ms, "CloudWatchMetrics": [directive] }),
+    );
+    Value::Object(line).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn parse(report: &Report) -> Value {
+        serde_json::from_str(&metrics(report, "engineo_prod", 1_769_860_800_000)).unwrap()
+    }
+
+    fn names(line: &Value) -> Vec<&str> {
+        let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
+        metrics.iter().map(|metric| metric["Name"].as_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn every_metric_that_is_announced_has_a_number_beside_it() {
+        let report = Report {
+            completed: 7,
+            billed_commands: 48,
+            oldest_waiting_ms: Some(1500),
+            remaining: Some(Remaining { waiting: 2, prioritized: 3, ..Remaining::default() }),
+            ..Report::default()
+        };
+        let line = parse(&report);
+        let names = names(&line);
+        assert_eq!(names.len(), 14);
+        assert!(names.iter().all(|name| line[*name].is_number()), "{line}");
+        assert_eq!(line["_aws"]["Timestamp"], 1_769_860_800_000_i64);
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Prefix"]]));
+        assert_eq!(line["Prefix"], "engineo_prod");
+        assert_eq!((&line["Completed"], &line["BilledCommands"]), (&json!(7), &json!(48)));
+        assert_eq!((&line["Waiting"], &line["OldestWaitingMs"]), (&json!(5), &json!(1500)));
+    }
+
+    #[test]
+    fn an_idle_tick_beats_and_nothing_waits() {
+        let line = parse(&Report { remaining: Some(Remaining::default()), ..Report::default() });
+        assert_eq!((&line["Ticks"], &line["Waiting"]), (&json!(1), &json!(0)));
+        assert_eq!(line["OldestWaitingMs"], 0);
+    }
+
+    #[test]
+    fn what_redis_did_not_tell_is_left_out() {
+        let line = parse(&Report { remaining: None, ..Report::default() });
+        assert_eq!(line["Ticks"], 1);
+        for unknown in ["Waiting", "OldestWaitingMs"] {
+            assert!(!names(&line).contains(&unknown) && line[unknown].is_null(), "{line}");
+        }
+    }
+}
