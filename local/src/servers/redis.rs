@@ -136,6 +136,16 @@ impl RedisServer {
         self.port
     }
 
+    /// What runs, in a word or two.
+    pub fn description(&self) -> String {
+        match &self.way {
+            Way::Binary(program) | Way::Meebis(program) => {
+                program.file_name().map_or_else(String::new, |name| name.to_string_lossy().into())
+            }
+            Way::Docker => "Redis in Docker".to_owned(),
+        }
+    }
+
     /// Takes the server down at once, as a crash would; [`restart`](Self::restart) brings it back.
     pub fn kill(&mut self) {
         self.process = None;

@@ -1,0 +1,61 @@
+//! A drain's report as a table: a line a figure, a column a tick.
+
+use comfy_table::Table;
+use shared::recompute::Report;
+
+use crate::terminal;
+
+/// The reports side by side, each under its title.
+pub(super) fn table(reports: &[(&str, &Report)]) -> Table {
+    let titles: Vec<&str> =
+        std::iter::once("").chain(reports.iter().map(|(title, _)| *title)).collect();
+    let right: Vec<usize> = (1..titles.len()).collect();
+    let mut table = terminal::table(&titles, &right);
+    for (name, figure) in FIGURES {
+        let figures = reports.iter().map(|(_, report)| figure(report));
+        table.add_row(std::iter::once((*name).to_owned()).chain(figures));
+    }
+    table
+}
+
+type Figure = (&'static str, fn(&Report) -> String);
+
+const FIGURES: &[Figure] = &[
+    ("claimed", |r| r.claimed.to_string()),
+    ("completed", |r| r.completed.to_string()),
+    ("failed", |r| r.failed.to_string()),
+    ("retried", |r| r.retried.to_string()),
+    ("released", |r| r.released.to_string()),
+    ("coalesced", |r| r.coalesced.to_string()),
+    ("malformed rows", |r| r.malformed_rows.to_string()),
+    ("batches", |r| r.batches.to_string()),
+    ("billed commands", |r| r.billed_commands.to_string()),
+    ("round trips", |r| r.round_trips.to_string()),
+    ("remaining", remaining),
+    ("oldest waited", |r| {
+        r.oldest_waiting_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"))
+    }),
+    ("took", |r| format!("{} ms", r.duration_ms)),
+    ("stopped because", stopped),
+];
+
+fn remaining(report: &Report) -> String {
+    let Some(left) = report.remaining else { return "unknown".to_owned() };
+    let states = [
+        (left.waiting, "waiting"),
+        (left.prioritized, "prioritized"),
+        (left.delayed, "delayed"),
+        (left.active, "active"),
+    ];
+    let some: Vec<String> =
+        states.iter().filter(|(n, _)| *n > 0).map(|(n, state)| format!("{n} {state}")).collect();
+    if some.is_empty() { "0".to_owned() } else { some.join(", ") }
+}
+
+fn stopped(report: &Report) -> String {
+    // As in JSON, so that both say the same word.
+    serde_json::to_value(report.stopped_because)
+        .ok()
+        .and_then(|word| word.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
