@@ -6,9 +6,11 @@
 mod config;
 mod drain;
 mod enqueue;
+mod migrate;
 mod report;
 mod rest_gateway;
 mod score;
+mod seed;
 mod signals;
 mod up;
 
@@ -43,10 +45,12 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Config(config::Args),
-    RestGateway(rest_gateway::Args),
-    Score(score::Args),
     Drain(drain::Args),
     Enqueue(enqueue::Args),
+    Migrate(migrate::Args),
+    RestGateway(rest_gateway::Args),
+    Score(score::Args),
+    Seed(seed::Args),
     Up(up::Args),
 }
 
@@ -54,10 +58,12 @@ impl Command {
     async fn run(self) -> Outcome {
         match self {
             Self::Config(args) => config::run(args).await,
-            Self::RestGateway(args) => rest_gateway::run(args).await,
-            Self::Score(args) => score::run(args).await,
             Self::Drain(args) => drain::run(args).await,
             Self::Enqueue(args) => enqueue::run(args).await,
+            Self::Migrate(args) => migrate::run(args).await,
+            Self::RestGateway(args) => rest_gateway::run(args).await,
+            Self::Score(args) => score::run(args).await,
+            Self::Seed(args) => seed::run(args).await,
             Self::Up(args) => up::run(args).await,
         }
     }

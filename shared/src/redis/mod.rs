@@ -34,7 +34,6 @@ pub use budget::Limits;
 pub use command::Command;
 pub use error::{Error, ErrorKind, Retry};
 pub use meter::Usage;
-pub use rest::RestAnswers;
 pub use script::Script;
 pub use value::Value;
 
@@ -44,15 +43,6 @@ use self::meter::Meter;
 use self::request::{Form, Request};
 use self::transport::Transport;
 use crate::config::RedisConfig;
-
-/// What a client does its own way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Time limits.
-    pub limits: Limits,
-    /// The form of the REST API's answers.
-    pub rest_answers: RestAnswers,
-}
 
 /// A client; clones share the connection and the meter.
 #[derive(Clone, Debug)]
@@ -70,23 +60,22 @@ impl Redis {
     /// # Errors
     /// A configuration error, when the URL or the token cannot be used.
     pub fn new(config: &RedisConfig) -> Result<Self, Error> {
-        Self::with_options(config, Options::default())
+        Self::with_limits(config, Limits::default())
     }
 
-    /// As [`Redis::new`], with other options.
+    /// As [`Redis::new`], with other time limits.
     ///
     /// # Errors
     /// A configuration error, when the URL or the token cannot be used.
-    pub fn with_options(config: &RedisConfig, options: Options) -> Result<Self, Error> {
+    pub fn with_limits(config: &RedisConfig, limits: Limits) -> Result<Self, Error> {
         let transport = match config {
             RedisConfig::Rest { url, token, allow_plaintext } => {
-                Transport::Rest(rest::Rest::new(url, token, *allow_plaintext, options)?)
+                Transport::Rest(rest::Rest::new(url, token, *allow_plaintext, limits)?)
             }
             RedisConfig::Tcp { url, allow_plaintext } => {
                 Transport::Tcp(tcp::Tcp::new(url, *allow_plaintext)?)
             }
         };
-        let limits = options.limits;
         Ok(Self { transport: Arc::new(transport), meter: Arc::default(), limits, budget: None })
     }
 

@@ -59,7 +59,7 @@ impl Store {
                 Err(error) if error.code() == Some("42P01") => {
                     members.store(false, Ordering::Relaxed);
                 }
-                rows => return Ok(judge_all(&rows?)?),
+                rows => return judge_all(&rows?),
             }
         }
         let rows = self.ask(&self.sql().access, user_id, &ids).await?;

@@ -117,6 +117,19 @@ impl Database {
         self.schema.as_deref()
     }
 
+    /// The same database, with its schema as the search path of every connection: for statements that
+    /// do not qualify their tables. A pooler in transaction mode refuses that.
+    #[must_use]
+    pub fn in_its_schema(&self) -> Self {
+        let mut it = self.clone();
+        if let Some(schema) = &it.schema {
+            let options = it.config.get_options().unwrap_or_default();
+            let options = format!("{options} -c search_path=\"{schema}\"");
+            it.config.options(options.trim_start());
+        }
+        it
+    }
+
     /// Host and port, for messages.
     pub fn place(&self) -> &str {
         &self.place

@@ -1,0 +1,77 @@
+//! What each migration makes, so that a database which has it already can be taken over.
+
+/// What a migration makes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Makes {
+    /// These tables, in one transaction.
+    Tables(&'static [&'static str]),
+    /// One index, concurrently and so outside a transaction. Any index that begins with the same
+    /// columns does as well.
+    Index { name: &'static str, table: &'static str, columns: &'static [&'static str] },
+}
+
+/// The migrations' products by version.
+pub(super) fn of(version: i32) -> Makes {
+    match version {
+        1 => Makes::Tables(&["User", "Project", "CrawlResult", "Product"]),
+        2 => Makes::Tables(&["DeoScoreSnapshot"]),
+        3 => Makes::Index {
+            name: "DeoScoreSnapshot_projectId_computedAt_idx",
+            table: "DeoScoreSnapshot",
+            columns: &["projectId", "computedAt"],
+        },
+        4 => Makes::Index {
+            name: "deo_CrawlResult_projectId_idx",
+            table: "CrawlResult",
+            columns: &["projectId"],
+        },
+        5 => Makes::Index {
+            name: "deo_Product_projectId_idx",
+            table: "Product",
+            columns: &["projectId"],
+        },
+        // A later one says itself what it needs.
+        _ => Makes::Tables(&[]),
+    }
+}
+
+const TEXT: &str = "text|character varying|citext";
+const INTEGER: &str = "integer|smallint";
+const JSON: &str = "jsonb";
+const TIME: &str = "timestamp without time zone";
+
+/// The columns that our statements use, with a pattern that their type has to match. Extra ones do
+/// not matter.
+pub(super) const COLUMNS: [(&str, &str, &str); 31] = [
+    ("User", "id", TEXT),
+    ("Project", "id", TEXT),
+    ("Project", "userId", TEXT),
+    ("Project", "currentDeoScore", INTEGER),
+    ("Project", "currentDeoScoreComputedAt", TIME),
+    ("CrawlResult", "id", TEXT),
+    ("CrawlResult", "projectId", TEXT),
+    ("CrawlResult", "url", TEXT),
+    ("CrawlResult", "statusCode", INTEGER),
+    ("CrawlResult", "title", TEXT),
+    ("CrawlResult", "metaDescription", TEXT),
+    ("CrawlResult", "h1", TEXT),
+    ("CrawlResult", "wordCount", INTEGER),
+    ("CrawlResult", "issues", JSON),
+    ("CrawlResult", "scannedAt", TIME),
+    ("Product", "id", TEXT),
+    ("Product", "projectId", TEXT),
+    ("Product", "title", TEXT),
+    ("Product", "description", TEXT),
+    ("Product", "seoTitle", TEXT),
+    ("Product", "seoDescription", TEXT),
+    ("Product", "lastSyncedAt", TIME),
+    ("DeoScoreSnapshot", "id", TEXT),
+    ("DeoScoreSnapshot", "projectId", TEXT),
+    ("DeoScoreSnapshot", "overallScore", INTEGER),
+    ("DeoScoreSnapshot", "contentScore", INTEGER),
+    ("DeoScoreSnapshot", "version", TEXT),
+    ("DeoScoreSnapshot", "metadata", JSON),
+    ("DeoScoreSnapshot", "computedAt", TIME),
+    ("DeoScoreSnapshot", "createdAt", TIME),
+    ("DeoScoreSnapshot", "updatedAt", TIME),
+];
