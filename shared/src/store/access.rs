@@ -73,18 +73,18 @@ impl Store {
         Ok(answers)
     }
 
-    /// Whether there is such a user.
+    /// The user's role (`USER`, `ADMIN`); `None` for an unknown user.
     ///
     /// # Errors
     /// When the database cannot answer.
-    pub async fn user_exists(&self, user_id: &str) -> Result<bool, Error> {
+    pub async fn user_role(&self, user_id: &str) -> Result<Option<String>, Error> {
         if user_id.contains('\0') {
-            return Ok(false);
+            return Ok(None);
         }
-        let statement = &self.sql().user_exists;
+        let statement = &self.sql().user_role;
         let rows = self.connection().rows(statement, &[(&user_id, Type::TEXT)]).await?;
-        let first = rows.first().map(|row| row.try_get(0)).transpose();
-        Ok(first.map_err(|error| Error::statement(statement.name, &error))?.unwrap_or(false))
+        let role = rows.first().map(|row| row.try_get(0)).transpose();
+        role.map_err(|error| Error::statement(statement.name, &error))
     }
 
     async fn ask(

@@ -17,8 +17,8 @@ pub(super) struct Sql {
     pub(super) access: Statement,
     /// The same, with members.
     pub(super) access_with_members: Statement,
-    /// Whether a user exists.
-    pub(super) user_exists: Statement,
+    /// A user's role.
+    pub(super) user_role: Statement,
     /// A project's snapshots, newest first.
     pub(super) history: Statement,
     /// A project's current score.
@@ -43,7 +43,7 @@ impl Sql {
                 "checking access with members",
                 include_str!("sql/access_with_members.sql"),
             ),
-            user_exists: statement("looking up a user", include_str!("sql/user_exists.sql")),
+            user_role: statement("looking up a user", include_str!("sql/user_role.sql")),
             history: statement("reading snapshots", include_str!("sql/history.sql")),
             current_score: statement("reading a score", include_str!("sql/current_score.sql")),
             all_projects: statement("listing projects", include_str!("sql/all_projects.sql")),
