@@ -8,7 +8,7 @@
 //! - [`Queue::peek`]: which states hold jobs, for one billed command.
 //! - [`Queue::claim`], [`Queue::settle`], [`Queue::settle_and_claim`]: the work.
 //! - [`Queue::recover`]: jobs whose owner died go back.
-//! - [`Queue::counts`], [`Queue::job`]: looking in from outside.
+//! - [`Queue::counts`], [`Queue::job`], [`Queue::overview`]: looking in from outside.
 
 mod claim;
 mod enqueue;
@@ -16,6 +16,7 @@ mod inspect;
 mod job;
 mod keys;
 mod options;
+mod overview;
 mod peek;
 mod policy;
 mod recover;
@@ -26,6 +27,7 @@ mod settle;
 pub use claim::{Claim, ClaimRequest, ClaimStatus, ClaimedJob};
 pub use inspect::{JobState, JobView};
 pub use job::{Added, Backoff, Counts, Deduplication, JobOptions, KeepJobs, NewJob, Outcome};
+pub use overview::{Finished, Overview};
 pub use peek::Occupied;
 pub use policy::{Ending, StoredOptions};
 pub use recover::Recovered;
