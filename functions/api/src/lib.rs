@@ -1,1 +1,133 @@
-//! x
+//! The HTTP API: the platform's routes for the DEO score, and a few of its own.
+//!
+//! [`router`] is all there is: the Lambda function, the local server and the tests run the same.
+//! A request passes the envelope (errors get their body, a panic becomes a 500), its token is
+//! checked (`caller`, `token`), then its input (`input`), then what it is about and whether the
+//! user may (`access`); only then the queue or the store is asked. One file a route, or a pair.
+
+mod access;
+mod caller;
+mod edge;
+mod envelope;
+mod error;
+mod etag;
+mod health;
+mod history;
+mod hs256;
+mod input;
+mod job;
+mod openapi;
+mod queue;
+mod recompute;
+mod score;
+mod signals;
+mod token;
+mod trace;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use shared::clock::Clock;
+use shared::config::{Config, QueueConfig};
+use shared::queue::Queue;
+use shared::redis::{self, Redis};
+use shared::store::{self, Store};
+use tokio::time::Instant;
+
+pub use edge::lambda;
+pub use token::{Claims, sign};
+
+use error::Error;
+use token::Tokens;
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The Redis settings.
+    #[error(transparent)]
+    Redis(#[from] redis::Error),
+    /// The database settings.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// Everything the routes need. Clones share one connection each to Redis and to Postgres.
+#[derive(Clone)]
+pub struct Api(Arc<Parts>);
+
+struct Parts {
+    clock: Clock,
+    /// `None` where `JWT_SECRET` is not set: then nobody can be let in.
+    tokens: Option<Tokens>,
+    redis: Option<Redis>,
+    queue: QueueConfig,
+    store: Option<Store>,
+}
+
+impl Api {
+    /// The API that `config` describes. Opens no connection.
+    ///
+    /// # Errors
+    /// A URL that cannot be used.
+    pub fn new(config: &Config) -> Result<Self, StartError> {
+        Self::with_clock(config, Clock::System)
+    }
+
+    /// As [`Api::new`], with a clock of the caller's.
+    ///
+    /// # Errors
+    /// A URL that cannot be used.
+    pub fn with_clock(config: &Config, clock: Clock) -> Result<Self, StartError> {
+        let store = config.database_url.as_ref().map(Store::new).transpose()?;
+        let tokens = config.jwt_secret.as_ref().map(Tokens::new);
+        if tokens.is_none() {
+            tracing::error!("JWT_SECRET is not set: every request with a token gets a 500");
+        }
+        Ok(Self(Arc::new(Parts {
+            tokens,
+            redis: config.redis.as_ref().map(Redis::new).transpose()?,
+            queue: config.queue.clone(),
+            store,
+            clock,
+        })))
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    fn tokens(&self) -> Result<&Tokens, Error> {
+        self.0.tokens.as_ref().ok_or_else(|| Error::internal(&"JWT_SECRET is not set"))
+    }
+
+    fn redis(&self) -> Option<&Redis> {
+        self.0.redis.as_ref()
+    }
+
+    fn store(&self) -> Option<&Store> {
+        self.0.store.as_ref()
+    }
+
+    fn queue_config(&self) -> &QueueConfig {
+        &self.0.queue
+    }
+
+    /// The queue, for one request: no call through it outlives the request. `None` where no Redis
+    /// is configured.
+    fn queue(&self) -> Option<Queue> {
+        let redis = self.redis()?.until(Instant::now() + envelope::REDIS_LIMIT);
+        Some(Queue::new(redis, &self.0.queue, self.clock().clone()))
+    }
+}
+
+/// All routes over `api`.
+pub fn router(api: Api) -> Router {
+    Router::from(openapi::routes())
+        .fallback(envelope::no_route)
+        .method_not_allowed_fallback(envelope::no_method)
+        .layer(DefaultBodyLimit::max(input::MAX_BODY))
+        .layer(from_fn_with_state(api.clone(), envelope::envelope))
+        .with_state(api)
+}

@@ -1,0 +1,114 @@
+//! What the caller may do, and the questions to the store that need it.
+
+use shared::deo::Signals;
+use shared::store::{Access, Cursor, ErrorKind, History, Snapshot, Store};
+
+use crate::Api;
+use crate::error::Error;
+
+/// What a route needs a user to be allowed to do with a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Its owner may, and each of its members.
+    Read,
+    /// Its owner may, and a member whose role is EDITOR or OWNER.
+    Recompute,
+}
+
+impl Need {
+    fn check(self, access: Access) -> Result<(), Error> {
+        match (access, self) {
+            (Access::UnknownUser, _) => Err(Error::Unauthorized),
+            (Access::NotFound, _) => Err(Error::not_found("Project not found")),
+            (Access::Granted { can_recompute: true }, _) | (Access::Granted { .. }, Self::Read) => {
+                Ok(())
+            }
+            (Access::Forbidden | Access::Granted { .. }, _) => {
+                Err(Error::Forbidden("You do not have access to this project"))
+            }
+        }
+    }
+}
+
+impl Api {
+    /// The user's role, from the row: it is newer than the token's claim.
+    ///
+    /// # Errors
+    /// A 401 for an unknown user.
+    pub(crate) async fn role(&self, user_id: &str) -> Result<String, Error> {
+        let role = self.asked()?.user_role(user_id).await.map_err(|error| failed(&error))?;
+        role.ok_or(Error::Unauthorized)
+    }
+
+    /// Whether the user may do what is needed with the project.
+    ///
+    /// # Errors
+    /// A 401, 404 or 403, in this order.
+    pub(crate) async fn project(&self, user_id: &str, id: &str, need: Need) -> Result<(), Error> {
+        let access = self.asked()?.access(user_id, id).await.map_err(|error| failed(&error))?;
+        need.check(access)
+    }
+
+    /// The same for many projects at once: what to answer for each, `Ok` where the user may.
+    ///
+    /// # Errors
+    /// A 401 for an unknown user.
+    pub(crate) async fn projects(
+        &self,
+        user_id: &str,
+        ids: &[String],
+        need: Need,
+    ) -> Result<Vec<Result<(), Error>>, Error> {
+        let all =
+            self.asked()?.access_to_all(user_id, ids).await.map_err(|error| failed(&error))?;
+        all.into_iter()
+            .map(|access| match need.check(access) {
+                Err(Error::Unauthorized) => Err(Error::Unauthorized),
+                answer => Ok(answer),
+            })
+            .collect()
+    }
+
+    /// The project's signals at this moment.
+    ///
+    /// # Errors
+    /// A 404 when the project has gone meanwhile.
+    pub(crate) async fn signals(&self, id: &str) -> Result<Signals, Error> {
+        let rows = self.asked()?.signals(&[id.to_owned()]).await;
+        // The time is read after the rows, as in the drain.
+        let now_ms = self.clock().now_ms();
+        match rows.and_then(|mut rows| rows.remove(id).transpose()) {
+            Ok(Some(rows)) => Ok(rows.tally.signals(now_ms)),
+            Ok(None) => Err(Error::not_found("Project not found")),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    /// The project's newest snapshot.
+    pub(crate) async fn latest_snapshot(&self, id: &str) -> Result<Option<Snapshot>, Error> {
+        self.asked()?.latest_snapshot(id).await.map_err(|error| failed(&error))
+    }
+
+    /// A page of the project's snapshots.
+    pub(crate) async fn history(
+        &self,
+        id: &str,
+        before: Option<&Cursor>,
+        limit: u32,
+    ) -> Result<History, Error> {
+        self.asked()?.history(id, before, limit).await.map_err(|error| failed(&error))
+    }
+
+    fn asked(&self) -> Result<&Store, Error> {
+        self.store().ok_or_else(|| Error::internal(&"DATABASE_URL is not set"))
+    }
+}
+
+/// The client sees only whether it helps to come back later.
+fn failed(error: &shared::store::Error) -> Error {
+    if error.kind() == ErrorKind::Unavailable {
+        tracing::error!(%error, "the database does not answer");
+        return Error::Unavailable("The database cannot be reached; try again");
+    }
+    Error::internal(error)
+}

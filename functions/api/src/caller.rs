@@ -1,0 +1,72 @@
+//! Who is asking.
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+
+use crate::Api;
+use crate::error::Error;
+
+/// The bearer of a valid token. Whether the user still exists is known only after the first look
+/// into the database, which reads what the request is about in the same statement.
+pub(crate) struct Caller {
+    /// The user's id.
+    pub(crate) user_id: String,
+    api: Api,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller
+where
+    Api: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let api = Api::from_ref(state);
+        let user_id = {
+            let tokens = api.tokens()?;
+            let token =
+                parts.headers.get(AUTHORIZATION).and_then(|value| bearer(value.to_str().ok()?));
+            token.and_then(|token| tokens.subject(token, api.clock().now_ms()))
+        };
+        Ok(Self { user_id: user_id.ok_or(Error::Unauthorized)?, api })
+    }
+}
+
+impl Caller {
+    /// The checked `input`. Where it was refused, an unknown user still gets the 401, which comes
+    /// before all else.
+    pub(crate) async fn check<T>(&self, input: Result<T, Error>) -> Result<T, Error> {
+        match input {
+            Ok(input) => Ok(input),
+            Err(refusal) => {
+                self.api.role(&self.user_id).await?;
+                Err(refusal)
+            }
+        }
+    }
+}
+
+/// The token of an `Authorization` header; the scheme's name may be in any case.
+fn bearer(value: &str) -> Option<&str> {
+    let mut words = value.split_ascii_whitespace();
+    match (words.next(), words.next(), words.next()) {
+        (Some(scheme), Some(token), None) if scheme.eq_ignore_ascii_case("bearer") => Some(token),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bearer;
+
+    #[test]
+    fn only_the_bearer_scheme_counts() {
+        assert_eq!(bearer("Bearer a.b.c"), Some("a.b.c"));
+        assert_eq!(bearer("bearer  a.b.c"), Some("a.b.c"));
+        for other in ["", "Bearer", "Bearer ", "a.b.c", "Basic a.b.c", "Bearer a b", "Bearera.b.c"]
+        {
+            assert_eq!(bearer(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What can go wrong, and what the client sees of it.
+
+use std::borrow::Cow;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+/// A refused or failed request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Error {
+    /// 400: the request itself is wrong; the text says how to mend it, without repeating it.
+    BadRequest(Cow<'static, str>),
+    /// 401: no token, or none that counts; never why.
+    Unauthorized,
+    /// 403: the user is known, and may not.
+    Forbidden(&'static str),
+    /// 404: no such route, project or job.
+    NotFound(Cow<'static, str>),
+    /// 405: the route exists for other methods, which the `Allow` header lists.
+    MethodNotAllowed(String),
+    /// 413: the body is over the limit.
+    TooLarge,
+    /// 503: Redis or Postgres does not answer. The client sees the sentence; the cause is logged.
+    Unavailable(&'static str),
+    /// 500: our own fault. The client sees nothing but the fact; the cause is logged.
+    Internal,
+}
+
+impl Error {
+    /// A 400 with a sentence that does not change.
+    pub(crate) const fn bad_request(message: &'static str) -> Self {
+        Self::BadRequest(Cow::Borrowed(message))
+    }
+
+    /// A 404 with a sentence that does not change.
+    pub(crate) const fn not_found(message: &'static str) -> Self {
+        Self::NotFound(Cow::Borrowed(message))
+    }
+
+    /// A 500 whose cause goes to the log only.
+    pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%cause, "request failed");
+        Self::Internal
+    }
+
+    /// The status, the exception's name as the platform's clients know it, and the message.
+    pub(crate) fn describe(&self) -> (StatusCode, &'static str, &str) {
+        match self {
+            Self::BadRequest(message) => (StatusCode::BAD_REQUEST, "BadRequestException", message),
+            Self::Unauthorized => {
+                (StatusCode::UNAUTHORIZED, "UnauthorizedException", "Unauthorized")
+            }
+            Self::Forbidden(message) => (StatusCode::FORBIDDEN, "ForbiddenException", message),
+            Self::NotFound(message) => (StatusCode::NOT_FOUND, "NotFoundException", message),
+            Self::MethodNotAllowed(message) => {
+                (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedException", message)
+            }
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "PayloadTooLargeException",
+                "The body is larger than 256 KiB",
+            ),
+            Self::Unavailable(message) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableException", message)
+            }
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Internal server error",
+                "Internal server error",
+            ),
+        }
+    }
+}
+
+/// The error travels as an extension: only the envelope around all routes knows the request's
+/// target, which belongs into the body.
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let mut response = self.describe().0.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

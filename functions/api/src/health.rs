@@ -1,0 +1,159 @@
+//! Whether the parts that a request needs are there.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use shared::redis::Command;
+use shared::store::Health;
+use tokio::time::{Instant, timeout};
+use utoipa::ToSchema;
+
+use crate::Api;
+use crate::envelope::ErrorBody;
+use crate::error::Error;
+use crate::input::Params;
+
+/// The longest one check may take.
+const CHECK_LIMIT: Duration = Duration::from_secs(1);
+
+/// The whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ServiceStatus)]
+enum Overall {
+    /// Everything that is configured answers, as far as is known.
+    Ok,
+    /// Something does not.
+    Degraded,
+}
+
+/// One part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PartStatus)]
+enum Part {
+    /// It answers.
+    Ok,
+    /// It does not.
+    Error,
+    /// Nobody has asked yet.
+    Unknown,
+    /// There is none.
+    NotConfigured,
+}
+
+/// The state of the service.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(crate) struct HealthBody {
+    status: Overall,
+    redis: RedisHealth,
+    database: DatabaseHealth,
+}
+
+/// Redis, asked now.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct RedisHealth {
+    status: Part,
+    /// How long PING took, in milliseconds.
+    #[schema(required = true)]
+    latency_ms: Option<f64>,
+    /// `rest` or `tcp`.
+    #[schema(required = true)]
+    transport: Option<&'static str>,
+}
+
+/// Postgres, as it was last seen; asked now with `?deep=1`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct DatabaseHealth {
+    status: Part,
+    /// How long the question took, where it was asked now, in milliseconds.
+    #[schema(required = true)]
+    latency_ms: Option<f64>,
+}
+
+/// The state of the service.
+///
+/// Redis is asked. The database's state is the last known one, so that a monitor does not keep a
+/// sleeping database awake; only a known failure is looked at again.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "operation",
+    security(()),
+    params(("deep" = Option<String>, Query, description = "`1`: ask the database too",
+        pattern = "^[01]$")),
+    responses(
+        (status = 200, description = "All is well, as far as is known", body = HealthBody),
+        (status = 400, description = "The request is not of the documented form", body = ErrorBody),
+        (status = 503, body = HealthBody, description = "A part does not answer"),
+    ),
+)]
+pub(crate) async fn health(State(api): State<Api>, params: Params) -> Result<Response, Error> {
+    let deep = match params.get("deep")? {
+        None | Some("0") => false,
+        Some("1") => true,
+        Some(_) => return Err(Error::bad_request("deep must be 0 or 1")),
+    };
+    let (redis, database) = tokio::join!(redis(&api), database(&api, deep));
+    let fails = |part| matches!(part, Part::Error);
+    // Without Redis the queue is switched off; without a database nothing can be answered.
+    let degraded =
+        fails(redis.status) || fails(database.status) || database.status == Part::NotConfigured;
+    let (code, status) = if degraded {
+        (StatusCode::SERVICE_UNAVAILABLE, Overall::Degraded)
+    } else {
+        (StatusCode::OK, Overall::Ok)
+    };
+    let body = HealthBody { status, redis, database };
+    Ok((code, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
+}
+
+async fn redis(api: &Api) -> RedisHealth {
+    let Some(redis) = api.redis() else {
+        return RedisHealth { status: Part::NotConfigured, latency_ms: None, transport: None };
+    };
+    let started = Instant::now();
+    let ping = redis.until(started + CHECK_LIMIT);
+    let answer = timeout(CHECK_LIMIT, ping.call(Command::new("PING").replay_safe())).await;
+    let status = match answer {
+        Ok(Ok(_)) => Part::Ok,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "Redis failed its health check");
+            Part::Error
+        }
+        Err(_) => Part::Error,
+    };
+    RedisHealth { status, latency_ms: Some(ms(started)), transport: Some(redis.transport()) }
+}
+
+async fn database(api: &Api, deep: bool) -> DatabaseHealth {
+    let Some(store) = api.store() else {
+        return DatabaseHealth { status: Part::NotConfigured, latency_ms: None };
+    };
+    if !deep && !matches!(store.health(), Health::Down) {
+        let up = matches!(store.health(), Health::Up);
+        let status = if up { Part::Ok } else { Part::Unknown };
+        return DatabaseHealth { status, latency_ms: None };
+    }
+    let started = Instant::now();
+    let status = match timeout(CHECK_LIMIT, store.ping()).await {
+        Ok(Ok(())) => Part::Ok,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the database failed its health check");
+            Part::Error
+        }
+        Err(_) => Part::Error,
+    };
+    DatabaseHealth { status, latency_ms: Some(ms(started)) }
+}
+
+fn ms(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
+}

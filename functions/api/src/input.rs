@@ -1,0 +1,179 @@
+//! What a request may bring: ids in the path, a body, a query, an idempotency key. Everything is
+//! checked here, before anything else is touched.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use crate::error::Error;
+
+/// The largest body that is read.
+pub(crate) const MAX_BODY: usize = 256 * 1024;
+
+/// The longest id, in characters: what the platform's ORM allows a key to be.
+pub(crate) const MAX_ID: usize = 191;
+
+/// The longest idempotency key, in characters.
+const MAX_IDEMPOTENCY_KEY: usize = 255;
+
+/// Whether `id` can be an id at all. Postgres cannot hold a NUL in a text.
+pub(crate) fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.chars().count() <= MAX_ID && !id.contains('\0')
+}
+
+/// The `{id}` of a route, percent-decoded.
+pub(crate) struct Id(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(id)) if is_id(&id) => Ok(Self(id)),
+            _ => Err(Error::bad_request(
+                "The id in the path must be 1 to 191 characters of UTF-8 without NUL",
+            )),
+        }
+    }
+}
+
+/// A body that is JSON or empty.
+pub(crate) struct Body<T>(pub(crate) Option<T>);
+
+/// The form of a body.
+pub(crate) trait Form: DeserializeOwned {
+    /// Says what the body must look like.
+    const EXPECTED: &'static str;
+}
+
+impl<S: Send + Sync, T: Form> FromRequest<S> for Body<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        // The limit is the router's `DefaultBodyLimit`.
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                Error::TooLarge
+            } else {
+                Error::bad_request("The body ended before its announced length")
+            }
+        })?;
+        parse(&body).map(Self)
+    }
+}
+
+fn parse<T: Form>(body: &[u8]) -> Result<Option<T>, Error> {
+    let body = body.trim_ascii();
+    if body.is_empty() {
+        return Ok(None);
+    }
+    if serde_json::from_slice::<IgnoredAny>(body).is_err() {
+        return Err(Error::bad_request("The body is not valid JSON"));
+    }
+    // serde would take an array for a struct.
+    let object = body.first() == Some(&b'{');
+    let form = if object { serde_json::from_slice(body).ok() } else { None };
+    form.map(Some).ok_or(Error::bad_request(T::EXPECTED))
+}
+
+/// The query's parameters, decoded; a parameter may come once.
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// The value of `name`, if it was given.
+    pub(crate) fn get(&self, name: &str) -> Result<Option<&str>, Error> {
+        let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value.map(String::as_str)),
+            _ => Err(Error::bad_request("A query parameter was given more than once")),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(pairs)) => Ok(Self(pairs)),
+            Err(_) => Err(Error::bad_request("The query cannot be read")),
+        }
+    }
+}
+
+/// The `Idempotency-Key` header, if there is one.
+pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
+        let mut values = parts.headers.get_all("idempotency-key").iter();
+        match (values.next(), values.next()) {
+            (None, _) => Ok(Self(None)),
+            (Some(value), None) => match value.to_str() {
+                Ok(key) if is_idempotency_key(key) => Ok(Self(Some(key.to_owned()))),
+                _ => Err(Error::bad_request(
+                    "Idempotency-Key must be 1 to 255 visible ASCII characters",
+                )),
+            },
+            _ => Err(Error::bad_request("Idempotency-Key was given more than once")),
+        }
+    }
+}
+
+fn is_idempotency_key(key: &str) -> bool {
+    (1..=MAX_IDEMPOTENCY_KEY).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Sample {
+        n: Option<u8>,
+    }
+
+    impl Form for Sample {
+        const EXPECTED: &'static str = "expected";
+    }
+
+    #[test]
+    fn ids_are_bounded_in_characters_and_hold_no_nul() {
+        assert!(is_id("p1") && is_id(&"é".repeat(191)) && is_id(" "));
+        assert!(!is_id("") && !is_id(&"e".repeat(192)) && !is_id("a\0b"));
+    }
+
+    #[test]
+    fn a_body_is_an_object_or_nothing() {
+        assert_eq!(parse::<Sample>(b""), Ok(None));
+        assert_eq!(parse::<Sample>(b" \r\n"), Ok(None));
+        assert_eq!(parse(b" {\"n\": 3, \"more\": []}"), Ok(Some(Sample { n: Some(3) })));
+        assert_eq!(parse(b"{\"n\": null}"), Ok(Some(Sample { n: None })));
+        for wrong in ["[3]", "[]", "null", "3", "\"x\"", "{\"n\": \"3\"}", "{\"n\": 256}"] {
+            let error = parse::<Sample>(wrong.as_bytes()).unwrap_err();
+            assert_eq!(error, Error::bad_request("expected"), "{wrong}");
+        }
+        let deep = "[".repeat(100_000);
+        for bad in ["{", "{'n': 3}", "[3", "{\"n\": 3} {", "\u{feff}{}", "x", &deep] {
+            let error = parse::<Sample>(bad.as_bytes()).unwrap_err();
+            assert_eq!(error, Error::bad_request("The body is not valid JSON"), "{bad:.20}");
+        }
+        assert!(parse::<Sample>(b"{\"n\": \xff}").is_err());
+    }
+
+    #[test]
+    fn a_parameter_comes_once() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let params = Params(vec![pair("a", "1"), pair("b", ""), pair("c", "1"), pair("c", "1")]);
+        assert_eq!(params.get("a"), Ok(Some("1")));
+        assert_eq!(params.get("b"), Ok(Some("")));
+        assert_eq!(params.get("z"), Ok(None));
+        assert!(params.get("c").is_err());
+    }
+}

@@ -1,0 +1,118 @@
+//! One job, for those who may read its project.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::queue::{self, JobState, JobView};
+use shared::redis::ErrorKind;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+
+use crate::Api;
+use crate::access::Need;
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::input::Id;
+use crate::openapi::{ForReader, IdParam};
+use crate::queue::{no_queue, not_read};
+
+/// A job as it stands.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Job)]
+pub(crate) struct JobBody {
+    id: String,
+    #[schema(schema_with = states)]
+    state: JobState,
+    project_id: String,
+    /// Tries that have ended.
+    attempts_made: u64,
+    /// When the last try began, in milliseconds since the Unix epoch.
+    #[schema(required = true)]
+    processed_on: Option<i64>,
+    /// When the job ended, in milliseconds since the Unix epoch.
+    #[schema(required = true)]
+    finished_on: Option<i64>,
+    /// Why the last try failed.
+    #[schema(required = true)]
+    failed_reason: Option<String>,
+    /// What the job returned: the project and its snapshot.
+    #[schema(required = true)]
+    returnvalue: Option<Value>,
+}
+
+fn states() -> Object {
+    let states = [
+        JobState::Waiting,
+        JobState::Prioritized,
+        JobState::Delayed,
+        JobState::Active,
+        JobState::WaitingChildren,
+        JobState::Completed,
+        JobState::Failed,
+        JobState::Unknown,
+    ];
+    let states = states.map(|state| serde_json::json!(state));
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(states)).build()
+}
+
+/// What a job's data must say for us; another producer may leave out the rest.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct About {
+    project_id: String,
+}
+
+/// One job.
+#[utoipa::path(
+    get,
+    path = "/jobs/{id}",
+    tag = "queue",
+    params(IdParam),
+    responses((status = 200, description = "The job", body = JobBody), ForReader),
+)]
+pub(crate) async fn job(
+    State(api): State<Api>,
+    caller: Caller,
+    id: Result<Id, Error>,
+) -> Result<Json<JobBody>, Error> {
+    let Id(id) = caller.check(id).await?;
+    let queue = caller.check(api.queue().ok_or(no_queue())).await?;
+    let view = match queue.job(&id).await {
+        // The id is the name of another key of the queue.
+        Err(queue::Error::Redis(error)) if is_wrong_type(error.kind()) => None,
+        answer => caller.check(answer.map_err(not_read)).await?,
+    };
+    let found = view.and_then(body).ok_or(Error::not_found("Job not found"));
+    let body = caller.check(found).await?;
+    api.project(&caller.user_id, &body.project_id, Need::Read).await?;
+    Ok(Json(body))
+}
+
+fn is_wrong_type(kind: &ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Server(code) if code == "WRONGTYPE")
+}
+
+/// `None` for what is no job of ours: a hash that holds something else, data without a project.
+fn body(view: JobView) -> Option<JobBody> {
+    let JobView { id, state, mut fields } = view;
+    let About { project_id } = serde_json::from_str(fields.get("data")?).ok()?;
+    Some(JobBody {
+        id,
+        state,
+        project_id,
+        // Older versions of BullMQ wrote the long name, which then counts.
+        attempts_made: number(&fields, "attemptsMade").or(number(&fields, "atm")).unwrap_or(0),
+        processed_on: number(&fields, "processedOn"),
+        finished_on: number(&fields, "finishedOn"),
+        returnvalue: fields.get("returnvalue").and_then(|text| serde_json::from_str(text).ok()),
+        failed_reason: fields.remove("failedReason"),
+    })
+}
+
+fn number<T: std::str::FromStr>(fields: &HashMap<String, String>, name: &str) -> Option<T> {
+    fields.get(name)?.parse().ok()
+}

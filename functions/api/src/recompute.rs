@@ -1,0 +1,297 @@
+//! Asking for a recompute, of one project or of many.
+
+use std::collections::BTreeSet;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest;
+use serde::{Deserialize, Serialize};
+use shared::queue::{self, Added, NewJob, Outcome, Queue};
+use shared::recompute::{JobData, Reason, recompute_job};
+use utoipa::ToSchema;
+
+use crate::Api;
+use crate::access::Need;
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::input::{Body, Form, Id, IdempotencyKey, is_id};
+use crate::openapi::{ForUser, ForWriter, IdParam, KeyParam};
+use crate::queue::no_queue;
+use crate::trace;
+
+/// The most projects that one request may name.
+const MAX_PROJECTS: usize = 1_000;
+
+/// Why a recompute is asked for.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Reason)]
+pub(crate) enum ReasonBody {
+    /// A person asked.
+    Manual,
+    /// A schedule asked; it waits behind all other requests.
+    Scheduled,
+    /// New data came in.
+    AfterImport,
+}
+
+impl From<ReasonBody> for Reason {
+    fn from(reason: ReasonBody) -> Self {
+        match reason {
+            ReasonBody::Manual => Self::Manual,
+            ReasonBody::Scheduled => Self::Scheduled,
+            ReasonBody::AfterImport => Self::AfterImport,
+        }
+    }
+}
+
+/// A request for one project.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Recompute)]
+pub(crate) struct RecomputeBody {
+    /// `manual` when left out.
+    reason: Option<ReasonBody>,
+}
+
+impl Form for RecomputeBody {
+    const EXPECTED: &'static str = "The body must be empty or an object whose reason, if any, is \
+                                    manual, scheduled or after_import";
+}
+
+/// The answer for one project.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Recomputed)]
+pub(crate) struct RecomputeAnswer {
+    project_id: String,
+    /// `false` only where no Redis is configured.
+    enqueued: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    message: Option<&'static str>,
+}
+
+/// Asks for a recompute of one project's score.
+///
+/// A job that waits already for the same project is reused; where one is being processed, the
+/// project is scored once more afterwards.
+#[utoipa::path(
+    post,
+    path = "/projects/{id}/deo-score/recompute",
+    tag = "score",
+    params(IdParam, KeyParam),
+    request_body = Option<RecomputeBody>,
+    responses(
+        (status = 201, description = "What became of it", body = RecomputeAnswer, headers(
+            ("X-Job-Id" = String, description = "The job"),
+            ("X-Deduplicated" = String, description = "`true`: the job waited already; \
+                `after-active`: it is being processed and runs once more"),
+        )),
+        ForWriter,
+    ),
+)]
+pub(crate) async fn recompute(
+    State(api): State<Api>,
+    caller: Caller,
+    id: Result<Id, Error>,
+    key: Result<IdempotencyKey, Error>,
+    headers: HeaderMap,
+    body: Result<Body<RecomputeBody>, Error>,
+) -> Result<Response, Error> {
+    let Id(project_id) = caller.check(id).await?;
+    let IdempotencyKey(key) = caller.check(key).await?;
+    let Body(body) = caller.check(body).await?;
+    api.project(&caller.user_id, &project_id, Need::Recompute).await?;
+
+    let Some(queue) = api.queue() else {
+        let message = Some("Queue functionality unavailable - Redis not configured");
+        let answer = RecomputeAnswer { project_id, enqueued: false, message };
+        return Ok((StatusCode::CREATED, Json(answer)).into_response());
+    };
+    let request = Request {
+        route: "recompute",
+        user_id: &caller.user_id,
+        reason: body.and_then(|body| body.reason),
+        key: key.as_deref(),
+        telemetry: trace::telemetry(&headers),
+    };
+    let added = request.enqueue(&api, &queue, &[&project_id]).await?;
+    let added = added.first().ok_or_else(|| Error::internal(&"the queue gave no answer"))?;
+    let answer = RecomputeAnswer { project_id, enqueued: true, message: None };
+    Ok((StatusCode::CREATED, describe(added), Json(answer)).into_response())
+}
+
+fn describe(added: &Added) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    // A peer may have chosen an id that no header can carry; then there is none.
+    if let Ok(id) = HeaderValue::from_str(&added.id) {
+        headers.insert(HeaderName::from_static("x-job-id"), id);
+    }
+    let (name, value) = match added.outcome {
+        Outcome::Added => return headers,
+        Outcome::Duplicate | Outcome::Deduplicated => ("x-deduplicated", "true"),
+        Outcome::AfterActive => ("x-deduplicated", "after-active"),
+    };
+    headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    headers
+}
+
+/// A request for many projects.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RecomputeMany)]
+pub(crate) struct BulkBody {
+    /// A repeated id counts as deduplicated.
+    #[schema(min_items = 1, max_items = 1000)]
+    project_ids: Vec<ProjectId>,
+    /// `manual` when left out.
+    reason: Option<ReasonBody>,
+}
+
+/// A project's id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(value_type = String, min_length = 1, max_length = 191, pattern = r"^[^\u0000]*$")]
+struct ProjectId(String);
+
+impl TryFrom<String> for ProjectId {
+    type Error = &'static str;
+
+    fn try_from(id: String) -> Result<Self, Self::Error> {
+        if is_id(&id) { Ok(Self(id)) } else { Err("not an id") }
+    }
+}
+
+impl Form for BulkBody {
+    const EXPECTED: &'static str = "The body must be an object with projectIds, 1 to 1000 ids of \
+                                    1 to 191 characters, and a reason, if any, that is manual, \
+                                    scheduled or after_import";
+}
+
+/// The answer for many projects.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RecomputedMany)]
+pub(crate) struct BulkAnswer {
+    /// Projects that got a new job.
+    enqueued: usize,
+    /// Projects whose job waited already or is being processed, and repeated ids.
+    deduplicated: usize,
+    /// Projects without a job.
+    rejected: Vec<Rejected>,
+}
+
+/// A project that got no job.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Rejected {
+    project_id: String,
+    /// 404: there is no such project; 403: the caller may not recompute it.
+    status: u16,
+}
+
+/// Asks for recomputes of many projects at once.
+#[utoipa::path(
+    post,
+    path = "/deo-score/recompute",
+    tag = "score",
+    params(KeyParam),
+    request_body = BulkBody,
+    responses((status = 202, description = "What became of them", body = BulkAnswer), ForUser),
+)]
+pub(crate) async fn recompute_many(
+    State(api): State<Api>,
+    caller: Caller,
+    key: Result<IdempotencyKey, Error>,
+    headers: HeaderMap,
+    body: Result<Body<BulkBody>, Error>,
+) -> Result<(StatusCode, Json<BulkAnswer>), Error> {
+    let IdempotencyKey(key) = caller.check(key).await?;
+    let body = body.and_then(|Body(body)| {
+        body.filter(|body| (1..=MAX_PROJECTS).contains(&body.project_ids.len()))
+            .ok_or(Error::bad_request(BulkBody::EXPECTED))
+    });
+    let body = caller.check(body).await?;
+    let asked = body.project_ids.len();
+    let ids: BTreeSet<String> = body.project_ids.into_iter().map(|ProjectId(id)| id).collect();
+    let ids: Vec<String> = ids.into_iter().collect();
+    let repeated = asked - ids.len();
+    let checked = api.projects(&caller.user_id, &ids, Need::Recompute).await?;
+
+    let queue = api.queue().ok_or(no_queue())?;
+    let request = Request {
+        route: "recompute-many",
+        user_id: &caller.user_id,
+        reason: body.reason,
+        key: key.as_deref(),
+        telemetry: trace::telemetry(&headers),
+    };
+    let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
+    for (id, checked) in ids.iter().zip(checked) {
+        match checked {
+            Ok(()) => accepted.push(id.as_str()),
+            Err(refusal) => {
+                let status = refusal.describe().0.as_u16();
+                rejected.push(Rejected { project_id: id.clone(), status });
+            }
+        }
+    }
+    let added = request.enqueue(&api, &queue, &accepted).await?;
+    let enqueued = added.iter().filter(|added| added.outcome == Outcome::Added).count();
+    let deduplicated = added.len() - enqueued + repeated;
+    Ok((StatusCode::ACCEPTED, Json(BulkAnswer { enqueued, deduplicated, rejected })))
+}
+
+/// What the jobs of one request have in common.
+struct Request<'a> {
+    route: &'static str,
+    user_id: &'a str,
+    reason: Option<ReasonBody>,
+    key: Option<&'a str>,
+    telemetry: Option<String>,
+}
+
+impl Request<'_> {
+    /// Puts a job for each project on the queue, in one round trip.
+    async fn enqueue(&self, api: &Api, queue: &Queue, ids: &[&str]) -> Result<Vec<Added>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let jobs: Vec<NewJob> = ids.iter().map(|id| self.job(api, id)).collect();
+        let added = match self.key {
+            Some(key) => queue.enqueue_once(&jobs, &self.scoped(key, ids)).await,
+            None => queue.enqueue(&jobs).await,
+        };
+        added.map_err(not_enqueued)
+    }
+
+    fn job(&self, api: &Api, project_id: &str) -> NewJob {
+        let data = JobData {
+            project_id: project_id.to_owned(),
+            triggered_by_user_id: Some(self.user_id.to_owned()),
+            reason: self.reason.map_or(Reason::Manual, Reason::from),
+        };
+        let mut job = recompute_job(&data, api.queue_config());
+        job.opts.telemetry.clone_from(&self.telemetry);
+        job
+    }
+
+    /// The caller's key, made unique to the user, the route and the projects, so that neither the
+    /// keys of two callers nor those of two requests of one caller meet.
+    fn scoped(&self, key: &str, ids: &[&str]) -> String {
+        let scope = serde_json::json!([self.user_id, self.route, key, ids]).to_string();
+        URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, scope.as_bytes()))
+    }
+}
+
+fn not_enqueued(error: queue::Error) -> Error {
+    tracing::error!(%error, "recompute was not enqueued");
+    match error {
+        queue::Error::Redis(_) => Error::Unavailable("The queue cannot be reached; try again"),
+        _ => Error::Internal,
+    }
+}
