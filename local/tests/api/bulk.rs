@@ -1,0 +1,104 @@
+//! Many recomputes in one request.
+
+use local::servers::RedisServer;
+use reqwest::Method;
+use serde_json::json;
+use shared::redis::Command;
+
+use crate::world::{World, assert_error};
+
+const BULK: &str = "/deo-score/recompute";
+
+/// How often a script was run so far.
+async fn script_runs(world: &World) -> u64 {
+    let info = world.redis().call(Command::new("INFO").arg("commandstats")).await.unwrap();
+    let calls = info.as_str().unwrap().lines().filter_map(|line| {
+        let (name, rest) = line.split_once(":calls=")?;
+        matches!(name, "cmdstat_eval" | "cmdstat_evalsha").then(|| rest.split(',').next())?
+    });
+    calls.map(|calls| calls.parse::<u64>().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn each_project_gets_a_job_or_a_reason() {
+    let world = World::start().await;
+    let waiting = world.post("owner", "/projects/p2/deo-score/recompute", "").await;
+    assert_eq!(waiting.status, 201);
+    let body = json!({"projectIds": ["p1", "nope", "p2", "q1", "p1"], "reason": "after_import"});
+    let answer = world.post("owner", BULK, &body.to_string()).await;
+    assert_eq!(answer.status, 202);
+    assert_eq!(
+        answer.json(),
+        json!({
+            "enqueued": 1,
+            "deduplicated": 2,
+            "rejected": [
+                {"projectId": "nope", "status": 404},
+                {"projectId": "q1", "status": 403},
+            ],
+        }),
+    );
+    assert_eq!(world.queue().counts().await.unwrap().wait, 2);
+}
+
+#[tokio::test]
+async fn nothing_but_rejections_never_asks_redis() {
+    let world = World::start().await;
+    let answer = world.post("other", BULK, r#"{"projectIds": ["p1", "x"]}"#).await;
+    assert_eq!(answer.status, 202);
+    let rejected = json!([{"projectId": "p1", "status": 403}, {"projectId": "x", "status": 404}]);
+    let expected = json!({"enqueued": 0, "deduplicated": 0, "rejected": rejected});
+    assert_eq!(answer.json(), expected);
+    assert_eq!(world.keys().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_retry_with_the_same_key_adds_nothing() {
+    let world = World::start().await;
+    let body = r#"{"projectIds": ["p1", "p2"]}"#;
+    let key = [("Idempotency-Key", "night")];
+    let first = world.send(Method::POST, "owner", BULK, &key, body).await;
+    let retry = world.send(Method::POST, "owner", BULK, &key, body).await;
+    assert_eq!((retry.status, &retry.text), (202, &first.text));
+    assert_eq!(retry.json()["enqueued"], 2);
+    // The order is the caller's business.
+    let turned = r#"{"projectIds": ["p2", "p1"]}"#;
+    let turned = world.send(Method::POST, "owner", BULK, &key, turned).await;
+    assert_eq!(turned.text, first.text);
+    // Another list is another request, whose jobs wait already.
+    let fewer = r#"{"projectIds": ["p1"]}"#;
+    let fewer = world.send(Method::POST, "owner", BULK, &key, fewer).await;
+    assert_eq!(fewer.json()["deduplicated"], 1);
+    assert_eq!(world.queue().counts().await.unwrap().wait, 2);
+}
+
+#[tokio::test]
+async fn without_redis_there_is_no_queue() {
+    let world = World::with(&[("REDIS_URL", "")]).await;
+    let answer = world.post("owner", BULK, r#"{"projectIds": ["p1"]}"#).await;
+    let message = "Queue functionality unavailable - Redis not configured";
+    assert_error(&answer, 503, "ServiceUnavailableException", message, BULK);
+}
+
+#[tokio::test]
+async fn a_thousand_projects_are_one_round_trip_to_the_queue() {
+    // A Redis of its own: nobody else's calls are counted.
+    let redis = RedisServer::start().await.unwrap();
+    let world = World::with(&[("REDIS_URL", &redis.url()), ("ENABLE_QUEUE_EVENTS", "true")]).await;
+    let projects = r#"INSERT INTO "Project" ("id", "userId", "name")
+        SELECT 'many' || n, 'owner', '' FROM generate_series(1, 1000) AS n"#;
+    world.sql.execute(projects, &[]).await.unwrap();
+    // The first call of all loads the script.
+    world.post("owner", "/projects/p1/deo-score/recompute", "").await;
+    let before = script_runs(&world).await;
+
+    let ids: Vec<String> = (1..=1000).map(|n| format!("many{n}")).collect();
+    let body = json!({"projectIds": ids}).to_string();
+    let answer = world.post("owner", BULK, &body).await;
+    assert_eq!(answer.text, r#"{"enqueued":1000,"deduplicated":0,"rejected":[]}"#);
+    assert_eq!(script_runs(&world).await - before, 1);
+    let again = world.post("owner", BULK, &body).await;
+    assert_eq!(again.text, r#"{"enqueued":0,"deduplicated":1000,"rejected":[]}"#);
+    assert_eq!(script_runs(&world).await - before, 2);
+    assert_eq!(world.queue().counts().await.unwrap().wait, 1001);
+}

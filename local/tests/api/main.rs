@@ -1,0 +1,12 @@
+//! The HTTP contract, over real HTTP with a real Redis and a real Postgres.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod access;
+mod bulk;
+mod errors;
+mod lambda;
+mod platform;
+mod queue;
+mod reads;
+mod unavailable;
+mod world;

@@ -1,0 +1,131 @@
+//! Jobs, and the queue as a whole.
+
+use serde_json::{Value, json};
+use shared::queue::{NewJob, Settlement};
+use shared::redis::Command;
+
+use crate::world::{World, assert_error};
+
+#[tokio::test]
+async fn a_job_is_followed_from_waiting_to_its_end() {
+    let world = World::start().await;
+    world.post("owner", "/projects/p1/deo-score/recompute", "").await;
+    let waiting = json!({
+        "id": "1",
+        "state": "waiting",
+        "projectId": "p1",
+        "attemptsMade": 0,
+        "processedOn": null,
+        "finishedOn": null,
+        "failedReason": null,
+        "returnvalue": null,
+    });
+    assert_eq!(world.get("owner", "/jobs/1").await.json(), waiting);
+
+    let claim = world.claim().await;
+    let active = world.get("owner", "/jobs/1").await.json();
+    assert_eq!((&active["state"], &active["attemptsMade"]), (&json!("active"), &json!(0)));
+    assert!(active["processedOn"].as_i64().unwrap() > 1_700_000_000_000);
+
+    let result = json!({"projectId": "p1", "snapshotId": "s1"});
+    world.settle(claim, Settlement::Complete(result.to_string())).await;
+    let completed = world.get("owner", "/jobs/1").await.json();
+    assert_eq!(completed["state"], "completed");
+    assert_eq!(completed["attemptsMade"], 1);
+    assert_eq!(completed["returnvalue"], result);
+    assert!(completed["finishedOn"].as_i64() >= completed["processedOn"].as_i64());
+
+    world.post("owner", "/projects/p2/deo-score/recompute", "").await;
+    let claim = world.claim().await;
+    world.settle(claim, Settlement::Unrecoverable("no reason".to_owned())).await;
+    let failed = world.get("owner", "/jobs/2").await.json();
+    assert_eq!(
+        (&failed["state"], &failed["failedReason"]),
+        (&json!("failed"), &json!("no reason"))
+    );
+}
+
+#[tokio::test]
+async fn a_job_is_for_those_who_may_read_its_project() {
+    let world = World::start().await;
+    world.post("owner", "/projects/p1/deo-score/recompute", "").await;
+    let answer = world.get("other", "/jobs/1").await;
+    let message = "You do not have access to this project";
+    assert_error(&answer, 403, "ForbiddenException", message, "/jobs/1");
+    world.sql.execute(r#"DELETE FROM "Project" WHERE id = 'p1'"#, &[]).await.unwrap();
+    let answer = world.get("owner", "/jobs/1").await;
+    assert_error(&answer, 404, "NotFoundException", "Project not found", "/jobs/1");
+}
+
+#[tokio::test]
+async fn what_is_no_job_is_not_found() {
+    let world = World::start().await;
+    let queue = world.queue();
+    world.post("owner", "/projects/p1/deo-score/recompute", "").await;
+    for data in ["{}", "[]", r#"{"projectId": 7}"#, "null"] {
+        let job = NewJob { name: "foreign".into(), data: data.into(), ..NewJob::default() };
+        queue.enqueue(&[job]).await.unwrap();
+    }
+    for id in ["meta", "id", "wait", "de:p1", "1:lock", "99", "2", "3", "4", "5", "1/../2", "%20"] {
+        let path = format!("/jobs/{}", id.replace('/', "%2F"));
+        let answer = world.get("owner", &path).await;
+        assert_error(&answer, 404, "NotFoundException", "Job not found", &path);
+    }
+}
+
+#[tokio::test]
+async fn a_job_of_another_producer_needs_no_more_than_its_project() {
+    let world = World::start().await;
+    let data = json!({"projectId": "p1"}).to_string();
+    let job = NewJob { name: "deo_score_recompute".into(), data, ..NewJob::default() };
+    world.queue().enqueue(&[job]).await.unwrap();
+    assert_eq!(world.get("owner", "/jobs/1").await.json()["projectId"], "p1");
+}
+
+#[tokio::test]
+async fn administrators_see_the_queue() {
+    let world = World::start().await;
+    let empty = world.get("admin", "/queue").await.json();
+    assert_eq!((&empty["oldestWaitingMs"], &empty["paused"]), (&Value::Null, &json!(false)));
+    for (project, reason) in [("p1", "manual"), ("p2", "manual"), ("p3", "scheduled")] {
+        let body = json!({"reason": reason}).to_string();
+        world.post("owner", &format!("/projects/{project}/deo-score/recompute"), &body).await;
+    }
+    let claim = world.claim().await;
+    world.settle(claim, Settlement::Complete("null".to_owned())).await;
+    let meta = format!("{}:{}:meta", world.config.queue.prefix, world.config.queue.name);
+    let pause = Command::new("HSET").arg(meta).arg("paused").arg("1");
+    world.redis().call(pause).await.unwrap();
+
+    let mut body = world.get("admin", "/queue").await.json();
+    let oldest = body["oldestWaitingMs"].take();
+    assert!((0..60_000).contains(&oldest.as_i64().unwrap()), "{oldest}");
+    let finished = json!({"completed": 1, "failed": 0});
+    assert_eq!(
+        body,
+        json!({
+            "name": "deo_score_queue",
+            "paused": true,
+            "counts": {
+                "waiting": 1,
+                "prioritized": 1,
+                "delayed": 0,
+                "active": 0,
+                "waiting-children": 0,
+                "completed": 1,
+                "failed": 0,
+            },
+            "oldestWaitingMs": null,
+            "throughput": {"lastMinute": finished, "lastHour": finished},
+        }),
+    );
+}
+
+#[tokio::test]
+async fn the_users_row_says_who_is_an_administrator() {
+    let world = World::start().await;
+    let answer = world.get("owner", "/queue").await;
+    assert_error(&answer, 403, "ForbiddenException", "Forbidden resource", "/queue");
+    world.sql.execute(r#"UPDATE "User" SET role = 'USER' WHERE id = 'admin'"#, &[]).await.unwrap();
+    assert_eq!(world.get("admin", "/queue").await.status, 403);
+}

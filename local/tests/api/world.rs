@@ -1,0 +1,207 @@
+//! A database with a few users and projects, a queue of its own, and the API in front of both,
+//! listening on a real port.
+
+use std::collections::BTreeMap;
+
+use api::{Api, Claims};
+use local::servers::{PostgresServer, RedisServer};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use shared::clock::Clock;
+use shared::config::{Config, Secret};
+use shared::queue::{Claim, ClaimRequest, Queue, Settlement};
+use shared::redis::{Command, Redis};
+use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
+
+pub(crate) const SECRET: &str = "a secret of this test";
+
+/// The servers of this process; they end with it.
+pub(crate) async fn servers() -> &'static (RedisServer, PostgresServer) {
+    static SERVERS: OnceCell<(RedisServer, PostgresServer)> = OnceCell::const_new();
+    let start = async { tokio::try_join!(RedisServer::start(), PostgresServer::start()).unwrap() };
+    SERVERS.get_or_init(|| start).await
+}
+
+/// One API with its own database and its own prefix in Redis.
+pub(crate) struct World {
+    pub(crate) base: String,
+    pub(crate) config: Config,
+    pub(crate) sql: tokio_postgres::Client,
+    http: reqwest::Client,
+}
+
+/// What the API answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+impl World {
+    /// Users `owner`, `other`, `viewer`, `editor`, `admin`; projects `p1` to `p3` of `owner`, `q1`
+    /// of `other`.
+    pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same with other settings; an empty one is taken away.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        shared::tls::install_provider();
+        let (redis, postgres) = servers().await;
+        let database = postgres.create_database().await.unwrap();
+        let prefix = database.rsplit('/').next().unwrap().to_owned();
+        let mut env = BTreeMap::from(
+            [
+                ("REDIS_URL", redis.url()),
+                ("REDIS_PREFIX", prefix),
+                ("DATABASE_URL", database.clone()),
+                ("JWT_SECRET", SECRET.to_owned()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        for (name, value) in settings {
+            env.insert((*name).to_owned(), (*value).to_owned());
+        }
+        let config = Config::from_env(&env).unwrap();
+        let sql = connect(&database).await;
+        sql.batch_execute(&schema()).await.unwrap();
+        sql.batch_execute(include_str!("people.sql")).await.unwrap();
+        let base = serve(Api::new(&config).unwrap()).await;
+        Self { base, config, sql, http: reqwest::Client::new() }
+    }
+
+    pub(crate) fn redis(&self) -> Redis {
+        Redis::new(self.config.redis.as_ref().unwrap()).unwrap()
+    }
+
+    pub(crate) fn queue(&self) -> Queue {
+        Queue::new(self.redis(), &self.config.queue, Clock::System)
+    }
+
+    /// Makes the next waiting job active.
+    pub(crate) async fn claim(&self) -> Claim {
+        let one = ClaimRequest { count: 1, wait: true, delayed: false, prioritized: false };
+        self.queue().claim(one).await.unwrap()
+    }
+
+    /// Ends what [`World::claim`] gave.
+    pub(crate) async fn settle(&self, claim: Claim, how: Settlement) {
+        let job = claim.jobs.into_iter().next().unwrap();
+        self.queue().settle(&claim.token, &[(job, how)]).await.unwrap();
+    }
+
+    /// The keys of this world in Redis.
+    pub(crate) async fn keys(&self) -> Vec<String> {
+        let pattern = format!("{}:*", self.config.queue.prefix);
+        let keys = self.redis().call(Command::new("KEYS").arg(pattern)).await.unwrap();
+        keys.as_array().unwrap().iter().map(|key| key.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// A field of a job's hash.
+    pub(crate) async fn job_field(&self, id: &str, field: &str) -> Option<String> {
+        let key = format!("{}:{}:{id}", self.config.queue.prefix, self.config.queue.name);
+        let value = self.redis().call(Command::new("HGET").arg(key).arg(field)).await.unwrap();
+        value.as_str().map(str::to_owned)
+    }
+
+    pub(crate) async fn get(&self, user: &str, path: &str) -> Answer {
+        self.send(Method::GET, user, path, &[], "").await
+    }
+
+    pub(crate) async fn post(&self, user: &str, path: &str, body: &str) -> Answer {
+        self.send(Method::POST, user, path, &[], body.to_owned()).await
+    }
+
+    /// A request of `user`, or of nobody where that is empty.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        user: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).body(body);
+        if !user.is_empty() {
+            request = request.bearer_auth(token(user));
+        }
+        for (name, value) in headers {
+            let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            request = request.header(name.parse::<HeaderName>().unwrap(), value);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.unwrap() }
+    }
+}
+
+/// A valid token of `user`.
+pub(crate) fn token(user: &str) -> String {
+    let now = Clock::System.now_ms() / 1000;
+    let claims = Claims {
+        sub: user.to_owned(),
+        email: format!("{user}@example.com"),
+        role: "USER".to_owned(),
+        iat: now,
+        exp: now + 600,
+    };
+    api::sign(&Secret::new(SECRET), &claims).unwrap()
+}
+
+pub(crate) async fn serve(api: Api) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, api::router(api)).await.unwrap() });
+    base
+}
+
+pub(crate) async fn connect(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+fn schema() -> String {
+    std::fs::read_to_string("/tmp/migr/V1__platform_tables.sql").unwrap()
+        + &std::fs::read_to_string("/tmp/migr/V2__deo_score_snapshot.sql").unwrap()
+}
+
+/// Checks that `answer` is the documented error, in every part.
+#[track_caller]
+pub(crate) fn assert_error(answer: &Answer, status: u16, error: &str, message: &str, path: &str) {
+    let mut body = answer.json();
+    let timestamp = body["timestamp"].take();
+    let timestamp = timestamp.as_str().unwrap();
+    let at = shared::clock::from_iso8601(timestamp).unwrap();
+    assert_eq!(shared::clock::to_iso8601(at), timestamp);
+    assert!((Clock::System.now_ms() - at).abs() < 60_000, "{timestamp}");
+    let code = if status == 500 { "INTERNAL_ERROR" } else { "HTTP_ERROR" };
+    assert_eq!(
+        body,
+        serde_json::json!({
+            "statusCode": status,
+            "error": error,
+            "message": message,
+            "code": code,
+            "path": path,
+            "timestamp": null,
+        }),
+    );
+    assert_eq!(answer.status, status);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert!(StatusCode::from_u16(status).unwrap().is_client_error() || status >= 500);
+}
