@@ -1,14 +1,19 @@
 //! Running a script whose answer may be lost: the second run is told so.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use tracing::warn;
 
 use super::scripts::Lazy;
 use super::{Error, Queue};
-use crate::redis::{ErrorKind, Value};
+use crate::redis::{ErrorKind, FullJitter, Value};
 
 /// Times that a call whose answer was lost is sent again.
 const REPLAYS: u32 = 4;
+
+/// The first and the last ceiling of the wait before another replay; the first replay does not wait.
+const WAIT: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 
 /// A random name for a call, a claim or a receipt: 128 bits.
 pub(super) fn nonce() -> String {
@@ -35,6 +40,7 @@ impl Queue {
     ) -> Result<Vec<Value>, Error> {
         let now = self.clock.now_ms();
         let mut replays = 0;
+        let mut backoff = FullJitter::new(WAIT[0], WAIT[1], rand::random::<f64>);
         loop {
             let script = script(replays > 0);
             let envelope = Envelope { prefix: &self.keys.base, now, args: args(replays > 0) };
@@ -42,6 +48,9 @@ impl Queue {
             let json = serde_json::to_vec(&envelope).map_err(|_| Error::Protocol(script.name))?;
             match self.redis.run(script, keys, vec![json]).await {
                 Err(error) if *error.kind() == ErrorKind::Ambiguous && replays < REPLAYS => {
+                    if replays > 0 {
+                        tokio::time::sleep(backoff.next_wait()).await;
+                    }
                     replays += 1;
                     warn!(script = script.name, replays, "answer lost, asking again");
                 }
