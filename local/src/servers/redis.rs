@@ -146,6 +146,12 @@ impl RedisServer {
         }
     }
 
+    /// Whether it is only a work-alike, which runs the queue but knows no `commandstats`, no users,
+    /// no `maxmemory` and no replicas, and executes what is left of a transaction with a mistake.
+    pub fn is_stand_in(&self) -> bool {
+        matches!(self.way, Way::Meebis(_))
+    }
+
     /// Takes the server down at once, as a crash would; [`restart`](Self::restart) brings it back.
     pub fn kill(&mut self) {
         self.process = None;

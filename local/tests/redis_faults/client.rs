@@ -1,7 +1,7 @@
 //! A REST client and a server that does what a test tells it.
 
 use shared::config::{RedisConfig, Secret};
-use shared::redis::{Command, Limits, Redis};
+use shared::redis::{Command, Limits, Options, Redis};
 
 use crate::scripted::{Protocol, Reaction, Scripted, http};
 
@@ -33,7 +33,7 @@ pub async fn start_with(
         token: Secret::new("test-token"),
         allow_plaintext: false,
     };
-    let redis = Redis::with_limits(&config, limits).unwrap();
+    let redis = Redis::with_options(&config, Options { limits, ..Options::default() }).unwrap();
     (server, redis)
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shared::config::{RedisConfig, Secret};
-use shared::redis::{ErrorKind, Limits, Redis, Retry, Usage, Value};
+use shared::redis::{ErrorKind, Limits, Options, Redis, Retry, Usage, Value};
 use tokio::sync::Notify;
 
 use crate::client::{get, incr};
@@ -15,7 +15,8 @@ fn reply(text: &str) -> Reaction {
 
 fn client(server: &Scripted, userinfo: &str, limits: Limits) -> Redis {
     let url = Secret::new(format!("redis://{userinfo}{}", server.address()));
-    Redis::with_limits(&RedisConfig::Tcp { url, allow_plaintext: false }, limits).unwrap()
+    let config = RedisConfig::Tcp { url, allow_plaintext: false };
+    Redis::with_options(&config, Options { limits, ..Options::default() }).unwrap()
 }
 
 async fn start(reactions: impl IntoIterator<Item = Reaction>) -> (Scripted, Redis) {

@@ -34,6 +34,7 @@ pub use budget::Limits;
 pub use command::Command;
 pub use error::{Error, ErrorKind, Retry};
 pub use meter::Usage;
+pub use rest::RestAnswers;
 pub use script::Script;
 pub use value::Value;
 
@@ -43,6 +44,15 @@ use self::meter::Meter;
 use self::request::{Form, Request};
 use self::transport::Transport;
 use crate::config::RedisConfig;
+
+/// What a client does its own way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Time limits.
+    pub limits: Limits,
+    /// The form of the REST API's answers.
+    pub rest_answers: RestAnswers,
+}
 
 /// A client; clones share the connection and the meter.
 #[derive(Clone, Debug)]
@@ -60,22 +70,23 @@ impl Redis {
     /// # Errors
     /// A configuration error, when the URL or the token cannot be used.
     pub fn new(config: &RedisConfig) -> Result<Self, Error> {
-        Self::with_limits(config, Limits::default())
+        Self::with_options(config, Options::default())
     }
 
-    /// As [`Redis::new`], with other time limits.
+    /// As [`Redis::new`], with other options.
     ///
     /// # Errors
     /// A configuration error, when the URL or the token cannot be used.
-    pub fn with_limits(config: &RedisConfig, limits: Limits) -> Result<Self, Error> {
+    pub fn with_options(config: &RedisConfig, options: Options) -> Result<Self, Error> {
         let transport = match config {
             RedisConfig::Rest { url, token, allow_plaintext } => {
-                Transport::Rest(rest::Rest::new(url, token, *allow_plaintext, limits)?)
+                Transport::Rest(rest::Rest::new(url, token, *allow_plaintext, options)?)
             }
             RedisConfig::Tcp { url, allow_plaintext } => {
                 Transport::Tcp(tcp::Tcp::new(url, *allow_plaintext)?)
             }
         };
+        let limits = options.limits;
         Ok(Self { transport: Arc::new(transport), meter: Arc::default(), limits, budget: None })
     }
 

@@ -1,12 +1,13 @@
 //! Upstash's REST API.
 //!
-//! Commands go as JSON arrays of strings; strings come back in base64 (`Upstash-Encoding`), so
-//! that any bytes survive. Every answer's `upstash-sync-token` goes on the next request, so that
+//! Commands go as JSON arrays of strings. Answers come back in a form that any bytes survive
+//! ([`RestAnswers`]). Every answer's `upstash-sync-token` goes on the next request, so that
 //! one's own writes are read whichever replica answers.
 
 mod address;
-mod decode;
 mod encode;
+mod json;
+mod resp2;
 mod retry_after;
 mod status;
 mod sync_token;
@@ -18,12 +19,34 @@ use tracing::Span;
 use self::address::Address;
 pub(super) use self::encode::{MAX_REQUEST_BYTES, encoded_len};
 use self::sync_token::SyncToken;
+use super::Options;
 use super::budget::Limits;
 use super::error::{Error, ErrorKind};
 use super::failure::Failure;
 use super::request::{Form, Request};
 use super::transport::Items;
 use crate::config::Secret;
+
+/// The form in which the REST API answers; both keep every byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RestAnswers {
+    /// JSON with its strings in base64 (`Upstash-Encoding: base64`).
+    #[default]
+    Json,
+    /// The Redis protocol's own (`Upstash-Response-Format: resp2`); transactions, for which
+    /// Upstash does not offer it, as with [`RestAnswers::Json`].
+    Resp2,
+}
+
+/// Why a body is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Malformed {
+    /// Not of the asked form at all, or cut short.
+    Cut,
+    /// Not an answer, from about this byte on. Where and no more: what stands there may be a
+    /// payload.
+    At(usize),
+}
 
 /// A client of one Upstash database.
 #[derive(Debug)]
@@ -33,6 +56,7 @@ pub(super) struct Rest {
     pipeline: Url,
     transaction: Url,
     authorization: HeaderValue,
+    answers: RestAnswers,
     sync_token: SyncToken,
 }
 
@@ -42,13 +66,13 @@ impl Rest {
         url: &str,
         token: &Secret,
         allow_plaintext: bool,
-        limits: Limits,
+        options: Options,
     ) -> Result<Self, Error> {
         let Address { base, authorization, local } = Address::parse(url, token, allow_plaintext)?;
         let mut builder = Client::builder()
             .tls_backend_preconfigured((*crate::tls::client_config()).clone())
-            .connect_timeout(limits.connect)
-            .pool_idle_timeout(limits.idle)
+            .connect_timeout(options.limits.connect)
+            .pool_idle_timeout(options.limits.idle)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .tcp_nodelay(true);
@@ -69,6 +93,7 @@ impl Rest {
             pipeline: join("/pipeline"),
             transaction: join("/multi-exec"),
             authorization,
+            answers: options.rest_answers,
             sync_token: SyncToken::default(),
         })
     }
@@ -81,10 +106,14 @@ impl Rest {
     ) -> Result<Items, Failure> {
         let body = encode::encode(request)?;
         Span::current().record("request_bytes", body.len());
-        let url = match request.form {
-            Form::Single => &self.single,
-            Form::Pipeline => &self.pipeline,
-            Form::Transaction => &self.transaction,
+        let (url, answers) = match request.form {
+            Form::Single => (&self.single, self.answers),
+            Form::Pipeline => (&self.pipeline, self.answers),
+            Form::Transaction => (&self.transaction, RestAnswers::Json),
+        };
+        let (header, value) = match answers {
+            RestAnswers::Json => ("upstash-encoding", "base64"),
+            RestAnswers::Resp2 => ("upstash-response-format", "resp2"),
         };
         let mut post = self
             .client
@@ -92,7 +121,7 @@ impl Rest {
             .timeout(limits.answer)
             .header(AUTHORIZATION, self.authorization.clone())
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .header("upstash-encoding", HeaderValue::from_static("base64"))
+            .header(header, HeaderValue::from_static(value))
             .body(body);
         if let Some(token) = self.sync_token.newest() {
             post = post.header(sync_token::HEADER, token);
@@ -104,7 +133,7 @@ impl Rest {
         let wait = asked_wait(response.headers());
         let answer = response.bytes().await.map_err(|error| broken(&error))?;
         Span::current().record("response_bytes", answer.len());
-        status::interpret(request.form, status, wait, &answer)
+        status::interpret(request.form, answers, status, wait, &answer)
     }
 }
 

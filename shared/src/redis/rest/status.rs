@@ -8,23 +8,20 @@ use super::super::error::ErrorKind;
 use super::super::failure::{Failure, kind_of};
 use super::super::request::Form;
 use super::super::transport::Items;
-use super::decode::{self, Item, Malformed};
+use super::{Malformed, RestAnswers, json, resp2};
 
 /// Turns a whole answer into items or a failure. `wait` is what `Retry-After` asked for.
 pub(super) fn interpret(
     form: Form,
+    answers: RestAnswers,
     status: StatusCode,
     wait: Option<Duration>,
     body: &[u8],
 ) -> Result<Items, Failure> {
     if status == StatusCode::OK {
-        return items(form, body);
+        return items(form, answers, body);
     }
-    // Upstash's own refusals are JSON; whatever stands in front of it answers what it likes.
-    let refusal = match decode::single(body) {
-        Ok(Item(Err(line))) => Some(line),
-        Ok(Item(Ok(_))) | Err(_) => None,
-    };
+    let refusal = refusal(answers, body);
     match (status.as_u16(), refusal) {
         (_, Some(line)) if kind_of(&line) == ErrorKind::Quota => Err(Failure::Refused(line)),
         (408 | 429, line) => {
@@ -71,35 +68,43 @@ pub(super) fn interpret(
 }
 
 /// The items of a 200.
-fn items(form: Form, body: &[u8]) -> Result<Items, Failure> {
-    let items = match form {
-        Form::Single => decode::single(body).map(|item| vec![item]),
-        Form::Pipeline | Form::Transaction => decode::several(body),
+fn items(form: Form, answers: RestAnswers, body: &[u8]) -> Result<Items, Failure> {
+    let items = match answers {
+        RestAnswers::Json => json::decode(form, body),
+        RestAnswers::Resp2 => resp2::decode(form, body),
     };
-    match items {
-        Ok(items) => Ok(items.into_iter().map(|Item(item)| item).collect()),
-        Err(malformed) => match (form, decode::single(body)) {
-            // A discarded transaction, or a body that could not be read, as one error.
-            (Form::Pipeline | Form::Transaction, Ok(Item(Err(line)))) => {
-                Err(Failure::Refused(line))
-            }
-            _ => Err(unreadable(malformed, body)),
+    match (items, form) {
+        (Ok(items), _) => Ok(items),
+        (Err(malformed), Form::Single) => Err(unreadable(malformed, body)),
+        // A discarded transaction, or a body that could not be read, is one error.
+        (Err(malformed), Form::Pipeline | Form::Transaction) => match json::refusal(body) {
+            Some(line) => Err(Failure::Refused(line)),
+            None => Err(unreadable(malformed, body)),
         },
     }
 }
 
+/// The error that a refusal holds: Upstash's own are JSON whatever was asked for; what stands in
+/// front of it answers what it likes.
+fn refusal(answers: RestAnswers, body: &[u8]) -> Option<String> {
+    json::refusal(body).or_else(|| match answers {
+        RestAnswers::Json => None,
+        RestAnswers::Resp2 => resp2::refusal(body),
+    })
+}
+
 fn unreadable(malformed: Malformed, body: &[u8]) -> Failure {
     match malformed {
-        Malformed::Json => Failure::Lost {
-            reason: format!("the answer is not JSON or was cut short ({} bytes)", body.len()),
+        Malformed::Cut => Failure::Lost {
+            reason: format!("the answer was cut short or is no answer ({} bytes)", body.len()),
             broken: false,
             retry_after: None,
         },
-        Malformed::Form(column) => Failure::Final {
+        Malformed::At(place) => Failure::Final {
             kind: ErrorKind::Protocol,
             reason: format!(
-                "the answer is not of Upstash's form at column {column}; if its strings are not \
-                 in base64, something on the way drops the Upstash-Encoding header"
+                "the answer is not of Upstash's form at byte {place}; perhaps something on the \
+                 way drops the Upstash-Encoding header"
             ),
         },
     }

@@ -1,0 +1,84 @@
+//! Every command that the project sends, outside and inside of scripts, and the form of its answer.
+
+use shared::redis::Value;
+
+use crate::bench::{Bench, array, text};
+
+pub async fn the_commands_of_the_project(bench: Bench) {
+    let ok = || text("OK");
+    let int = Value::Int;
+    let texts = |words: &[&str]| array(words.iter().map(|word| text(word)));
+    let cases: Vec<(&[&str], Value)> = vec![
+        (&["PING"], text("PONG")),
+        (&["SET", "s", "1", "PX", "60000", "NX"], ok()),
+        (&["SET", "s", "2", "NX"], Value::Nil),
+        (&["GET", "s"], text("1")),
+        (&["GETDEL", "s"], text("1")),
+        (&["MSET", "a", "1", "b", "2"], ok()),
+        (&["MGET", "a", "b", "c"], array([text("1"), text("2"), Value::Nil])),
+        (&["EXISTS", "a", "b", "c", "a"], int(3)),
+        (&["INCR", "a"], int(2)),
+        (&["INCRBY", "a", "5"], int(7)),
+        (&["PEXPIRE", "a", "60000"], int(1)),
+        (&["PERSIST", "a"], int(1)),
+        (&["PTTL", "a"], int(-1)),
+        (&["TTL", "c"], int(-2)),
+        (&["DEL", "a", "c"], int(1)),
+        (&["UNLINK", "b"], int(1)),
+        (&["TYPE", "b"], text("none")),
+        (&["HSET", "h", "f", "v", "g", "w"], int(2)),
+        (&["HSETNX", "h", "f", "x"], int(0)),
+        (&["HGET", "h", "f"], text("v")),
+        (&["HMGET", "h", "f", "x"], array([text("v"), Value::Nil])),
+        (&["HGETALL", "t"], array([])),
+        (&["HMGET", "h", "g", "f"], texts(&["w", "v"])),
+        (&["HINCRBY", "h", "n", "-3"], int(-3)),
+        (&["HEXISTS", "h", "n"], int(1)),
+        (&["HDEL", "h", "n", "x"], int(1)),
+        (&["HLEN", "h"], int(2)),
+        (&["RPUSH", "l", "1", "2", "3"], int(3)),
+        (&["LPUSH", "l", "0"], int(4)),
+        (&["LRANGE", "l", "0", "-1"], texts(&["0", "1", "2", "3"])),
+        (&["LLEN", "l"], int(4)),
+        (&["LREM", "l", "-1", "2"], int(1)),
+        (&["LINDEX", "l", "-1"], text("3")),
+        (&["LPOS", "l", "3"], int(2)),
+        (&["LMOVE", "l", "m", "RIGHT", "LEFT"], text("3")),
+        (&["RPOPLPUSH", "l", "m"], text("1")),
+        (&["RPOP", "m", "2"], texts(&["3", "1"])),
+        (&["LPOP", "l"], text("0")),
+        (&["LTRIM", "l", "0", "1"], ok()),
+        (&["SADD", "t", "x", "y"], int(2)),
+        (&["SREM", "t", "y"], int(1)),
+        (&["SMEMBERS", "t"], texts(&["x"])),
+        (&["SCARD", "t"], int(1)),
+        (&["SISMEMBER", "t", "x"], int(1)),
+        (&["ZADD", "z", "1", "one", "4.25", "big", "3", "three"], int(3)),
+        (&["ZSCORE", "z", "big"], text("4.25")),
+        (&["ZCARD", "z"], int(3)),
+        (&["ZCOUNT", "z", "2", "+inf"], int(2)),
+        (&["ZRANGE", "z", "0", "1", "WITHSCORES"], texts(&["one", "1", "three", "3"])),
+        (&["ZRANGEBYSCORE", "z", "-inf", "3", "LIMIT", "0", "1"], texts(&["one"])),
+        (&["ZREM", "z", "one", "x"], int(1)),
+        (&["ZPOPMIN", "z"], texts(&["three", "3"])),
+        (&["ZREMRANGEBYSCORE", "z", "-inf", "+inf"], int(1)),
+        (&["XADD", "x", "MAXLEN", "~", "100", "5-1", "event", "added"], text("5-1")),
+        (&["XLEN", "x"], int(1)),
+        (&["XRANGE", "x", "-", "+"], array([array([text("5-1"), texts(&["event", "added"])])])),
+        (&["XTRIM", "x", "MAXLEN", "0"], int(1)),
+        (&["SCAN", "0", "MATCH", "nothing*", "COUNT", "1000"], array([text("0"), array([])])),
+        (&["KEYS", "t*"], texts(&["t"])),
+        (&["ECHO", "word"], text("word")),
+        (&["PUBLISH", "channel", "message"], int(0)),
+        (
+            &["EVAL", "return redis.call('TIME')[1] + 0 > 1e9 and cjson.encode({1})", "0"],
+            text("[1]"),
+        ),
+        (&["DBSIZE"], int(3)),
+        (&["FLUSHDB"], ok()),
+    ];
+    for (args, value) in cases {
+        let answer = bench.call(args).await;
+        assert_eq!(answer.unwrap_or_else(|error| panic!("{args:?}: {error}")), value, "{args:?}");
+    }
+}
