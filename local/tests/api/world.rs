@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use api::{Api, Claims};
+use local::migrations::migrate;
 use local::servers::{PostgresServer, RedisServer};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -12,6 +13,7 @@ use shared::clock::Clock;
 use shared::config::{Config, Secret};
 use shared::queue::{Claim, ClaimRequest, Queue, Settlement};
 use shared::redis::{Command, Redis};
+use shared::store::Database;
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 
@@ -76,8 +78,9 @@ impl World {
             env.insert((*name).to_owned(), (*value).to_owned());
         }
         let config = Config::from_env(&env).unwrap();
+        let ours = Database::parse(&Secret::new(&database)).unwrap();
+        migrate(&ours, false).await.unwrap();
         let sql = connect(&database).await;
-        sql.batch_execute(&schema()).await.unwrap();
         sql.batch_execute(include_str!("people.sql")).await.unwrap();
         let base = serve(Api::new(&config).unwrap()).await;
         Self { base, config, sql, http: reqwest::Client::new() }
@@ -172,11 +175,6 @@ pub(crate) async fn connect(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client
-}
-
-fn schema() -> String {
-    std::fs::read_to_string("/tmp/migr/V1__platform_tables.sql").unwrap()
-        + &std::fs::read_to_string("/tmp/migr/V2__deo_score_snapshot.sql").unwrap()
 }
 
 /// Checks that `answer` is the documented error, in every part.
