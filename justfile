@@ -40,3 +40,7 @@ build:
 # Serve the functions as on Lambda, with settings from local/.env
 watch:
     cargo lambda watch --env-file local/.env
+
+# Let Upstash's own SDKs judge the REST gateway
+interop-upstash:
+    node local/interop/upstash/run.mjs

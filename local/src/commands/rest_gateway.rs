@@ -10,12 +10,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Outcome;
 use crate::gateway::{Faults, Gateway, GatewayConfig};
+use crate::servers::RedisServer;
 use crate::terminal;
 
 /// Put Upstash's REST API in front of a Redis, until Ctrl-C
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The Redis, as redis://:password@host:6379/0 or rediss://... [default: REDIS_URL]
+    /// The Redis, as redis://:password@host:6379/0 or rediss://... [default: REDIS_URL, else a
+    /// private one]
     #[arg(long, value_name = "URL", value_parser = secret)]
     redis: Option<Secret>,
 
@@ -64,10 +66,16 @@ pub(super) async fn run(args: Args) -> Outcome {
     let given = |name: &str| ProcessEnv.get(name).filter(|value| !value.trim().is_empty());
     let redis = args.redis.or_else(|| given("REDIS_URL").map(Secret::new));
     let token = args.token.or_else(|| given("UPSTASH_REDIS_REST_TOKEN").map(Secret::new));
-    let redis = redis.ok_or("no Redis: give --redis redis://127.0.0.1:6379 or set REDIS_URL")?;
     let token = token.ok_or("no token: give --token or set UPSTASH_REDIS_REST_TOKEN")?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let (redis, _private) = match redis {
+        Some(url) => (url, None),
+        None => {
+            let server = RedisServer::start().await?;
+            (Secret::new(server.url()), Some(server))
+        }
+    };
     let gateway = Gateway::start(GatewayConfig {
         read_only_token: args.read_only_token,
         listen: args.listen,
