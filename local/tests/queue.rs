@@ -329,7 +329,7 @@ async fn stalled_jobs_come_back_after_two_passes_and_are_failed_after_three_reco
         assert!(again.ids.is_empty(), "one pass an interval");
         b.raw("DEL", "stalled-check", &[]).await;
         let recovered = b.queue.recover().await.unwrap();
-        assert_eq!(recovered.ids, [id.clone()]);
+        assert_eq!(recovered.ids, std::slice::from_ref(&id));
         assert_eq!(recovered.doomed.len(), usize::from(round == 4));
     }
     let doomed = b.claim().await.jobs.remove(0);
@@ -371,7 +371,7 @@ async fn a_duplicate_reuses_the_waiting_job_and_a_manual_one_moves_it_up() {
     let manual = NewJob { promote_duplicate: true, ..job(dedup("p")) };
     let moved = b.queue.enqueue(&[manual]).await.unwrap().remove(0);
     assert_eq!(moved.id, night.id);
-    assert_eq!(b.list("wait").await, [night.id.clone()]);
+    assert_eq!(b.list("wait").await, std::slice::from_ref(&night.id));
     assert_eq!(b.field(&night.id, "priority").await.as_deref(), Some("0"));
     assert_eq!(b.queue.counts().await.unwrap().prioritized, 0);
 }
