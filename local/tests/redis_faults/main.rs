@@ -8,3 +8,4 @@ mod rest_answers;
 mod rest_sync_token;
 mod scripted;
 mod tcp;
+mod tls;

@@ -147,9 +147,12 @@ fn wait_before_replay<R: FnMut() -> f64>(
         Failure::Throttled { retry_after, .. } => {
             Some(retry_after.unwrap_or_default().max(backoff.next_wait()))
         }
-        Failure::Unsent { .. } => Some(backoff.next_wait()),
+        Failure::Unsent { kind: ErrorKind::Unavailable, .. } => Some(backoff.next_wait()),
         Failure::Refused(line) if is_passing_refusal(line) => Some(backoff.next_wait()),
-        Failure::Lost { .. } | Failure::Refused(_) | Failure::Final { .. } => None,
+        Failure::Unsent { .. }
+        | Failure::Lost { .. }
+        | Failure::Refused(_)
+        | Failure::Final { .. } => None,
     }
 }
 

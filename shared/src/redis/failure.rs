@@ -8,8 +8,10 @@ use super::error::{Error, ErrorKind, Retry};
 /// Why one try of a request brought no answer.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Nothing of the request reached the server.
+    /// Nothing of the request reached the server. Only [`ErrorKind::Unavailable`] may pass.
     Unsent {
+        /// What kind of error it is.
+        kind: ErrorKind,
         /// What happened.
         reason: String,
     },
@@ -31,7 +33,7 @@ pub(super) enum Failure {
     },
     /// Redis answered the whole request with an error: the text of it, code first.
     Refused(String),
-    /// Nothing that another try would change.
+    /// An answer that no other try would change.
     Final {
         /// What kind of error it is.
         kind: ErrorKind,
@@ -41,6 +43,20 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// A server that could not be reached.
+    pub(super) fn unreachable(reason: String) -> Self {
+        Self::Unsent { kind: ErrorKind::Unavailable, reason }
+    }
+
+    /// A server whose certificate says that it is somebody else, or that nobody vouches for.
+    pub(super) fn untrusted(server: &str, distrust: &str) -> Self {
+        let reason = format!(
+            "{server} cannot be trusted ({distrust}); check the host in the URL, and that nothing \
+             on the way takes its place"
+        );
+        Self::Unsent { kind: ErrorKind::Configuration, reason }
+    }
+
     /// Whether the server executed the request, or may have.
     pub(super) fn executed(&self) -> bool {
         match self {
@@ -53,13 +69,15 @@ impl Failure {
 
     /// Whether anything was sent.
     pub(super) fn sent(&self) -> bool {
-        !matches!(self, Self::Unsent { .. } | Self::Final { kind: ErrorKind::Unsendable, .. })
+        !matches!(self, Self::Unsent { .. })
     }
 
     /// The typed error, for a request called `title` that may be sent twice if `replay_safe`.
     pub(super) fn into_error(self, title: &str, replay_safe: bool, secrets: &[Command]) -> Error {
         let (kind, retry, reason) = match self {
-            Self::Unsent { reason } => (ErrorKind::Unavailable, Retry::After(None), reason),
+            Self::Unsent { kind: ErrorKind::Unavailable, reason } => {
+                (ErrorKind::Unavailable, Retry::After(None), reason)
+            }
             Self::Throttled { reason, retry_after } => {
                 (ErrorKind::RateLimited, Retry::After(retry_after), reason)
             }
@@ -69,7 +87,9 @@ impl Failure {
                 (ErrorKind::Ambiguous, retry, reason)
             }
             Self::Refused(line) => return refusal(&line, title, secrets),
-            Self::Final { kind, reason } => (kind, Retry::Never, reason),
+            Self::Unsent { kind, reason } | Self::Final { kind, reason } => {
+                (kind, Retry::Never, reason)
+            }
         };
         Error { kind, message: format!("{title}: {reason}"), retry }
     }

@@ -23,6 +23,7 @@ mod rest;
 mod script;
 mod tcp;
 mod transport;
+mod trust;
 mod value;
 
 use std::sync::Arc;

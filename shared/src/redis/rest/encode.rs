@@ -63,7 +63,7 @@ pub(in super::super) fn encoded_len(arg: &[u8]) -> usize {
 }
 
 fn unsendable(reason: String) -> Failure {
-    Failure::Final { kind: ErrorKind::Unsendable, reason }
+    Failure::Unsent { kind: ErrorKind::Unsendable, reason }
 }
 
 #[cfg(test)]
@@ -75,7 +75,7 @@ mod tests {
     fn body(form: Form, commands: Vec<Command>) -> Result<String, String> {
         match encode(&Request { form, commands }) {
             Ok(body) => Ok(String::from_utf8_lossy(&body).into_owned()),
-            Err(Failure::Final { kind: ErrorKind::Unsendable, reason }) => Err(reason),
+            Err(Failure::Unsent { kind: ErrorKind::Unsendable, reason }) => Err(reason),
             Err(other) => panic!("{other:?}"),
         }
     }

@@ -25,9 +25,14 @@ use super::error::{Error, ErrorKind};
 use super::failure::Failure;
 use super::request::{Form, Request};
 use super::transport::Items;
+use super::trust::distrust;
 use crate::config::Secret;
 
 /// The form in which the REST API answers; both keep every byte.
+///
+/// Measured with a claim of 100 jobs (release build): 42 KB and 45 µs to decode as JSON, 33 KB and
+/// 20 µs as RESP2. That is little beside a round trip, so the default is the form that Upstash's own
+/// clients use, and that serves transactions as well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RestAnswers {
     /// JSON with its strings in base64 (`Upstash-Encoding: base64`).
@@ -146,12 +151,15 @@ fn asked_wait(headers: &HeaderMap) -> Option<std::time::Duration> {
 /// What a failed exchange means: whether the request can have reached the server.
 fn broken(error: &reqwest::Error) -> Failure {
     let cause = root_cause(error);
+    if let Some(distrust) = distrust(error) {
+        return Failure::untrusted("the REST server", &distrust);
+    }
     if error.is_builder() {
         let reason = format!("the request cannot be built: {cause}");
-        return Failure::Final { kind: ErrorKind::Configuration, reason };
+        return Failure::Unsent { kind: ErrorKind::Configuration, reason };
     }
     if error.is_connect() {
-        return Failure::Unsent { reason: format!("cannot connect to the REST server: {cause}") };
+        return Failure::unreachable(format!("cannot connect to the REST server: {cause}"));
     }
     let (reason, broken) = if error.is_timeout() {
         ("no answer in time".to_owned(), false)

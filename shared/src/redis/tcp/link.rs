@@ -12,6 +12,7 @@ use tokio_rustls::TlsConnector;
 
 use super::super::error::ErrorKind;
 use super::super::failure::{Failure, kind_of};
+use super::super::trust::distrust;
 use super::address::Address;
 use super::convert;
 
@@ -27,21 +28,24 @@ pub(super) struct Link {
 impl Link {
     /// Connects, encrypts and authenticates, as the address asks.
     pub(super) async fn open(address: &Address) -> Result<Self, Failure> {
-        let unsent = |what: &str, error: &dyn std::error::Error| Failure::Unsent {
-            reason: format!("cannot {what} {}: {error}", address.host()),
+        let unreachable = |what: &str, error: &std::io::Error| {
+            Failure::unreachable(format!("cannot {what} {}: {error}", address.host()))
         };
         let stream = TcpStream::connect((address.host(), address.port()))
             .await
-            .map_err(|error| unsent("connect to", &error))?;
-        stream.set_nodelay(true).map_err(|error| unsent("set up the socket to", &error))?;
+            .map_err(|error| unreachable("connect to", &error))?;
+        stream.set_nodelay(true).map_err(|error| unreachable("set up the socket to", &error))?;
         match address.server_name() {
             None => Self::over(address, stream).await,
             Some(name) => {
                 let connector = TlsConnector::from(crate::tls::client_config());
-                let stream = connector
-                    .connect(name, stream)
-                    .await
-                    .map_err(|error| unsent("open TLS to", &error))?;
+                let stream =
+                    connector.connect(name, stream).await.map_err(|error| {
+                        match distrust(&error) {
+                            Some(distrust) => Failure::untrusted(address.host(), &distrust),
+                            None => unreachable("open TLS to", &error),
+                        }
+                    })?;
                 Self::over(address, stream).await
             }
         }
@@ -94,11 +98,11 @@ fn refused(address: &Address, error: &redis::RedisError) -> Failure {
     let host = address.host();
     if error.kind() == RedisErrorKind::AuthenticationFailed {
         let reason = format!("{host} refused the user or password in REDIS_URL");
-        return Failure::Final { kind: ErrorKind::Authorization, reason };
+        return Failure::Unsent { kind: ErrorKind::Authorization, reason };
     }
     if error.is_io_error() {
-        let reason = format!("cannot connect to {host}: {}", convert::io_reason(error));
-        return Failure::Unsent { reason };
+        let reason = convert::io_reason(error);
+        return Failure::unreachable(format!("cannot connect to {host}: {reason}"));
     }
     let said = error.detail().unwrap_or("no reason given");
     let kind = match kind_of(said) {
@@ -106,5 +110,5 @@ fn refused(address: &Address, error: &redis::RedisError) -> Failure {
         kind => kind,
     };
     let reason = format!("{host} refused the database number in REDIS_URL: {said}");
-    Failure::Final { kind, reason }
+    Failure::Unsent { kind, reason }
 }

@@ -47,8 +47,8 @@ impl Tcp {
         let pipeline = convert::pipeline(request);
         Span::current().record("request_bytes", convert::sent_len(request));
         let link = timeout(limits.connect, self.link(limits.idle)).await.unwrap_or_else(|_| {
-            let reason = format!("cannot connect to {} in time", self.address.host());
-            Err(Failure::Unsent { reason })
+            let host = self.address.host();
+            Err(Failure::unreachable(format!("cannot connect to {host} in time")))
         })?;
         let answered = timeout(limits.answer, send(link.connection(), &pipeline)).await;
         let (reason, broken) = match answered {

@@ -1,0 +1,67 @@
+//! Certificates are verified, always: nothing is sent to a server that nobody vouches for.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use shared::config::{RedisConfig, Secret};
+use shared::redis::{ErrorKind, Redis, Retry, Usage};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::client::get;
+
+/// A server on `localhost` with a certificate of its own making. Ends when somebody got through to
+/// it, and panics then.
+async fn self_signed() -> (SocketAddr, tokio::task::JoinHandle<()>) {
+    let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    shared::tls::install_provider();
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            if let Ok(mut stream) = acceptor.accept(stream).await {
+                let got = stream.read_u8().await;
+                assert!(got.is_err(), "a request was sent to a stranger");
+            }
+        }
+    });
+    (address, task)
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_at_once() {
+    let (address, server) = self_signed().await;
+    let port = address.port();
+    for config in [
+        RedisConfig::Rest {
+            url: format!("https://localhost:{port}"),
+            token: Secret::new("test-token"),
+            allow_plaintext: true,
+        },
+        RedisConfig::Tcp {
+            url: Secret::new(format!("rediss://:canary-password@localhost:{port}")),
+            allow_plaintext: true,
+        },
+    ] {
+        let redis = Redis::new(&config).unwrap();
+        let started = Instant::now();
+        let error = redis.call(get()).await.unwrap_err();
+        assert!(started.elapsed() < Duration::from_secs(2), "it is not worth another try");
+        assert_eq!((error.kind(), error.retry()), (&ErrorKind::Configuration, Retry::Never));
+        assert!(error.to_string().contains("cannot be trusted"), "{error}");
+        assert!(!error.to_string().contains("canary"), "{error}");
+        assert_eq!(redis.usage(), Usage::default());
+    }
+    assert!(!server.is_finished());
+}
