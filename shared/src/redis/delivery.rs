@@ -65,7 +65,6 @@ impl Delivery<'_> {
     async fn send_in_span(&self, request: &Request) -> Result<Answers, Error> {
         let title = request.to_string();
         let replay_safe = request.replay_safe();
-        let fail = |failure: Failure| failure.into_error(&title, replay_safe, &request.commands);
 
         let mut backoff = FullJitter::new(BACKOFF_BASE, BACKOFF_CAP, rand::random::<f64>);
         let mut retrying: Option<Retrying<'_>> = None;
@@ -84,6 +83,7 @@ impl Delivery<'_> {
                 answer: self.limits.answer.min(left),
                 ..self.limits
             };
+            let began = Instant::now();
             let outcome = self
                 .transport
                 .exchange(request, limits)
@@ -94,16 +94,19 @@ impl Delivery<'_> {
                 Ok(answer) => return items(request, answer),
                 Err(failure) => failure,
             };
-            let Some(wait) = wait_before_replay(&failure, replay_safe, attempts, &mut backoff)
-            else {
-                return Err(fail(failure));
-            };
+            let wait = wait_before_replay(&failure, replay_safe, attempts, &mut backoff);
+            let took = began.elapsed();
+            let unreachable = !failure.sent();
+            let error = failure.into_error(&title, replay_safe, &request.commands);
+            let Some(wait) = wait else { return Err(error) };
             let now = Instant::now();
             left = retrying.get_or_insert_with(|| self.budget.begin_retrying(now)).left(now);
-            if wait >= left {
-                return Err(fail(failure));
+            // Cut short while it connects, a try would leave open whether anything was sent.
+            let hopeless = unreachable && took >= left;
+            if wait >= left || hopeless {
+                return Err(error);
             }
-            tracing::warn!(attempts, wait_ms = wait.as_millis() as u64, ?failure, "sending again");
+            tracing::warn!(attempts, wait_ms = wait.as_millis() as u64, %error, "sending again");
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }

@@ -73,12 +73,13 @@ impl Failure {
     }
 
     /// The typed error, for a request called `title` that may be sent twice if `replay_safe`.
-    pub(super) fn into_error(self, title: &str, replay_safe: bool, secrets: &[Command]) -> Error {
+    pub(super) fn into_error(self, title: &str, replay_safe: bool, commands: &[Command]) -> Error {
         let (kind, retry, reason) = match self {
             Self::Unsent { kind: ErrorKind::Unavailable, reason } => {
                 (ErrorKind::Unavailable, Retry::After(None), reason)
             }
             Self::Throttled { reason, retry_after } => {
+                let reason = without_arguments(&reason, commands);
                 (ErrorKind::RateLimited, Retry::After(retry_after), reason)
             }
             Self::Lost { reason, retry_after, .. } => {
@@ -86,7 +87,7 @@ impl Failure {
                 let reason = format!("{reason}; it may have been executed");
                 (ErrorKind::Ambiguous, retry, reason)
             }
-            Self::Refused(line) => return refusal(&line, title, secrets),
+            Self::Refused(line) => return refusal(&line, title, commands),
             Self::Unsent { kind, reason } | Self::Final { kind, reason } => {
                 (kind, Retry::Never, reason)
             }

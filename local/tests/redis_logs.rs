@@ -1,0 +1,170 @@
+//! What the client logs: a span for each request that says what was asked, how long it took and how
+//! often it was sent; never a token, a password, an argument or an answer, whatever goes wrong.
+//!
+//! Alone in its binary: it watches everything that this process logs, at the finest level.
+#![allow(clippy::unwrap_used)]
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use local::gateway::{Faults, Gateway, GatewayConfig};
+use local::servers::RedisServer;
+use serde_json::Value as Json;
+use shared::config::{RedisConfig, Secret};
+use shared::redis::{Command, Redis, Script};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The spans of requests that have ended, in order.
+    fn requests(&self) -> Vec<Json> {
+        let lines = self.text();
+        let lines = lines.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+        let ended = lines.filter(|line| {
+            line["fields"]["message"] == "close" && line["target"] == "shared::redis::delivery"
+        });
+        ended.map(|line| line["span"].clone()).collect()
+    }
+}
+
+const TOKEN: &str = "canary-token";
+const PAYLOAD: &str = "canary-payload-0123456789";
+
+/// All forms of requests, with answers and errors that hold the payload.
+async fn everything(redis: &Redis) {
+    let script = Script {
+        name: "keep",
+        source: "redis.call('SET', KEYS[1], ARGV[1]) return {1, ARGV[1]}",
+        replay_safe: true,
+    };
+    let failing = Script {
+        name: "fail",
+        source: "return redis.error_reply('MINE ' .. ARGV[1])",
+        replay_safe: true,
+    };
+    let set = || Command::new("SET").arg("k").arg(PAYLOAD).replay_safe();
+    let get = || Command::new("GET").arg("k").replay_safe();
+    let wrong = || Command::new("LPUSH").arg("k").arg(PAYLOAD).replay_safe();
+    let unknown = || Command::new("NOSUCH").arg("k").arg(PAYLOAD).replay_safe();
+    let mut errors = Vec::new();
+    for command in [set(), get(), wrong(), unknown()] {
+        errors.extend(redis.call(command).await.err());
+    }
+    for answers in [
+        redis.pipeline(vec![set(), get(), wrong(), unknown()]).await,
+        redis.transaction(vec![set(), get(), wrong()]).await,
+        redis.transaction(vec![set(), unknown()]).await,
+    ] {
+        match answers {
+            Ok(items) => errors.extend(items.into_iter().filter_map(Result::err)),
+            Err(error) => errors.push(error),
+        }
+    }
+    for script in [&script, &failing] {
+        let args = vec![PAYLOAD.into()];
+        errors.extend(redis.run(script, &["k".to_owned()], args).await.err());
+    }
+    assert!(errors.len() >= 4, "{errors:?}");
+    for error in errors {
+        assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn requests_are_told_and_secrets_are_not() {
+    let log = Log::default();
+    tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(FmtSpan::CLOSE)
+        .with_writer(log.clone())
+        .init();
+
+    let server = RedisServer::start().await.unwrap();
+    let start = async |faults: &str| {
+        let mut config = GatewayConfig::new(server.url(), TOKEN);
+        config.faults = faults.parse::<Faults>().unwrap();
+        Gateway::start(config).await.unwrap()
+    };
+    let healthy = start("").await;
+    let faulty = start("429=0.02,502html=0.2,reset-before=0.1,reset-after=0.1,truncate=0.1").await;
+    let rest = |gateway: &Gateway| {
+        let token = Secret::new(TOKEN);
+        Redis::new(&RedisConfig::Rest { url: gateway.url(), token, allow_plaintext: false })
+            .unwrap()
+    };
+    let tcp = |userinfo: &str| {
+        let url = server.url().replace("redis://", &format!("redis://{userinfo}"));
+        let url = Secret::new(url);
+        Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false }).unwrap()
+    };
+
+    everything(&rest(&healthy)).await;
+    let one = log.requests().into_iter().next().unwrap();
+    assert_eq!(one["name"], "redis");
+    assert_eq!(one["transport"], "rest");
+    assert_eq!(one["commands"], "SET");
+    assert_eq!(one["key"], "k");
+    assert_eq!(one["attempts"], 1);
+    assert_eq!(one["request_bytes"], format!("[\"SET\",\"k\",\"{PAYLOAD}\"]").len());
+    assert_eq!(one["response_bytes"], r#"{"result":"OK"}"#.len());
+    assert!(one["latency_ms"].as_f64().unwrap() > 0.0);
+
+    let before = log.requests().len();
+    everything(&tcp("")).await;
+    let requests = log.requests().split_off(before);
+    let one = &requests[0];
+    assert_eq!(one["transport"], "tcp");
+    let sent = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n{PAYLOAD}\r\n", PAYLOAD.len());
+    assert_eq!(one["request_bytes"], sent.len());
+    assert_eq!(one["response_bytes"], "+OK\r\n".len());
+    let commands: Vec<&str> =
+        requests.iter().filter_map(|span| span["commands"].as_str()).collect();
+    assert!(commands.contains(&"SET, GET, LPUSH, NOSUCH"), "{commands:?}");
+    assert!(commands.contains(&"script keep"), "{commands:?}");
+
+    for _ in 0..3 {
+        everything(&rest(&faulty)).await;
+    }
+    let again = log.requests().into_iter().filter(|span| span["attempts"].as_u64() > Some(1));
+    assert!(again.count() > 0, "nothing was sent twice");
+
+    tcp("default:canary-password@").call(Command::new("GET").arg("k")).await.ok();
+    let stranger = RedisConfig::Rest {
+        url: healthy.url(),
+        token: Secret::new("canary-stranger"),
+        allow_plaintext: false,
+    };
+    Redis::new(&stranger).unwrap().call(Command::new("GET").arg("k")).await.unwrap_err();
+
+    let text = log.text();
+    for line in text.lines() {
+        assert!(!line.contains("canary"), "{line}");
+    }
+}
