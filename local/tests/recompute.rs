@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use local::servers::{PostgresServer, RedisServer};
 use shared::clock::Clock;
-use shared::config::{Config, Env, Events};
+use shared::config::{Config, Env, Events, Secret};
 use shared::queue::{Counts, JobOptions, NewJob, Queue};
 use shared::recompute::{
     JobData, Reason, Recompute, Remaining, Report, StoppedBecause, recompute_job,
 };
 use shared::redis::{Command, Redis};
-use shared::store::Store;
+use shared::store::{Database, Store};
 use tokio::process;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -37,13 +37,9 @@ impl World {
     async fn new() -> Self {
         let redis = RedisServer::start().await.unwrap();
         let url = postgres().await.create_database().await.unwrap();
+        let target = Database::parse(&Secret::new(&url)).unwrap();
+        local::migrations::migrate(&target, false).await.unwrap();
         let database = connect(&url).await;
-        for sql in [
-            include_str!("../../migrations/V1__platform_tables.sql"),
-            include_str!("../../migrations/V2__deo_score_snapshot.sql"),
-        ] {
-            database.batch_execute(sql).await.unwrap();
-        }
         database
             .batch_execute(r#"INSERT INTO "User" (id, email, password, "updatedAt") VALUES ('u', 'u@example.com', '', now())"#)
             .await
