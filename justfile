@@ -33,6 +33,10 @@ fmt:
 ci:
     .ci/run
 
+# Run the interop suites against BullMQ's and Upstash's own programs; just one with its name
+interop suite='*':
+    for run in local/interop/{{suite}}/run; do "$run" || exit 1; done
+
 # Build the three functions as they are deployed
 build:
     cargo lambda build --release --package api --package drain --package cron

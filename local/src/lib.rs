@@ -1,11 +1,13 @@
 //! Everything a developer's machine needs, and nothing that ships to AWS.
 //!
-//! [`commands`] is the command line, one file a command; [`servers`] starts a private Redis and
-//! Postgres; [`migrations`] and [`seed`] make its tables and fill them; [`gateway`] is Upstash's REST API in front of any Redis; [`http_api`] serves the API's
-//! router; [`settings`] hands all of them to the functions' code; [`terminal`] is how results look.
+//! [`commands`] is the command line, one file a command. [`servers`] starts a private Redis and
+//! Postgres; [`migrations`] and [`seed`] make its tables and fill them; [`gateway`] is Upstash's REST
+//! API in front of any Redis; [`http_api`] serves the API's router; [`settings`] hands all of them to
+//! the functions' code. [`terminal`] is how results look.
 
 pub mod commands;
 pub mod gateway;
+pub mod http_api;
 pub mod migrations;
 pub mod seed;
 pub mod servers;

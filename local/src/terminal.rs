@@ -57,17 +57,20 @@ pub fn spinner(what: impl Into<String>) -> ProgressBar {
     spinner
 }
 
-/// A step under way: a spinner that becomes a line with a tick mark and the time it took.
+/// A step under way: a spinner that becomes a line with a tick mark and the time it took. One at a
+/// time: two would draw over each other.
 #[derive(Debug)]
 pub struct Step {
     spinner: ProgressBar,
     started: Instant,
+    told: bool,
 }
 
 impl Step {
-    /// Begins a step; `what` is shown meanwhile.
-    pub fn begin(what: impl Into<String>) -> Self {
-        Self { spinner: spinner(what), started: Instant::now() }
+    /// Begins a step; `what` is shown meanwhile. Unless it is to be `told`, nothing goes to stdout at
+    /// its end, which is then kept for JSON.
+    pub fn begin(what: impl Into<String>, told: bool) -> Self {
+        Self { spinner: spinner(what), started: Instant::now(), told }
     }
 
     /// Ends it well.
@@ -76,8 +79,10 @@ impl Step {
     /// When stdout cannot be written.
     pub fn done(self, what: impl AsRef<str>) -> io::Result<()> {
         let took = self.started.elapsed();
-        // Dropped after it is cleared, and before the line is written over it.
         self.spinner.finish_and_clear();
+        if !self.told {
+            return Ok(());
+        }
         let took = style(format!("{:.1} s", took.as_secs_f64())).dim();
         say(format!("{} {}  {took}", style("✓").green(), what.as_ref()))
     }

@@ -4,6 +4,7 @@
 //! printed and exits with 1. Wrong usage exits with 2.
 
 mod config;
+mod demo;
 mod drain;
 mod enqueue;
 mod migrate;
@@ -12,6 +13,7 @@ mod rest_gateway;
 mod score;
 mod seed;
 mod signals;
+mod token;
 mod up;
 
 use std::error::Error;
@@ -45,12 +47,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Config(config::Args),
+    Demo(demo::Args),
     Drain(drain::Args),
     Enqueue(enqueue::Args),
     Migrate(migrate::Args),
     RestGateway(rest_gateway::Args),
     Score(score::Args),
     Seed(seed::Args),
+    Token(token::Args),
     Up(up::Args),
 }
 
@@ -58,12 +62,14 @@ impl Command {
     async fn run(self) -> Outcome {
         match self {
             Self::Config(args) => config::run(args).await,
+            Self::Demo(args) => demo::run(args).await,
             Self::Drain(args) => drain::run(args).await,
             Self::Enqueue(args) => enqueue::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::RestGateway(args) => rest_gateway::run(args).await,
             Self::Score(args) => score::run(args).await,
             Self::Seed(args) => seed::run(args).await,
+            Self::Token(args) => token::run(args).await,
             Self::Up(args) => up::run(args).await,
         }
     }

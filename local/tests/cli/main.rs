@@ -1,0 +1,31 @@
+//! The command line from outside: exit codes, JSON, what it does and what it leaves behind.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod demo;
+mod leftovers;
+mod queue;
+mod token;
+mod up;
+mod world;
+
+use world::{deo, is_empty, open_folder, run};
+
+#[test]
+fn wrong_usage_exits_with_2_and_help_with_0() {
+    for arguments in [&["no-such-command"][..], &["up", "--no-such-flag"], &[]] {
+        assert_eq!(run(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    let help = run(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&help.stdout).contains("Exit codes"));
+}
+
+#[test]
+fn a_failure_exits_with_1_and_one_sentence() {
+    let folder = open_folder();
+    let output = deo(folder.path()).arg("up").env("DEO_REDIS", "abacus").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(errors.trim(), "deo: DEO_REDIS=abacus: use binary, meebis or docker");
+    assert!(is_empty(folder.path()));
+}

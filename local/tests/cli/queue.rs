@@ -1,0 +1,97 @@
+//! `deo migrate`, `seed`, `enqueue` and `drain`, one after the other as a person would.
+
+use std::process::Output;
+
+use local::servers::{PostgresServer, RedisServer};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::world::{deo, json, open_folder};
+
+/// A Redis and a Postgres of one test's own, with eight projects.
+struct Queue {
+    redis: RedisServer,
+    postgres: PostgresServer,
+    folder: TempDir,
+}
+
+impl Queue {
+    async fn new() -> Self {
+        let redis = RedisServer::start().await.unwrap();
+        let postgres = PostgresServer::start().await.unwrap();
+        let queue = Self { redis, postgres, folder: open_folder() };
+        json(&queue.deo(&["migrate", "--json"]));
+        json(&queue.deo(&["seed", "--projects", "8", "--pages", "3", "--products", "3", "--json"]));
+        queue
+    }
+
+    fn deo(&self, arguments: &[&str]) -> Output {
+        deo(self.folder.path())
+            .args(arguments)
+            .env("REDIS_URL", self.redis.url())
+            .env("DATABASE_URL", self.postgres.url())
+            .output()
+            .unwrap()
+    }
+
+    fn enqueue(&self, which: &[&str]) -> Value {
+        json(&self.deo(&[&["enqueue", "--json"], which].concat()))
+    }
+
+    fn drain(&self) -> Value {
+        json(&self.deo(&["drain", "--until-empty", "--json"]))
+    }
+}
+
+#[tokio::test]
+async fn all_and_stale_projects_are_enqueued_once_and_drained() {
+    let queue = Queue::new().await;
+    let all = queue.enqueue(&["--all"]);
+    assert_eq!((&all["enqueued"], &all["deduplicated"]), (&8.into(), &0.into()));
+    let again = queue.enqueue(&["--stale"]);
+    assert_eq!((&again["enqueued"], &again["deduplicated"]), (&0.into(), &8.into()));
+    assert!(all["billedCommands"].as_u64().unwrap() > 0);
+
+    let report = queue.drain();
+    assert_eq!((&report["completed"], &report["stoppedBecause"]), (&8.into(), &"empty".into()));
+    let none = queue.enqueue(&["--stale"]);
+    assert_eq!(none["enqueued"], 0, "all scores are fresh");
+    let empty = queue.drain();
+    assert_eq!((&empty["claimed"], &empty["billedCommands"]), (&0.into(), &1.into()));
+}
+
+#[tokio::test]
+async fn a_failed_job_is_no_failed_drain() {
+    let queue = Queue::new().await;
+    let named = ["--project", "no-such-project", "seed-1-p0000003"];
+    assert_eq!(queue.enqueue(&named)["enqueued"], 2);
+    let report = queue.drain();
+    assert_eq!((&report["completed"], &report["failed"]), (&1.into(), &1.into()));
+}
+
+#[tokio::test]
+async fn a_database_that_is_down_fails_the_drain_and_gives_its_jobs_back() {
+    let mut queue = Queue::new().await;
+    queue.enqueue(&["--all"]);
+    queue.postgres.kill();
+    let failed = queue.deo(&["drain", "--json"]);
+    assert_eq!(failed.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&failed.stdout).unwrap();
+    assert_eq!((&report["released"], &report["stoppedBecause"]), (&8.into(), &"error".into()));
+    let errors = String::from_utf8(failed.stderr).unwrap();
+    assert_eq!(errors.lines().count(), 1, "one sentence: {errors}");
+
+    queue.postgres.restart().await.unwrap();
+    assert_eq!(queue.drain()["completed"], 8);
+}
+
+#[tokio::test]
+async fn without_a_redis_or_a_choice_nothing_is_enqueued() {
+    let folder = open_folder();
+    let status =
+        |arguments: &[&str]| deo(folder.path()).args(arguments).output().unwrap().status.code();
+    assert_eq!(status(&["enqueue", "--all"]), Some(1));
+    assert_eq!(status(&["drain"]), Some(1));
+    assert_eq!(status(&["enqueue"]), Some(2));
+    assert_eq!(status(&["enqueue", "--all", "--stale"]), Some(2));
+}
