@@ -87,7 +87,8 @@ impl Store {
     }
 }
 
-fn can_exist(id: &str) -> bool {
+/// Whether a project may have this id.
+pub(super) fn can_exist(id: &str) -> bool {
     id.len() <= LONGEST_ID && !id.contains('\0')
 }
 

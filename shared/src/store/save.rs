@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::value::RawValue;
 use tokio_postgres::types::{Json, Type};
 
+use super::rows::can_exist;
 use super::timestamp::Timestamp;
 use super::{Error, Store};
 
@@ -61,7 +62,7 @@ impl Store {
         let mut parts = vec![newest_of_each(snapshots)];
         // The fate of an older one is that of the newest with the same id.
         let mut failed = HashMap::new();
-        let mut missing = HashSet::new();
+        let mut missing: HashSet<String> = HashSet::new();
         while let Some(mut part) = parts.pop() {
             match self.store(&part).await {
                 Ok(projects) => missing.extend(projects),
@@ -78,7 +79,7 @@ impl Store {
         for (fate, snapshot) in saved.iter_mut().zip(snapshots) {
             if let Some(error) = failed.get(snapshot.id.as_str()) {
                 *fate = Saved::Failed(error.clone());
-            } else if missing.contains(&snapshot.project_id) {
+            } else if missing.contains(&snapshot.project_id) || !can_exist(&snapshot.project_id) {
                 *fate = Saved::ProjectMissing;
             }
         }
@@ -130,10 +131,10 @@ impl Store {
     }
 }
 
-/// One statement cannot store the same id twice.
+/// One statement cannot store the same id twice, nor anything for a project that cannot exist.
 fn newest_of_each(snapshots: &[NewSnapshot]) -> Vec<&NewSnapshot> {
     let mut newest: HashMap<&str, &NewSnapshot> = HashMap::with_capacity(snapshots.len());
-    for snapshot in snapshots {
+    for snapshot in snapshots.iter().filter(|it| can_exist(&it.project_id)) {
         let held = newest.entry(&snapshot.id).or_insert(snapshot);
         if held.computed_at_ms < snapshot.computed_at_ms {
             *held = snapshot;

@@ -2,10 +2,10 @@
 -- or there are rows newer than it.
 --   $1 text       the last project already seen ('': from the first on)
 --   $2 bigint     how many to look at
---   $3 timestamp  scores older than this are stale
+--   $3 timestamp  scores older than this are stale (null: none is)
 SELECT p.id,
     p."currentDeoScoreComputedAt" IS NULL
-        OR p."currentDeoScoreComputedAt" < $3
+        OR coalesce(p."currentDeoScoreComputedAt" < $3, false)
         OR EXISTS (SELECT 1 FROM "CrawlResult" c
             WHERE c."projectId" = p.id AND c."scannedAt" > p."currentDeoScoreComputedAt")
         OR EXISTS (SELECT 1 FROM "Product" d

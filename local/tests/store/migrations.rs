@@ -1,0 +1,205 @@
+//! Migrations, on an empty database and on one that the platform's ORM owns.
+
+use std::process::{Command, Output};
+
+use local::migrations::{Error, migrate, pending};
+use shared::config::Secret;
+use shared::store::Database;
+
+use super::{Sql, server, store, strings};
+
+const ALL: [&str; 5] = [
+    "V1__platform_tables",
+    "V2__deo_score_snapshot",
+    "V3__snapshots_by_project",
+    "V4__pages_by_project",
+    "V5__products_by_project",
+];
+
+/// The platform's tables with more columns than we know of, as its ORM makes them, and rows.
+const ORM: &str = include_str!("orm.sql");
+
+async fn empty() -> (String, Database, Sql) {
+    let url = server().await.create_database().await.unwrap();
+    let database = Database::parse(&Secret::new(&*url)).unwrap();
+    let sql = Sql::connect(&url).await;
+    (url, database, sql)
+}
+
+/// Every table, column, constraint and index but our own, and how many rows there are.
+async fn everything_foreign(sql: &Sql) -> Vec<String> {
+    let rows = sql
+        .rows(
+            "SELECT format('%s %s %s %s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
+                a.attnotnull, pg_get_expr(d.adbin, d.adrelid))
+            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+                LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+            WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND c.relname !~ '^deo_'
+                AND c.relname <> 'DeoScoreSnapshot_projectId_computedAt_idx'
+            UNION ALL SELECT format('%s %s', conname, pg_get_constraintdef(oid)) FROM pg_constraint
+                WHERE connamespace = 'public'::regnamespace AND conname !~ '^deo_'
+            UNION ALL SELECT format('rows %s', md5(string_agg(r, '|' ORDER BY r))) FROM (
+                SELECT u::text r FROM \"User\" u UNION ALL SELECT p::text FROM \"Project\" p
+                UNION ALL SELECT c::text FROM \"CrawlResult\" c UNION ALL SELECT p::text FROM \"Product\" p) x
+            ORDER BY 1",
+        )
+        .await;
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+async fn indexes(sql: &Sql) -> Vec<String> {
+    let rows = sql
+        .rows(
+            "SELECT indexrelid::regclass::text FROM pg_index WHERE indisvalid AND NOT indisunique
+                AND indexrelid::regclass::text !~ '^pg_' ORDER BY 1",
+        )
+        .await;
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+const OURS: [&str; 3] = [
+    r#""DeoScoreSnapshot_projectId_computedAt_idx""#,
+    r#""deo_CrawlResult_projectId_idx""#,
+    r#""deo_Product_projectId_idx""#,
+];
+
+#[tokio::test]
+async fn an_empty_database_gets_everything_once() {
+    let (url, database, sql) = empty().await;
+    assert_eq!(pending(&database).await.unwrap(), ALL);
+    assert_eq!(
+        sql.number("SELECT count(*) FROM pg_class WHERE relname ~ '^deo_'").await,
+        0,
+        "a check writes"
+    );
+    let report = migrate(&database, false).await.unwrap();
+    assert_eq!((report.applied, report.adopted.len()), (ALL.map(str::to_owned).to_vec(), 0));
+    let report = migrate(&database, false).await.unwrap();
+    assert_eq!((report.applied.len(), report.adopted.len()), (0, 0));
+    let report = migrate(&database, true).await.unwrap();
+    assert_eq!((report.applied.len(), report.adopted.len()), (0, 0), "whoever it belongs to");
+    assert_eq!(pending(&database).await.unwrap().len(), 0);
+    assert_eq!(indexes(&sql).await, OURS);
+    assert_eq!(store(&url).signals(&strings(&["gone"])).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn the_orms_database_is_taken_as_it_is() {
+    let (url, database, sql) = empty().await;
+    sql.run(ORM).await;
+    let before = everything_foreign(&sql).await;
+
+    let error = migrate(&database, false).await.unwrap_err();
+    assert!(matches!(error, Error::Owned), "{error}");
+    assert!(error.to_string().contains("--baseline"));
+    assert_eq!(pending(&database).await.unwrap().len(), 5, "nothing was touched");
+
+    let report = migrate(&database, true).await.unwrap();
+    assert_eq!(report.adopted, ALL[..2]);
+    assert_eq!(report.applied, ALL[2..]);
+    assert_eq!(everything_foreign(&sql).await, before);
+    assert_eq!(indexes(&sql).await, OURS);
+    assert_eq!(pending(&database).await.unwrap().len(), 0);
+    assert_eq!(migrate(&database, false).await.unwrap().applied.len(), 0);
+
+    let projects = store(&url).signals(&strings(&["cln1"])).await.unwrap();
+    let signals = serde_json::json!(projects["cln1"].as_ref().unwrap().tally.signals(0));
+    assert_eq!(signals["crawlHealth"], 1.0, "its rows are read");
+}
+
+#[tokio::test]
+async fn indexes_that_do_as_well_are_not_made_again() {
+    let (_, database, sql) = empty().await;
+    sql.run(ORM).await;
+    sql.run(
+        r#"CREATE INDEX theirs ON "CrawlResult" ("projectId", "scannedAt");
+        CREATE INDEX partial ON "Product" ("projectId") WHERE title <> '';
+        CREATE INDEX second ON "Product" (title, "projectId");
+        CREATE INDEX newest ON "DeoScoreSnapshot" ("projectId", "computedAt" DESC)"#,
+    )
+    .await;
+    let report = migrate(&database, true).await.unwrap();
+    assert_eq!(report.adopted, ALL[..4]);
+    assert_eq!(report.applied, ALL[4..], "neither of the two on products would do");
+}
+
+#[tokio::test]
+async fn a_table_that_the_orm_does_not_have_yet_is_added() {
+    let (_, database, sql) = empty().await;
+    sql.run(ORM).await;
+    sql.run(r#"DROP TABLE "DeoScoreSnapshot""#).await;
+    let report = migrate(&database, true).await.unwrap();
+    assert_eq!((report.adopted, report.applied), (strings(&ALL[..1]), strings(&ALL[1..])));
+}
+
+#[tokio::test]
+async fn tables_that_do_not_fit_are_named_and_left_alone() {
+    let (_, database, sql) = empty().await;
+    let error = migrate(&database, true).await.unwrap_err();
+    assert!(matches!(&error, Error::NothingToTakeOver(missing) if missing.len() == 4), "{error}");
+    sql.run(ORM).await;
+    sql.run(
+        r#"ALTER TABLE "Project" DROP COLUMN "currentDeoScore";
+        ALTER TABLE "Product" ALTER "lastSyncedAt" TYPE timestamptz"#,
+    )
+    .await;
+    let before = everything_foreign(&sql).await;
+    let error = migrate(&database, true).await.unwrap_err().to_string();
+    assert!(error.contains(r#""Project"."currentDeoScore" is missing"#), "{error}");
+    assert!(
+        error.contains(
+            r#""Product"."lastSyncedAt" is timestamp with time zone, not timestamp without"#
+        ),
+        "{error}"
+    );
+    assert_eq!(everything_foreign(&sql).await, before);
+    assert_eq!(pending(&database).await.unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn an_index_that_was_cut_off_is_made_anew() {
+    let (_, database, sql) = empty().await;
+    sql.run(ORM).await;
+    // What a cut-off CREATE INDEX CONCURRENTLY leaves behind.
+    sql.run(r#"CREATE INDEX "deo_Product_projectId_idx" ON "Product" ("projectId")"#).await;
+    sql.run("UPDATE pg_index SET indisvalid = false WHERE indexrelid = '\"deo_Product_projectId_idx\"'::regclass")
+        .await;
+    assert_eq!(migrate(&database, true).await.unwrap().applied, ALL[2..]);
+    assert_eq!(indexes(&sql).await, OURS);
+}
+
+#[tokio::test]
+async fn two_runs_at_once_do_not_meet() {
+    let (url, database, sql) = empty().await;
+    sql.run(ORM).await;
+    // The first one waits inside an index for a transaction with an older snapshot.
+    sql.run(r#"BEGIN; LOCK TABLE "DeoScoreSnapshot" IN ROW EXCLUSIVE MODE"#).await;
+    let first = database.clone();
+    let first = tokio::spawn(async move { migrate(&first, true).await });
+    Sql::connect(&url).await.somebody_waits_for_a_lock().await;
+    assert!(matches!(migrate(&database, true).await, Err(Error::Busy)));
+    sql.run("COMMIT").await;
+    assert_eq!(first.await.unwrap().unwrap().applied, ALL[2..]);
+}
+
+fn deo(url: &str, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_deo")).args(args).env("DATABASE_URL", url).output().unwrap()
+}
+
+#[tokio::test]
+async fn the_command_says_what_it_did_and_exits_accordingly() {
+    let (url, _, sql) = empty().await;
+    let said = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let check = deo(&url, &["migrate", "--check"]);
+    assert_eq!((check.status.code(), said(&check).lines().count()), (Some(1), 5));
+    sql.run(ORM).await;
+    let refused = deo(&url, &["migrate"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--baseline"));
+    let done = deo(&url, &["migrate", "--baseline", "--json"]);
+    assert_eq!(done.status.code(), Some(0));
+    let report: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(report, serde_json::json!({"applied": ALL[2..], "adopted": ALL[..2]}));
+    let check = deo(&url, &["migrate", "--check"]);
+    assert_eq!((check.status.code(), &*said(&check)), (Some(0), "nothing is pending\n"));
+}

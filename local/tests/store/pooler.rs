@@ -1,0 +1,127 @@
+//! Through PgBouncer in transaction mode, where it is installed: every statement may meet another
+//! server connection.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Command, Stdio};
+use std::{fs, path::Path};
+
+use serde_json::json;
+use serde_json::value::RawValue;
+use shared::store::{Access, NewSnapshot};
+use tempfile::TempDir;
+
+use super::{Bench, NOON, Sql, store, strings};
+
+const BINARY: &str = "/usr/sbin/pgbouncer";
+
+struct Pooler {
+    process: Child,
+    _folder: TempDir,
+    url: String,
+}
+
+impl Pooler {
+    /// Between us and the database of `url`.
+    async fn start(url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let part = |n| url.split([':', '/', '@']).nth(n).unwrap();
+        let (password, server_port, database) = (part(4), part(6), part(7));
+        let settings = folder.path().join("pgbouncer.ini");
+        fs::write(
+            &settings,
+            format!(
+                "[databases]\n* = host=127.0.0.1 port={server_port} user=postgres password={password}\n\
+                [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
+                auth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n"
+            ),
+        )
+        .unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(&settings, fs::Permissions::from_mode(0o644)).unwrap();
+        let mut command = Command::new(BINARY);
+        // It refuses to run as root.
+        if fs::metadata("/proc/self").is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0)
+        {
+            command.args(["-u", "nobody"]);
+        }
+        let process = command.arg(&settings).stderr(Stdio::null()).spawn().unwrap();
+        let url = format!("postgres://ann:any@127.0.0.1:{port}/{database}");
+        let pooler = Self { process, _folder: folder, url };
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        pooler
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+#[tokio::test]
+async fn everything_works_through_a_pooler_in_transaction_mode() {
+    if !Path::new(BINARY).exists() {
+        println!("skipped: there is no {BINARY}; install pgbouncer to run this");
+        return;
+    }
+    let bench = Bench::new().await;
+    let ids: Vec<String> = (0..20).map(|n| format!("p{n:02}")).collect();
+    for id in &ids {
+        let page = json!({"url": "/", "statusCode": 200, "issues": [], "scannedAt": "2026-02-01T00:00:00Z"});
+        bench.project(id, &json!([page]), &json!([])).await;
+    }
+    let pooler = Pooler::start(&bench.url).await;
+    let url = format!("{}?pgbouncer=true&connection_limit=1&schema=public", pooler.url);
+    let drain = |n: i64| {
+        let (store, ids) = (store(&url), ids.clone());
+        async move {
+            for round in 0..20 {
+                assert_eq!(store.signals(&ids).await.unwrap().len(), 20);
+                let metadata = RawValue::from_string("{}".to_owned()).unwrap();
+                let batch: Vec<_> = ids
+                    .iter()
+                    .map(|id| NewSnapshot {
+                        id: format!("{n}-{round}-{id}"),
+                        project_id: id.clone(),
+                        computed_at_ms: NOON + round,
+                        overall: 50,
+                        content: 1,
+                        entities: 2,
+                        technical: 3,
+                        visibility: 4,
+                        metadata: metadata.clone(),
+                    })
+                    .collect();
+                store.save(&batch).await.unwrap();
+                let access = store.access("ann", &ids[0]).await.unwrap();
+                assert_eq!(access, Access::Granted { can_recompute: true });
+                assert_eq!(store.history(&ids[0], None, 1).await.unwrap().snapshots.len(), 1);
+            }
+        }
+    };
+    tokio::join!(drain(0), drain(1), drain(2), drain(3), drain(4), drain(5));
+    assert_eq!(bench.sql.number(r#"SELECT count(*) FROM "DeoScoreSnapshot""#).await, 6 * 20 * 20);
+    // Three server connections served six clients, and nothing was left on them.
+    let through = Sql::connect(&pooler.url).await;
+    let left = "SELECT count(*) FROM pg_prepared_statements";
+    let rows = through.0.simple_query(left).await.unwrap();
+    let tokio_postgres::SimpleQueryMessage::Row(row) = &rows[1] else { panic!("{rows:?}") };
+    assert_eq!(row.get(0), Some("0"));
+
+    // A server connection that dies under the pooler's hands.
+    let other = store(&url);
+    other.ping().await.unwrap();
+    bench
+        .sql
+        .run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()
+            AND datname = current_database()",
+        )
+        .await;
+    assert_eq!(other.signals(&strings(&["p00"])).await.unwrap().len(), 1);
+}

@@ -1,0 +1,104 @@
+//! TLS towards a server of our own, with an authority of our own.
+
+use std::path::PathBuf;
+
+use local::servers::PostgresServer;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use shared::store::ErrorKind;
+use tempfile::TempDir;
+
+use super::{Sql, store};
+
+/// A server that speaks TLS as `localhost`, with SCRAM, and the file of the authority that vouches
+/// for it.
+struct TlsServer {
+    server: PostgresServer,
+    folder: TempDir,
+}
+
+impl TlsServer {
+    async fn start() -> Self {
+        let mut ca = CertificateParams::default();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let own = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let own = own.signed_by(&key, &ca).unwrap();
+
+        let this = Self {
+            server: PostgresServer::start().await.unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        std::fs::write(this.ca_file(), ca.pem()).unwrap();
+        let sql = Sql::connect(&this.server.url()).await;
+        // The server writes its own files, wherever and as whoever it runs.
+        for (file, text) in [
+            ("server.crt", own.pem()),
+            ("server.key", key.serialize_pem()),
+            (
+                "pg_hba.conf",
+                "host all postgres all password\nhostssl all ann all scram-sha-256".into(),
+            ),
+        ] {
+            sql.run(&format!(
+                "COPY (SELECT unnest(string_to_array('{}', chr(10))))
+                TO PROGRAM 'umask 077; rm -f {file}; cat > {file}'",
+                text.trim()
+            ))
+            .await;
+        }
+        sql.run("CREATE ROLE ann LOGIN PASSWORD 'hush'").await;
+        sql.run("ALTER SYSTEM SET ssl = on").await;
+        let mut this = this;
+        this.server.restart().await.unwrap();
+        this
+    }
+
+    fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// As ann, under this name of the server's.
+    fn url(&self, host: &str, options: &str) -> String {
+        let url = self.server.url();
+        let port = url.rsplit(':').next().unwrap().split('/').next().unwrap();
+        let options = options.replace("CA", &self.ca_file().display().to_string());
+        format!("postgres://ann:hush@{host}:{port}/postgres?{options}")
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_verified_and_the_channel_is_bound() {
+    let server = TlsServer::start().await;
+    for options in [
+        "sslmode=require&sslrootcert=CA",
+        "sslmode=verify-full&sslrootcert=CA&channel_binding=require&pgbouncer=true",
+        "sslmode=verify-ca&sslrootcert=CA&channel_binding=disable",
+    ] {
+        store(&server.url("localhost", options)).ping().await.unwrap();
+    }
+    for (host, options, reason) in [
+        // Nobody we know vouches for it, whatever the options say.
+        ("localhost", "sslmode=require&sslaccept=accept_invalid_certs", "UnknownIssuer"),
+        // Somebody does, but for another name.
+        ("127.0.0.1", "sslmode=require&sslrootcert=CA", "not valid for name"),
+        // The server does not let ann in without TLS.
+        ("localhost", "sslmode=disable", "no encryption"),
+        ("localhost", "", "no encryption"),
+    ] {
+        let error = store(&server.url(host, options)).ping().await.unwrap_err();
+        assert!(error.is_unavailable());
+        assert!(error.to_string().contains(reason), "{host} {options}: {error}");
+        assert!(!error.to_string().contains("hush"));
+    }
+    let wrong = server.url("localhost", "sslmode=require&sslrootcert=CA").replace("hush", "hash");
+    let error = store(&wrong).ping().await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Configuration, Some("28P01")));
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_refused_where_tls_is_asked_for() {
+    let server = PostgresServer::start().await.unwrap();
+    let error = store(&format!("{}?sslmode=require", server.url())).ping().await.unwrap_err();
+    assert!(error.to_string().contains("does not support TLS"), "{error}");
+}
