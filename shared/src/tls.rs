@@ -3,6 +3,8 @@
 //! REST, TCP Redis and Postgres all take it from here, so that the binary holds one provider and
 //! one set of roots.
 
+use std::error::Error;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -46,4 +48,23 @@ pub fn client_config_trusting(pem_file: &Path) -> Result<Arc<ClientConfig>, Stri
 fn trusting(roots: RootCertStore) -> Arc<ClientConfig> {
     install_provider();
     Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+}
+
+/// What is wrong with a server's certificate, if that is what an error comes from.
+pub(crate) fn distrust(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // An I/O error gives what its content comes from, not the content itself.
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let rustls = match inner {
+            Some(inner) => inner.downcast_ref::<rustls::Error>(),
+            None => error.downcast_ref::<rustls::Error>(),
+        };
+        match rustls {
+            Some(error @ rustls::Error::InvalidCertificate(_)) => return Some(error.to_string()),
+            Some(_) => return None,
+            None => cause = inner.map_or_else(|| error.source(), |inner| Some(inner)),
+        }
+    }
+    None
 }

@@ -23,7 +23,6 @@ mod rest;
 mod script;
 mod tcp;
 mod transport;
-mod trust;
 mod value;
 
 use std::sync::Arc;

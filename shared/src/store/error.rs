@@ -5,6 +5,8 @@ use std::io;
 
 use tokio_postgres::error::{DbError, SqlState};
 
+use crate::tls;
+
 /// The kind of an [`Error`]: whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -85,6 +87,12 @@ impl Error {
 
     /// A connection that could not be made to `place` (host and port).
     pub(super) fn connecting(place: &str, error: &tokio_postgres::Error) -> Self {
+        if let Some(distrust) = tls::distrust(error) {
+            return Self::configuration(format!(
+                "Postgres at {place} cannot be trusted ({distrust}); check the host in DATABASE_URL, \
+                 or name the authority that signed its certificate with sslrootcert="
+            ));
+        }
         let Some(db) = error.as_db_error() else {
             let reason = reason(error);
             return Self::lost(format!("Postgres at {place} could not be reached: {reason}"));

@@ -25,7 +25,6 @@ use super::error::{Error, ErrorKind};
 use super::failure::Failure;
 use super::request::{Form, Request};
 use super::transport::Items;
-use super::trust::distrust;
 use crate::config::Secret;
 
 /// The form in which the REST API answers; both keep every byte.
@@ -151,7 +150,7 @@ fn asked_wait(headers: &HeaderMap) -> Option<std::time::Duration> {
 /// What a failed exchange means: whether the request can have reached the server.
 fn broken(error: &reqwest::Error) -> Failure {
     let cause = root_cause(error);
-    if let Some(distrust) = distrust(error) {
+    if let Some(distrust) = crate::tls::distrust(error) {
         return Failure::untrusted("the REST server", &distrust);
     }
     if error.is_builder() {

@@ -12,7 +12,6 @@ use tokio_rustls::TlsConnector;
 
 use super::super::error::ErrorKind;
 use super::super::failure::{Failure, kind_of};
-use super::super::trust::distrust;
 use super::address::Address;
 use super::convert;
 
@@ -39,13 +38,12 @@ impl Link {
             None => Self::over(address, stream).await,
             Some(name) => {
                 let connector = TlsConnector::from(crate::tls::client_config());
-                let stream =
-                    connector.connect(name, stream).await.map_err(|error| {
-                        match distrust(&error) {
-                            Some(distrust) => Failure::untrusted(address.host(), &distrust),
-                            None => unreachable("open TLS to", &error),
-                        }
-                    })?;
+                let stream = connector.connect(name, stream).await.map_err(|error| {
+                    match crate::tls::distrust(&error) {
+                        Some(distrust) => Failure::untrusted(address.host(), &distrust),
+                        None => unreachable("open TLS to", &error),
+                    }
+                })?;
                 Self::over(address, stream).await
             }
         }
