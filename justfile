@@ -48,3 +48,7 @@ watch:
 # Let Upstash's own SDKs judge the REST gateway
 interop-upstash:
     node local/interop/upstash/run.mjs
+
+# Let schemathesis judge the HTTP API by its own description
+interop-schemathesis *args:
+    local/interop/schemathesis/run {{args}}
