@@ -13,8 +13,10 @@ mod rest_gateway;
 mod score;
 mod seed;
 mod signals;
+mod system;
 mod token;
 mod up;
+mod with_servers;
 
 use std::error::Error;
 use std::io::{self, IsTerminal as _};
@@ -56,6 +58,7 @@ enum Command {
     Seed(seed::Args),
     Token(token::Args),
     Up(up::Args),
+    WithServers(with_servers::Args),
 }
 
 impl Command {
@@ -71,6 +74,7 @@ impl Command {
             Self::Seed(args) => seed::run(args).await,
             Self::Token(args) => token::run(args).await,
             Self::Up(args) => up::run(args).await,
+            Self::WithServers(args) => with_servers::run(args).await,
         }
     }
 }

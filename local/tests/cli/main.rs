@@ -6,6 +6,7 @@ mod leftovers;
 mod queue;
 mod token;
 mod up;
+mod with_servers;
 mod world;
 
 use world::{deo, is_empty, open_folder, run};
