@@ -35,7 +35,7 @@ pub(super) struct Args {
 
     /// What goes wrong on purpose, each with its probability:
     /// latency=20ms:0.3,stall=30s:0.01,429=0.05,502html=0.05,reset-before=0.02,reset-after=0.02,truncate=0.01
-    #[arg(long = "fault", value_name = "FAULTS", default_value_t)]
+    #[arg(long = "fault", value_name = "FAULTS", default_value_t, hide_default_value = true)]
     faults: Faults,
 
     /// Decides which requests the faults hit: the same seed, the same requests.

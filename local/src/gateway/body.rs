@@ -19,15 +19,15 @@ pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 /// Upstash's limit for the body of a request.
 pub(super) const MAX_BODY: usize = 10 << 20;
 
-/// How much of a body over the limit is read and thrown away, so that a client that first sends
+/// How long a body over the limit is read and thrown away, so that a client that first sends
 /// everything gets to read the refusal.
-const MAX_DRAINED: u64 = 64 << 20;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long that may take.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a client may take between two pieces of a body.
+const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many bytes of bodies may be held at once, in kilobytes; further requests wait.
-const MEMORY_KB: usize = 128 << 10;
+const MEMORY_KB: usize = 64 << 10;
 
 /// An answer's whole body.
 pub(super) fn whole(bytes: impl Into<Bytes>) -> Body {
@@ -79,7 +79,8 @@ impl Reader {
     /// Reads a body of at most [`MAX_BODY`] bytes.
     ///
     /// # Errors
-    /// A 413 for more, whether announced or not; a 400 when the body breaks off.
+    /// A 413 for more, whether announced or not; a 400 when the body breaks off or the client takes
+    /// too long.
     pub(super) async fn read(&self, mut body: Incoming) -> Result<Received, Refusal> {
         let announced = body.size_hint().upper();
         if let Some(length) = announced.filter(|length| *length > MAX_BODY as u64) {
@@ -94,7 +95,11 @@ impl Reader {
             _ => Arc::clone(&self.memory).acquire_many_owned(kilobytes).await.ok(),
         };
         let mut bytes = Vec::with_capacity(announced.map_or(0, |_| most));
-        while let Some(frame) = body.frame().await {
+        loop {
+            let Ok(frame) = timeout(PIECE_TIMEOUT, body.frame()).await else {
+                return Err(Refusal::bad_request("ERR the body did not arrive in time"));
+            };
+            let Some(frame) = frame else { break };
             let frame = frame.map_err(|_| Refusal::bad_request("ERR the body breaks off"))?;
             let Ok(piece) = frame.into_data() else { continue };
             if bytes.len() + piece.len() > MAX_BODY {
@@ -114,12 +119,9 @@ async fn drain(mut body: Incoming, already: u64) -> u64 {
     let rest = async {
         while let Some(Ok(frame)) = body.frame().await {
             length += frame.data_ref().map_or(0, |piece| piece.len() as u64);
-            if length > MAX_DRAINED {
-                break;
-            }
         }
     };
-    // Too slow is as good as too long: the connection is closed.
+    // What is still to come then is cut off with the connection.
     let _ = timeout(DRAIN_TIMEOUT, rest).await;
     length
 }

@@ -63,6 +63,10 @@ fn parse<T>(
     })
 }
 
+/// The most commands of one request: ten megabytes hold millions of empty ones, and each costs many
+/// times its own length.
+const MAX_COMMANDS: usize = 1 << 17;
+
 /// Marks a message of ours in an error of serde_json.
 const ARGUMENT: &str = "\u{1}argument:";
 
@@ -115,6 +119,12 @@ impl<'de> Visitor<'de> for ManyCommands {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Command>, A::Error> {
         let mut commands = Vec::new();
         while let Some(command) = items.next_element_seed(OneCommand)? {
+            if commands.len() == MAX_COMMANDS {
+                let message = format_args!(
+                    "{ARGUMENT}ERR more than {MAX_COMMANDS} commands in one request, split it"
+                );
+                return Err(A::Error::custom(message));
+            }
             commands.push(command);
         }
         Ok(commands)
@@ -195,6 +205,10 @@ mod tests {
         assert_eq!(all.iter().map(Command::len).collect::<Vec<_>>(), [3, 0, 2]);
         assert_eq!(commands(b"[]").unwrap_err().message, "ERR empty pipeline request");
         assert!(commands(br#"["GET","k"]"#).is_err());
+        let most = format!("[{}[]]", "[],".repeat(MAX_COMMANDS - 1));
+        assert_eq!(commands(most.as_bytes()).unwrap().len(), MAX_COMMANDS);
+        let too_many = most.replacen("[]", "[],[]", 1);
+        assert!(commands(too_many.as_bytes()).unwrap_err().message.contains("split it"));
         assert!(commands(br#"[["GET",null]]"#).unwrap_err().message.contains("null args"));
     }
 }
