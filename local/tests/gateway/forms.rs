@@ -116,7 +116,14 @@ fn results() -> Vec<Exchange> {
         command(r#"["EXISTS","{p}nothing"]"#).gives(json!(0)),
         command(r#"["EVAL","return {1,{'a',{}},false,redis.status_reply('fine')}",0]"#)
             .gives(json!([1, ["a", []], null, "fine"])),
-        command(r#"["EVAL","return 9007199254740993",0]"#).status(200).gateway_only(),
+        // Upstash's own flag, and the digest of the script with it.
+        command(r##"["SCRIPT","LOAD","#!lua flags=allow-key-locking\nreturn 1"]"##)
+            .gives(json!("e7d3065bbe862e0ef8706b37e94e4260d9d3bbc3")),
+        command(r#"["EVALSHA","e7d3065bbe862e0ef8706b37e94e4260d9d3bbc3",0]"#).gives(json!(1)),
+        command(r#"["SCRIPT","EXISTS","e7d3065bbe862e0ef8706b37e94e4260d9d3bbc3"]"#)
+            .gives(json!([1])),
+        transaction(r##"[["SCRIPT","LOAD","#!lua flags=allow-key-locking\nreturn 1"]]"##)
+            .json(json!([{"result": "e7d3065bbe862e0ef8706b37e94e4260d9d3bbc3"}])),
         command(r#"["LRANGE","{p}nothing",0,-1]"#).gives(json!([])),
         command(r#"["XADD","{p}g","1-1","f","v"]"#).gives(json!("1-1")),
         command(r#"["XRANGE","{p}g","-","+"]"#).gives(json!([["1-1", ["f", "v"]]])),

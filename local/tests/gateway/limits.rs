@@ -60,6 +60,17 @@ async fn a_body_that_does_not_say_how_long_it_is_is_bounded_too() {
 }
 
 #[tokio::test]
+async fn an_answer_is_bounded() {
+    let bench = Bench::start().await;
+    bench.run(json!(["SETRANGE", "k", 160 << 20, "x"])).await;
+    let answer = bench.post("/", json!(["GET", "k"])).await;
+    assert_eq!(answer.status, 400, "{} bytes", answer.body.len());
+    let error = "ERR executed, but the answer is larger than 134217728 bytes; ask for less at once";
+    assert_eq!(answer.json(), json!({ "error": error }));
+    assert_eq!(bench.run(json!(["GETRANGE", "k", -1, -1])).await, "x");
+}
+
+#[tokio::test]
 async fn a_command_may_have_as_many_arguments_as_redis_takes() {
     let bench = Bench::start().await;
     let numbers = "1,".repeat(1 << 20);

@@ -110,7 +110,8 @@ async fn a_shutdown_ends_the_streams() {
     let bench = Bench::start().await;
     let mut events = Events::open(&bench, "/subscribe/chat").await;
     assert_eq!(events.next().await.unwrap(), "subscribe,chat,1");
-    bench.gateway.shutdown().await;
+    let shutdown = timeout(Duration::from_secs(5), bench.gateway.shutdown());
+    shutdown.await.expect("it does not wait for streams as it does for requests");
     assert_eq!(events.next().await, None);
 }
 
