@@ -1,5 +1,6 @@
 //! Nothing is left behind, however it ends.
 
+use std::fs;
 use std::io::{ErrorKind, Read as _};
 use std::process::Command;
 
@@ -7,24 +8,33 @@ use rustix::process::Signal;
 
 use crate::world::{Up, eventually, is_empty};
 
-/// The running processes that have `text` in their command line.
+/// The command lines of running processes that have `text` in them.
 fn processes_with(text: &str) -> Vec<String> {
-    let output = Command::new("ps").args(["-A", "-o", "stat=,args="]).output().unwrap();
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter(|line| !line.starts_with('Z') && line.contains(text))
-        .map(str::to_owned)
-        .collect()
+    let mut lines: Vec<String> = match fs::read_dir("/proc") {
+        // A dead process that nobody has asked for yet has an empty command line.
+        Ok(processes) => processes
+            .flatten()
+            .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
+            .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+            .collect(),
+        Err(_) => {
+            let output = Command::new("ps").args(["-A", "-o", "args="]).output().unwrap();
+            String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+        }
+    };
+    lines.retain(|line| line.contains(text));
+    lines
 }
 
 #[test]
 fn up_ends_cleanly_on_either_signal() {
     for signal in [Signal::INT, Signal::TERM] {
         let mut up = Up::start();
+        let name = up.folder.path().to_str().unwrap().to_owned();
+        assert!(!processes_with(&name).is_empty(), "the servers run");
         assert_eq!(up.end_by(signal).code(), Some(0));
         assert!(is_empty(up.folder.path()), "its folders are gone");
-        let name = up.folder.path().to_str().unwrap();
-        eventually("all processes are gone", || processes_with(name).is_empty());
+        eventually("all processes are gone", || processes_with(&name).is_empty());
     }
 }
 

@@ -37,5 +37,5 @@ fn a_command_that_is_not_there_fails_with_its_name() {
 
 #[test]
 fn a_signal_ends_the_command_and_everything_around_it() {
-    assert_eq!(with_servers("kill -TERM $PPID; sleep 60").status.code(), Some(128 + 15));
+    assert_eq!(with_servers("kill -TERM $PPID; exec sleep 60").status.code(), Some(128 + 15));
 }
