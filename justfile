@@ -52,3 +52,7 @@ interop-upstash:
 # Let schemathesis judge the HTTP API by its own description
 interop-schemathesis *args:
     local/interop/schemathesis/run {{args}}
+
+# Feed the decoder of REST answers with anything, for SECONDS (wants `cargo install cargo-fuzz`)
+fuzz seconds="600":
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir local/fuzz rest_answer local/fuzz/corpus local/fuzz/seeds -- -max_total_time={{seconds}}

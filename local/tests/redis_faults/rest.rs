@@ -31,6 +31,16 @@ async fn a_lost_answer_is_asked_for_again_only_when_that_is_safe() {
 }
 
 #[tokio::test]
+async fn a_try_that_was_refused_does_not_hide_one_that_was_lost() {
+    let busy = status(429, &["Retry-After: 30"], "slow down");
+    let (server, redis) = start([Reaction::Close, busy]).await;
+    let error = redis.call(get()).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Ambiguous, "{error}");
+    assert_eq!(error.retry(), Retry::After(Some(Duration::from_secs(30))));
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
 async fn one_unsafe_command_makes_a_pipeline_unsafe() {
     let (server, redis) = start([Reaction::Close, ok(ONE)]).await;
     let error = redis.pipeline(vec![get(), incr()]).await.unwrap_err();

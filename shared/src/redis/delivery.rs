@@ -8,7 +8,7 @@ use tracing::{Instrument, Span};
 use super::backoff::FullJitter;
 use super::budget::{Budget, Limits, Retrying};
 use super::error::{Error, ErrorKind, Retry};
-use super::failure::{Failure, is_passing_refusal, refusal};
+use super::failure::{Failure, refusal};
 use super::meter::Meter;
 use super::request::{Form, Request};
 use super::transport::{Items, Transport};
@@ -63,15 +63,15 @@ impl Delivery<'_> {
     }
 
     async fn send_in_span(&self, request: &Request) -> Result<Answers, Error> {
-        let title = request.to_string();
         let replay_safe = request.replay_safe();
 
         let mut backoff = FullJitter::new(BACKOFF_BASE, BACKOFF_CAP, rand::random::<f64>);
         let mut retrying: Option<Retrying<'_>> = None;
         let mut left = self.budget.left(Instant::now());
         let mut attempts = 0u32;
+        let mut lost = false;
         if left.is_zero() {
-            let message = format!("{title}: the time budget ran out before it was sent");
+            let message = format!("{request}: the time budget ran out before it was sent");
             return Err(Error { kind: ErrorKind::Timeout, message, retry: Retry::After(None) });
         }
         notice_closed_connections().await;
@@ -94,11 +94,19 @@ impl Delivery<'_> {
                 Ok(answer) => return items(request, answer),
                 Err(failure) => failure,
             };
-            let wait = wait_before_replay(&failure, replay_safe, attempts, &mut backoff);
             let took = began.elapsed();
             let unreachable = !failure.sent();
-            let error = failure.into_error(&title, replay_safe, &request.commands);
-            let Some(wait) = wait else { return Err(error) };
+            let lost_now = matches!(failure, Failure::Lost { .. });
+            let error = failure.into_error(&request.to_string(), replay_safe, &request.commands);
+            let error = if lost { after_a_lost_try(error) } else { error };
+            lost |= lost_now;
+            let wait = match error.retry {
+                Retry::Never => return Err(error),
+                // Most often the first socket after a freeze: a new one works at once.
+                Retry::Now if attempts == 1 => Duration::ZERO,
+                Retry::Now => backoff.next_wait(),
+                Retry::After(asked) => backoff.next_wait().max(asked.unwrap_or_default()),
+            };
             let now = Instant::now();
             left = retrying.get_or_insert_with(|| self.budget.begin_retrying(now)).left(now);
             // Cut short while it connects, a try would leave open whether anything was sent.
@@ -134,28 +142,15 @@ async fn notice_closed_connections() {
     }
 }
 
-/// How long to wait before sending again after the try number `attempts`; `None` to give up.
-fn wait_before_replay<R: FnMut() -> f64>(
-    failure: &Failure,
-    replay_safe: bool,
-    attempts: u32,
-    backoff: &mut FullJitter<R>,
-) -> Option<Duration> {
-    match failure {
-        // Most often the first socket after a freeze: a new one works at once.
-        Failure::Lost { broken: true, .. } if replay_safe && attempts == 1 => Some(Duration::ZERO),
-        Failure::Lost { retry_after, .. } if replay_safe => {
-            Some(retry_after.unwrap_or_default().max(backoff.next_wait()))
-        }
-        Failure::Throttled { retry_after, .. } => {
-            Some(retry_after.unwrap_or_default().max(backoff.next_wait()))
-        }
-        Failure::Unsent { kind: ErrorKind::Unavailable, .. } => Some(backoff.next_wait()),
-        Failure::Refused(line) if is_passing_refusal(line) => Some(backoff.next_wait()),
-        Failure::Unsent { .. }
-        | Failure::Lost { .. }
-        | Failure::Refused(_)
-        | Failure::Final { .. } => None,
+/// What a try that was not executed means when an earlier one may have been.
+fn after_a_lost_try(error: Error) -> Error {
+    match error.kind {
+        ErrorKind::Unavailable | ErrorKind::RateLimited => Error {
+            kind: ErrorKind::Ambiguous,
+            message: format!("{}; an earlier try may have been executed", error.message),
+            ..error
+        },
+        _ => error,
     }
 }
 

@@ -82,8 +82,12 @@ impl Failure {
                 let reason = without_arguments(&reason, commands);
                 (ErrorKind::RateLimited, Retry::After(retry_after), reason)
             }
-            Self::Lost { reason, retry_after, .. } => {
-                let retry = if replay_safe { Retry::After(retry_after) } else { Retry::Never };
+            Self::Lost { reason, broken, retry_after } => {
+                let retry = match (replay_safe, broken) {
+                    (false, _) => Retry::Never,
+                    (true, true) => Retry::Now,
+                    (true, false) => Retry::After(retry_after),
+                };
                 let reason = format!("{reason}; it may have been executed");
                 (ErrorKind::Ambiguous, retry, reason)
             }
@@ -137,15 +141,6 @@ pub(super) fn refusal(line: &str, title: &str, commands: &[Command]) -> Error {
 /// Whether the server refuses every command for now: nothing was executed, a later try may work.
 fn is_passing(code: &str) -> bool {
     ["LOADING", "BUSY", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN"].contains(&code)
-}
-
-/// Whether an error text is one that a later try may not meet.
-pub(super) fn is_passing_refusal(line: &str) -> bool {
-    match kind_of(line) {
-        ErrorKind::Server(code) => is_passing(&code),
-        ErrorKind::Unavailable | ErrorKind::RateLimited => true,
-        _ => false,
-    }
 }
 
 /// What kind of error a text of Redis or Upstash is.
@@ -215,7 +210,6 @@ mod tests {
         ] {
             let error = refusal(line, "GET", &[]);
             assert_eq!((error.kind, error.retry), (kind, retry), "{line}");
-            assert_eq!(is_passing_refusal(line), retry == Retry::After(None), "{line}");
         }
     }
 
@@ -232,11 +226,17 @@ mod tests {
 
     #[test]
     fn a_lost_answer_may_be_asked_for_again_only_when_that_is_safe() {
-        let lost = || Failure::Lost { reason: "reset".into(), broken: true, retry_after: None };
-        let safe = lost().into_error("GET on key \"k\"", true, &[]);
-        assert_eq!((safe.kind, safe.retry), (ErrorKind::Ambiguous, Retry::After(None)));
-        let unsafe_ = lost().into_error("INCR on key \"k\"", false, &[]);
-        assert_eq!((unsafe_.kind, unsafe_.retry), (ErrorKind::Ambiguous, Retry::Never));
-        assert_eq!(unsafe_.message, "INCR on key \"k\": reset; it may have been executed");
+        let asked = Some(Duration::from_secs(1));
+        for (replay_safe, broken, retry) in [
+            (true, true, Retry::Now),
+            (true, false, Retry::After(asked)),
+            (false, true, Retry::Never),
+            (false, false, Retry::Never),
+        ] {
+            let lost = Failure::Lost { reason: "reset".into(), broken, retry_after: asked };
+            let error = lost.into_error("INCR on key \"k\"", replay_safe, &[]);
+            assert_eq!((error.kind, error.retry), (ErrorKind::Ambiguous, retry));
+            assert_eq!(error.message, "INCR on key \"k\": reset; it may have been executed");
+        }
     }
 }

@@ -35,6 +35,8 @@ pub use command::Command;
 pub use error::{Error, ErrorKind, Retry};
 pub use meter::Usage;
 pub use rest::RestAnswers;
+#[doc(hidden)]
+pub use rest::decode_rest_answer;
 pub use script::Script;
 pub use value::Value;
 

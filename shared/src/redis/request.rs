@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::command::Command;
+use super::command::{Command, Title};
 
 /// How the commands of a request belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,23 +44,19 @@ impl Request {
 
     /// The names of the commands, in order, repetitions as `NAME×n`.
     pub(super) fn titles(&self) -> String {
-        let mut runs: Vec<(String, usize)> = Vec::new();
+        let mut runs: Vec<(Title, usize)> = Vec::new();
         for command in &self.commands {
-            let title = command.title.to_string();
             match runs.last_mut() {
-                Some((last, count)) if *last == title => *count += 1,
-                _ => runs.push((title, 1)),
+                Some((last, count)) if *last == command.title => *count += 1,
+                _ => runs.push((command.title, 1)),
             }
         }
-        if runs.len() > MAX_TITLES {
-            runs.truncate(MAX_TITLES);
-            runs.push(("…".into(), 1));
-        }
-        let names = runs.into_iter().map(|(title, count)| match count {
-            1 => title,
+        let names = runs.iter().take(MAX_TITLES).map(|(title, count)| match count {
+            1 => title.to_string(),
             _ => format!("{title}×{count}"),
         });
-        names.collect::<Vec<_>>().join(", ")
+        let rest = (runs.len() > MAX_TITLES).then(|| "…".to_owned());
+        names.chain(rest).collect::<Vec<_>>().join(", ")
     }
 
     /// The first key.
@@ -100,6 +96,10 @@ mod tests {
         let pipeline = Request { form: Form::Pipeline, commands };
         assert_eq!(pipeline.to_string(), "pipeline of SET×2, GET on key \"a\"");
         assert!(!format!("{pipeline:?}").contains("secret"));
+        let mixed = (0..9).flat_map(|_| [set("a"), Command::new("GET").arg("b")]).collect();
+        let mixed = Request { form: Form::Transaction, commands: mixed };
+        let names = "SET, GET, SET, GET, SET, GET, SET, GET, …";
+        assert_eq!(mixed.to_string(), format!("transaction of {names} on key \"a\""));
         let eval = Command::new("EVAL").arg("return 1").arg("0").arg("secret");
         assert_eq!(Request::single(eval).to_string(), "EVAL");
         let auth = Command::new("auth").arg("secret");

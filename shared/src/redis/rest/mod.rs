@@ -25,6 +25,7 @@ use super::error::{Error, ErrorKind};
 use super::failure::Failure;
 use super::request::{Form, Request};
 use super::transport::Items;
+use super::value::Value;
 use crate::config::Secret;
 
 /// The form in which the REST API answers; both keep every byte.
@@ -50,6 +51,20 @@ enum Malformed {
     /// Not an answer, from about this byte on. Where and no more: what stands there may be a
     /// payload.
     At(usize),
+}
+
+/// The decoders, for the fuzz target: the answers in `body`, if it holds any.
+#[doc(hidden)]
+pub fn decode_rest_answer(
+    body: &[u8],
+    answers: RestAnswers,
+    several: bool,
+) -> Option<Vec<Result<Value, String>>> {
+    let form = if several { Form::Pipeline } else { Form::Single };
+    match answers {
+        RestAnswers::Json => json::decode(form, body).ok(),
+        RestAnswers::Resp2 => resp2::decode(form, body).ok(),
+    }
 }
 
 /// A client of one Upstash database.

@@ -8,8 +8,8 @@ use super::super::transport::Items;
 use super::super::value::Value;
 use super::Malformed;
 
-/// How deep arrays may be nested: what the JSON form allows, too.
-const MAX_DEPTH: usize = 127;
+/// How deep arrays may be nested: as over TCP, where the `redis` crate draws this line.
+const MAX_DEPTH: usize = 100;
 
 /// The answers to a request.
 pub(super) fn decode(form: Form, body: &[u8]) -> Result<Items, Malformed> {
