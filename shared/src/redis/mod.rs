@@ -9,6 +9,21 @@
 //! how a try failed and from what the commands declare, whether to send again, when, and for how
 //! long. Nothing that is not replay-safe is ever executed twice. The transports (`rest`, `tcp`)
 //! only try once and say how it went (`failure`).
+//!
+//! ```no_run
+//! use shared::config::{RedisConfig, Secret};
+//! use shared::redis::{Command, Error, Redis};
+//!
+//! # async fn example() -> Result<(), Error> {
+//! let url = Secret::new("redis://127.0.0.1:6379");
+//! let redis = Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false })?;
+//! let soon = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
+//! let tick = redis.metered().until(soon);
+//! let waiting = tick.call(Command::new("LLEN").arg("wait").replay_safe()).await?;
+//! println!("{:?} for {} commands", waiting.as_int(), tick.usage().billed);
+//! # Ok(())
+//! # }
+//! ```
 
 mod backoff;
 mod budget;
