@@ -3,6 +3,7 @@
 
 mod access;
 mod bulk;
+mod description;
 mod errors;
 mod lambda;
 mod platform;

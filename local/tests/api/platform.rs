@@ -39,6 +39,17 @@ async fn each_reason_reaches_the_job() {
 }
 
 #[tokio::test]
+async fn who_asks_by_hand_does_not_wait_behind_the_night() {
+    let world = World::start().await;
+    let night = world.post("owner", RECOMPUTE, r#"{"reason": "scheduled"}"#).await;
+    let manual = world.post("owner", RECOMPUTE, r#"{"reason": "manual"}"#).await;
+    assert_eq!(manual.header("x-deduplicated"), Some("true"));
+    assert_eq!(manual.header("x-job-id"), night.header("x-job-id"));
+    let counts = world.queue().counts().await.unwrap();
+    assert_eq!((counts.wait, counts.prioritized), (1, 0));
+}
+
+#[tokio::test]
 async fn an_empty_object_and_null_are_no_reason() {
     let world = World::start().await;
     for body in ["{}", r#"{"reason": null}"#, r#"{"more": 1}"#, " \n"] {

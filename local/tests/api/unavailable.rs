@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use local::servers::PostgresServer;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use crate::world::{World, assert_error, connect};
 
@@ -132,6 +133,22 @@ async fn health_takes_a_second_at_most() {
     let statuses = [&body["status"], &body["redis"]["status"], &body["database"]["status"]];
     assert_eq!(statuses, ["degraded", "error", "error"].map(Value::from).each_ref());
     assert!(!answer.text.contains("127.0.0.1"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn what_a_check_finds_out_late_is_remembered() {
+    let url = format!("postgres://u:p@{}/d?connect_timeout=2", silence().await);
+    let world = World::with(&[("DATABASE_URL", &url)]).await;
+    assert_eq!(world.get("", "/health?deep=1").await.status, 503, "given up after a second");
+    let known = async {
+        loop {
+            let answer = world.get("", "/health").await;
+            if answer.json()["database"]["status"] == "error" {
+                break answer.status;
+            }
+        }
+    };
+    assert_eq!(timeout(Duration::from_secs(20), known).await.unwrap(), 503);
 }
 
 #[tokio::test]
