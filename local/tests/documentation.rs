@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 use shared::config::{VARIABLES, markdown};
@@ -204,5 +205,28 @@ fn each_function_s_timeout_is_the_same_for_sam_and_cargo_lambda() {
             template.split_once(&format!("CodeUri: functions/{function}\n")).unwrap();
         let sam = resource.lines().find_map(|line| line.trim().strip_prefix("Timeout: ")).unwrap();
         assert_eq!(sam, timeout, "{function}");
+    }
+}
+
+#[test]
+fn every_command_that_is_named_exists() {
+    let mut commands = BTreeSet::new();
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for start in ["cargo run -p local -- ", "cargo run -q -p local -- ", "`deo ", "\ndeo "] {
+            for rest in text.split(start).skip(1) {
+                let word: String =
+                    rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+                if !word.is_empty() && !word.starts_with('-') {
+                    commands.insert(word);
+                }
+            }
+        }
+    }
+    assert!(commands.contains("demo"), "{commands:?}");
+    for command in commands {
+        let help =
+            Command::new(env!("CARGO_BIN_EXE_deo")).args(["help", &command]).output().unwrap();
+        assert!(help.status.success(), "deo {command} is documented and does not exist");
     }
 }
