@@ -8,30 +8,46 @@
 //! - [`Queue::peek`]: which states hold jobs, for one billed command.
 //! - [`Queue::claim`], [`Queue::settle`], [`Queue::settle_and_claim`]: the work.
 //! - [`Queue::recover`]: jobs whose owner died go back.
-//! - [`Queue::counts`], [`Queue::job`], [`Queue::overview`]: looking in from outside.
+//! - [`Queue::overview`], [`Queue::counts`], [`Queue::jobs`], [`Queue::job`]: looking in from
+//!   outside.
+//! - [`Queue::pause`], [`Queue::retry`], [`Queue::promote`], [`Queue::remove`], [`Queue::clean`],
+//!   [`Queue::obliterate`]: an operator's hand.
 
+mod browse;
 mod claim;
+mod clean;
 mod enqueue;
 mod inspect;
 mod job;
 mod keys;
+mod operate;
 mod options;
 mod overview;
+mod pause;
 mod peek;
 mod policy;
 mod recover;
+mod refusal;
+mod remove;
 mod replay;
+mod revive;
 mod scripts;
 mod settle;
+mod throughput;
 
+pub use browse::{JobLine, Logs, MOST_PER_PAGE, PriorityCount, Shelf};
 pub use claim::{Claim, ClaimRequest, ClaimStatus, ClaimedJob};
+pub use clean::Cleanable;
 pub use inspect::{JobState, JobView};
 pub use job::{Added, Backoff, Counts, Deduplication, JobOptions, KeepJobs, NewJob, Outcome};
 pub use overview::{Finished, Overview};
 pub use peek::Occupied;
 pub use policy::{Ending, StoredOptions};
 pub use recover::Recovered;
+pub use refusal::Refusal;
+pub use revive::Ended;
 pub use settle::{Code, Settled, Settlement};
+pub use throughput::Throughput;
 
 use crate::clock::Clock;
 use crate::config::QueueConfig;
@@ -52,6 +68,9 @@ pub enum Error {
         /// What is wrong and how to mend it.
         reason: String,
     },
+    /// Refused as BullMQ would, for a reason; nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// A script answered something that is not of its form.
     #[error("{0} answered something that this version does not understand")]
     Protocol(&'static str),

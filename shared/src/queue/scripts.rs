@@ -94,6 +94,27 @@ pub(crate) static SETTLE_AND_CLAIM: Lazy = script!(
     "settle_and_claim"
 );
 pub(crate) static RECOVER: Lazy = script!("deo:recover", "parts/prelude", "parts/place", "recover");
+pub(crate) static PAUSE: Lazy = script!("deo:pause", "parts/prelude", "pause");
+pub(crate) static RESUME: Lazy = script!("deo:resume", "parts/prelude", "resume");
+pub(crate) static REMOVE: Lazy =
+    script!("deo:remove", "parts/prelude", "parts/once", "parts/remove", "remove");
+pub(crate) static CLEAN: Lazy =
+    script!("deo:clean", "parts/prelude", "parts/once", "parts/remove", "clean");
+pub(crate) static OBLITERATE: Lazy =
+    script!("deo:obliterate", "parts/prelude", "parts/once", "parts/remove", "obliterate");
+pub(crate) static RETRY: Lazy =
+    script!("deo:retry", "parts/prelude", "parts/once", "parts/place", "parts/revive", "retry");
+pub(crate) static PROMOTE: Lazy =
+    script!("deo:promote", "parts/prelude", "parts/once", "parts/place", "promote");
+pub(crate) static MOVE_TO_WAIT: Lazy = script!(
+    "deo:move-to-wait",
+    "parts/prelude",
+    "parts/once",
+    "parts/place",
+    "parts/revive",
+    "move_to_wait"
+);
+pub(crate) static PRIORITIES: Lazy = script!("deo:priorities", "priorities");
 
 /// The text without comments, indentation and spaces around signs: what the server keeps.
 fn bare(text: &str) -> &'static str {

@@ -27,9 +27,10 @@ if not blocked and m[2] then
   room = tonumber(m[2]) - r('LLEN', active)
   blocked = room <= 0
 end
+-- An operator's call (`touch` false) makes no queue that was not there.
 if not m[5] then
   m[5] = 10000
-  r('HSET', meta, 'opts.maxLenEvents', m[5])
+  if a.touch ~= false then r('HSET', meta, 'opts.maxLenEvents', m[5]) end
 end
 local function event(trim, ...)
   if trim then r('XADD', events, 'MAXLEN', '~', m[5], '*', 'event', ...)

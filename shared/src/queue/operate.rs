@@ -1,0 +1,41 @@
+//! What the operators' scripts have in common.
+
+use serde::Serialize;
+
+use super::replay::nonce;
+use super::scripts::Lazy;
+use super::{Error, Queue};
+use crate::config::Events;
+use crate::redis::Value;
+
+#[derive(Serialize)]
+struct Operation<'a, A> {
+    /// Whether to tell them.
+    events: bool,
+    again: bool,
+    /// An operator's mistake in a name makes no new queue.
+    touch: bool,
+    #[serde(flatten)]
+    args: &'a A,
+}
+
+impl Queue {
+    /// Runs an operator's script on the queue's keys, once whatever answer is lost.
+    pub(super) async fn operate(
+        &self,
+        script: &'static Lazy,
+        args: impl Serialize,
+    ) -> Result<Vec<Value>, Error> {
+        let keys = self.keys.fixed(&nonce());
+        let events = self.config.events == Events::All;
+        let args = |again| Operation { events, again, touch: false, args: &args };
+        self.run(|_| script, &keys, args).await
+    }
+}
+
+/// Reads `{code}` or `{code, ...}` inside an answer.
+pub(super) fn code(answer: &[Value]) -> Option<(i64, &[Value])> {
+    let [Value::Array(items)] = answer else { return None };
+    let (code, rest) = items.split_first()?;
+    Some((code.as_int()?, rest))
+}
