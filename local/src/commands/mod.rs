@@ -8,6 +8,7 @@ mod demo;
 mod drain;
 mod enqueue;
 mod migrate;
+mod queue;
 mod report;
 mod rest_gateway;
 mod score;
@@ -53,6 +54,7 @@ enum Command {
     Drain(drain::Args),
     Enqueue(enqueue::Args),
     Migrate(migrate::Args),
+    Queue(queue::Args),
     RestGateway(rest_gateway::Args),
     Score(score::Args),
     Seed(seed::Args),
@@ -69,6 +71,7 @@ impl Command {
             Self::Drain(args) => drain::run(args).await,
             Self::Enqueue(args) => enqueue::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
+            Self::Queue(args) => queue::run(args).await,
             Self::RestGateway(args) => rest_gateway::run(args).await,
             Self::Score(args) => score::run(args).await,
             Self::Seed(args) => seed::run(args).await,

@@ -1,0 +1,81 @@
+//! `deo queue jobs`.
+
+use serde_json::json;
+use shared::clock::Clock;
+use shared::queue::{JobLine, MOST_PER_PAGE, Shelf};
+
+use super::shelf::State;
+use super::{Outcome, queue, report, shown, span};
+use crate::terminal;
+
+/// List the jobs of one state, a page at a time
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where to look.
+    #[arg(value_enum)]
+    state: State,
+
+    /// Jobs to leave out first.
+    #[arg(long, default_value_t = 0, value_name = "JOBS", value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
+    skip: u64,
+
+    /// Jobs to list, 1000 at most.
+    #[arg(long, default_value_t = 20, value_name = "JOBS", value_parser = clap::value_parser!(u64).range(1..=MOST_PER_PAGE))]
+    limit: u64,
+
+    /// Print one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
+    let shelf = Shelf::from(args.state);
+    let jobs = queue()?.jobs(shelf, args.skip, args.limit).await?;
+    let text = if jobs.is_empty() {
+        format!("No jobs in {}.", shelf.name())
+    } else {
+        table(shelf, &jobs, Clock::System.now_ms())
+    };
+    report(args.json, &json!({"state": shelf.name(), "skip": args.skip, "jobs": jobs}), text)
+}
+
+fn table(shelf: Shelf, jobs: &[JobLine], now: i64) -> String {
+    let (own, right): (&[&str], &[usize]) = match shelf {
+        Shelf::Wait | Shelf::Paused | Shelf::WaitingChildren => (&[], &[]),
+        Shelf::Prioritized => (&["priority"], &[3]),
+        Shelf::Delayed => (&["due in", "attempts"], &[3, 4]),
+        Shelf::Active => (&["taken", "attempts"], &[3, 4]),
+        Shelf::Completed => (&["ended", "took", "attempts"], &[3, 4, 5]),
+        Shelf::Failed => (&["ended", "attempts", "reason"], &[3, 4]),
+    };
+    let header = [&["id", "name", "added"], own].concat();
+    let mut table = terminal::table(&header, &[&[2], right].concat());
+    let number = |n: Option<i64>| n.unwrap_or_default().to_string();
+    let ago = |at: Option<i64>| at.map_or_else(String::new, |at| span::shown(now - at) + " ago");
+    for job in jobs {
+        let name =
+            job.name.as_deref().map_or_else(|| "(no job)".to_owned(), |n| shown::line(n, 40));
+        let mut row = vec![shown::line(&job.id, 60), name, ago(job.timestamp)];
+        let attempts = number(job.attempts_made);
+        row.extend(match shelf {
+            Shelf::Wait | Shelf::Paused | Shelf::WaitingChildren => vec![],
+            Shelf::Prioritized => vec![number(job.priority)],
+            Shelf::Delayed => {
+                vec![job.due.map_or_else(String::new, |due| span::shown(due - now)), attempts]
+            }
+            Shelf::Active => vec![ago(job.processed_on), attempts],
+            Shelf::Completed => vec![ago(job.finished_on), took(job), attempts],
+            Shelf::Failed => {
+                let reason = job.failed_reason.as_deref().unwrap_or_default();
+                vec![ago(job.finished_on), attempts, shown::line(reason, 60)]
+            }
+        });
+        table.add_row(row);
+    }
+    table.to_string()
+}
+
+fn took(job: &JobLine) -> String {
+    let span = job.finished_on.zip(job.processed_on).map(|(end, start)| span::shown(end - start));
+    span.unwrap_or_default()
+}

@@ -1,0 +1,94 @@
+//! `deo queue`: the queue from an operator's chair; one file a subcommand.
+
+mod clean;
+mod job;
+mod jobs;
+mod obliterate;
+mod pause;
+mod promote;
+mod remove;
+mod resume;
+mod retry;
+mod shelf;
+mod shown;
+mod span;
+mod stats;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde::Serialize;
+use shared::clock::Clock;
+use shared::config::{Config, ProcessEnv};
+use shared::queue::Queue;
+use shared::redis::Redis;
+
+use super::Outcome;
+use crate::terminal;
+
+/// Look into the queue, and act on it as BullMQ does
+///
+/// What BullMQ refuses is refused with its reason, and exits with 1.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Stats(stats::Args),
+    Jobs(jobs::Args),
+    Job(job::Args),
+    Pause(pause::Args),
+    Resume(resume::Args),
+    Retry(retry::Args),
+    Promote(promote::Args),
+    Remove(remove::Args),
+    Clean(clean::Args),
+    Obliterate(obliterate::Args),
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
+    match args.command {
+        Command::Stats(args) => stats::run(args).await,
+        Command::Jobs(args) => jobs::run(args).await,
+        Command::Job(args) => job::run(args).await,
+        Command::Pause(args) => pause::run(args).await,
+        Command::Resume(args) => resume::run(args).await,
+        Command::Retry(args) => retry::run(args).await,
+        Command::Promote(args) => promote::run(args).await,
+        Command::Remove(args) => remove::run(args).await,
+        Command::Clean(args) => clean::run(args).await,
+        Command::Obliterate(args) => obliterate::run(args).await,
+    }
+}
+
+/// The queue that the environment names.
+fn connect(config: &Config) -> Result<Queue, Box<dyn std::error::Error + Send + Sync>> {
+    let redis = config.redis.as_ref().ok_or(
+        "no Redis is configured: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or \
+         REDIS_URL",
+    )?;
+    Ok(Queue::new(Redis::new(redis)?, &config.queue, Clock::System))
+}
+
+/// As [`connect`], with the settings read from the environment.
+fn queue() -> Result<Queue, Box<dyn std::error::Error + Send + Sync>> {
+    connect(&Config::from_env(&ProcessEnv)?)
+}
+
+/// Says what was done: one line of JSON for programs, a sentence for people.
+fn report(json: bool, result: &impl Serialize, sentence: impl AsRef<str>) -> Outcome {
+    if json {
+        terminal::say(serde_json::to_string(result)?)?;
+    } else {
+        terminal::say(sentence)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `1 job`, `2 jobs`.
+fn jobs_of(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "job" } else { "jobs" })
+}

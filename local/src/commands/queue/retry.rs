@@ -1,0 +1,63 @@
+//! `deo queue retry`.
+
+use clap::ValueEnum;
+use serde_json::json;
+use shared::queue::Ended;
+
+use super::{Outcome, jobs_of, queue, report};
+
+/// Put a finished job, or all failed ones, back to work
+///
+/// The attempts that a job made stay counted; one more is made in any case.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    which: Which,
+
+    /// How the job ended.
+    #[arg(long, value_enum, default_value_t = End::Failed, conflicts_with = "all_failed")]
+    state: End,
+
+    /// Forget the attempts that the job made.
+    #[arg(long, conflicts_with = "all_failed")]
+    reset_attempts: bool,
+
+    /// Print one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// This job.
+    id: Option<String>,
+
+    /// Every job that has failed until now.
+    #[arg(long)]
+    all_failed: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum End {
+    Failed,
+    Completed,
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
+    let queue = queue()?;
+    let Some(id) = &args.which.id else {
+        let retried = queue.retry_all(Ended::Failed).await?;
+        return report(
+            args.json,
+            &json!({"retried": retried}),
+            format!("{} retried.", jobs_of(retried)),
+        );
+    };
+    let ended = match args.state {
+        End::Failed => Ended::Failed,
+        End::Completed => Ended::Completed,
+    };
+    queue.retry(id, ended, args.reset_attempts).await?;
+    report(args.json, &json!({"retried": 1, "id": id}), format!("Job {id} waits again."))
+}

@@ -1,0 +1,124 @@
+//! `deo queue stats`.
+
+use serde::Serialize;
+use shared::clock::Clock;
+use shared::queue::{Counts, PriorityCount, Queue, Throughput};
+
+use super::{Outcome, queue, report, span};
+use crate::terminal;
+
+/// Priorities that are shown.
+const PRIORITIES: u64 = 20;
+
+/// Minutes of throughput.
+const MINUTES: u32 = 5;
+
+/// Show how many jobs are in each state and of each priority, and how it goes
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What there is to know about the queue as a whole.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Stats {
+    pub(super) paused: bool,
+    pub(super) counts: Counts,
+    /// The most urgent first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) priorities: Option<Vec<PriorityCount>>,
+    /// Milliseconds since the epoch.
+    pub(super) oldest_waiting: Option<i64>,
+    /// Milliseconds since the epoch.
+    pub(super) next_due: Option<i64>,
+    pub(super) throughput: Throughput,
+    /// What this look cost.
+    pub(super) billed_commands: u64,
+    pub(super) round_trips: u64,
+}
+
+impl Stats {
+    /// Looks. 12 commands, and 4 more where something waits, 1 where something is delayed, 4 where
+    /// a worker writes metrics, 2 for each priority if they are asked for.
+    pub(super) async fn of(queue: &Queue, priorities: bool) -> Result<Self, shared::queue::Error> {
+        let queue = queue.over(queue.redis().metered());
+        let counts = queue.counts().await?;
+        let waits = counts.wait + counts.paused + counts.prioritized > 0;
+        let throughput = queue.throughput(MINUTES).await?;
+        let paused = queue.is_paused().await?;
+        let oldest_waiting = if waits { queue.oldest_waiting_ms().await? } else { None };
+        let next_due = if counts.delayed > 0 { queue.next_due_ms().await? } else { None };
+        let priorities = match (priorities, counts.prioritized) {
+            (false, _) => None,
+            (true, 0) => Some(Vec::new()),
+            (true, _) => Some(queue.priorities(PRIORITIES).await?),
+        };
+        let usage = queue.redis().usage();
+        Ok(Self {
+            paused,
+            counts,
+            priorities,
+            oldest_waiting,
+            next_due,
+            throughput,
+            billed_commands: usage.billed,
+            round_trips: usage.round_trips,
+        })
+    }
+
+    /// Name and number of each state.
+    pub(super) fn states(&self) -> [(&'static str, u64); 8] {
+        let c = &self.counts;
+        [
+            ("wait", c.wait),
+            ("paused", c.paused),
+            ("prioritized", c.prioritized),
+            ("delayed", c.delayed),
+            ("active", c.active),
+            ("waiting-children", c.waiting_children),
+            ("completed", c.completed),
+            ("failed", c.failed),
+        ]
+    }
+
+    /// Name and text of everything else.
+    pub(super) fn facts(&self, now: i64) -> Vec<(String, String)> {
+        let none = || "none".to_owned();
+        let Throughput { minutes, completed, failed } = self.throughput;
+        let mut facts = vec![
+            ("queue".to_owned(), if self.paused { "paused" } else { "running" }.to_owned()),
+            (
+                "oldest waiting job".to_owned(),
+                self.oldest_waiting.map_or_else(none, |at| span::shown(now - at)),
+            ),
+            (
+                "next delayed job due in".to_owned(),
+                self.next_due.map_or_else(none, |at| span::shown(at - now)),
+            ),
+            (
+                format!("ended in the last {minutes} min"),
+                format!("{completed} completed, {failed} failed"),
+            ),
+        ];
+        for PriorityCount { priority, jobs } in self.priorities.iter().flatten() {
+            facts.push((format!("waiting at priority {priority}"), jobs.to_string()));
+        }
+        facts
+    }
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
+    let stats = Stats::of(&queue()?, true).await?;
+    let mut states = terminal::table(&["state", "jobs"], &[1]);
+    for (state, jobs) in stats.states() {
+        states.add_row([state.to_owned(), jobs.to_string()]);
+    }
+    let mut facts = terminal::table(&["", ""], &[]);
+    for (name, text) in stats.facts(Clock::System.now_ms()) {
+        facts.add_row([name, text]);
+    }
+    report(args.json, &stats, format!("{states}\n{facts}"))
+}
