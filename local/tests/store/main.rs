@@ -8,6 +8,7 @@ mod migrations;
 mod pooler;
 mod projects;
 mod proxy;
+mod retention;
 mod save;
 mod seed;
 mod signals;

@@ -1,10 +1,12 @@
 //! Migrations, on an empty database and on one that the platform's ORM owns.
 
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use local::migrations::{Error, migrate, pending};
 use shared::config::Secret;
 use shared::store::Database;
+use tokio::time::timeout;
 
 use super::{Sql, server, store, strings};
 
@@ -177,7 +179,8 @@ async fn two_runs_at_once_do_not_meet() {
     let first = database.clone();
     let first = tokio::spawn(async move { migrate(&first, true).await });
     Sql::connect(&url).await.somebody_waits_for_a_lock().await;
-    assert!(matches!(migrate(&database, true).await, Err(Error::Busy)));
+    let second = timeout(Duration::from_secs(30), migrate(&database, true)).await.unwrap();
+    assert!(matches!(second, Err(Error::Busy)), "{second:?}");
     sql.run("COMMIT").await;
     assert_eq!(first.await.unwrap().unwrap().applied, ALL[2..]);
 }

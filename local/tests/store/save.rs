@@ -156,7 +156,8 @@ async fn a_project_deleted_meanwhile_waits_or_is_missing() {
     let bench = Bench::new().await;
     bench.empty_projects(&["p", "q"]).await;
     bench.sql.run(r#"BEGIN; DELETE FROM "Project" WHERE id = 'p'"#).await;
-    let other = bench.store.clone();
+    let (url, watch) = through_proxy(&bench.url).await;
+    let other = store(&url);
     let saving = tokio::spawn(async move {
         other.save(&[snapshot("a", "p", NOON, 50), snapshot("b", "q", NOON, 50)]).await
     });
@@ -165,6 +166,7 @@ async fn a_project_deleted_meanwhile_waits_or_is_missing() {
     let saved = saving.await.unwrap().unwrap();
     assert!(matches!(saved[..], [Saved::ProjectMissing, Saved::Stored]), "{saved:?}");
     assert_eq!(stored(&bench).await.0, ["b@50"]);
+    assert_eq!(watch.statements(), 1, "it was found out without a failure");
 }
 
 #[tokio::test]
@@ -212,27 +214,23 @@ async fn snapshot_and_current_score_are_stored_together_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn two_drains_that_save_the_same_projects_do_not_block_each_other() {
+async fn projects_are_locked_in_one_order_so_that_no_two_drains_wait_for_each_other() {
     let bench = Bench::new().await;
-    let ids: Vec<String> = (0..40).map(|n| format!("p{n:02}")).collect();
-    bench.empty_projects(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let drain = |name: &'static str, mut ids: Vec<String>| {
-        let store = store(&bench.url);
-        async move {
-            for round in 0..40 {
-                ids.rotate_left(7);
-                let batch: Vec<_> = ids
-                    .iter()
-                    .map(|id| snapshot(&format!("{name}-{round}-{id}"), id, NOON + round, 50))
-                    .collect();
-                let saved = store.save(&batch).await.unwrap();
-                assert!(saved.iter().all(|fate| matches!(fate, Saved::Stored)));
-            }
-        }
-    };
-    let backwards = ids.iter().rev().cloned().collect();
-    tokio::join!(drain("a", ids.clone()), drain("b", backwards), drain("c", ids.clone()));
-    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-    assert_eq!(bench.sql.number(deadlocks).await, 0);
-    assert_eq!(stored(&bench).await.0.len(), 3 * 40 * 40);
+    let ids = ["p0", "p1", "p2", "p3", "p4"];
+    bench.empty_projects(&ids).await;
+    bench.sql.run(r#"BEGIN; SELECT 1 FROM "Project" WHERE id = 'p2' FOR UPDATE"#).await;
+    // Neither the batch nor its snapshots' ids are in the order of the projects.
+    let names = ["c", "a", "e", "b", "d"].into_iter().zip(ids).rev();
+    let batch: Vec<_> = names.map(|(id, project)| snapshot(id, project, NOON, 50)).collect();
+    let store = bench.store.clone();
+    let saving = tokio::spawn(async move { store.save(&batch).await });
+    let other = Sql::connect(&bench.url).await;
+    other.somebody_waits_for_a_lock().await;
+    let free = other.rows(r#"SELECT id FROM "Project" FOR NO KEY UPDATE SKIP LOCKED"#).await;
+    let mut free: Vec<String> = free.iter().map(|row| row.get(0)).collect();
+    free.sort();
+    assert_eq!(free, ["p3", "p4"], "it holds those before and asks for none behind");
+    bench.sql.run("COMMIT").await;
+    saving.await.unwrap().unwrap();
+    assert_eq!(stored(&bench).await.0.len(), 5);
 }

@@ -7,7 +7,8 @@
 //!
 //! - [`Store::signals`] and [`Store::save`] take whole batches, one statement each.
 //! - [`Store::access`] says who may do what; [`Store::history`] and [`Store::latest_snapshot`] read
-//!   what was stored; [`Store::projects_page`] walks over all projects.
+//!   what was stored, and [`Store::prune_snapshots`] deletes the old; [`Store::projects_page`] walks
+//!   over all projects.
 //! - [`Database`] is `DATABASE_URL` made fit for our client: which of its options do what.
 //! - [`Error`] tells whose fault a failure is.
 //!
@@ -22,6 +23,7 @@ mod connection;
 mod database;
 mod error;
 mod projects;
+mod retention;
 mod rows;
 mod save;
 mod snapshot;
@@ -37,6 +39,7 @@ pub use connection::Health;
 pub use database::Database;
 pub use error::{Error, ErrorKind};
 pub use projects::ProjectPage;
+pub use retention::{SnapshotRetention, UnknownRetention};
 pub use rows::ProjectRows;
 pub use save::{NewSnapshot, Saved};
 pub use snapshot::{CurrentScore, Cursor, History, Snapshot, snapshot_id};

@@ -19,6 +19,8 @@ pub(super) struct Sql {
     pub(super) access_with_members: Statement,
     /// A user's role.
     pub(super) user_role: Statement,
+    /// Deletes what retention no longer keeps.
+    pub(super) prune: Statement,
     /// A project's snapshots, newest first.
     pub(super) history: Statement,
     /// A project's current score.
@@ -44,6 +46,7 @@ impl Sql {
                 include_str!("sql/access_with_members.sql"),
             ),
             user_role: statement("looking up a user", include_str!("sql/user_role.sql")),
+            prune: statement("deleting old snapshots", include_str!("sql/prune.sql")),
             history: statement("reading snapshots", include_str!("sql/history.sql")),
             current_score: statement("reading a score", include_str!("sql/current_score.sql")),
             all_projects: statement("listing projects", include_str!("sql/all_projects.sql")),

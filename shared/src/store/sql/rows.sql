@@ -41,29 +41,31 @@ FROM (
     JOIN "CrawlResult" c ON c."projectId" = w.id
 
     UNION ALL
-    SELECT w.ordinal, 2::smallint, d.id,
-        ((text.title ~ '[^\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]')::int
+    SELECT counted.ordinal, 2::smallint, counted.id,
+        ((counted.title ~ '[^\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]')::int
             + 2 * (counted.words > 0)::int)::smallint,
-        0, counted.words, NULL, d."lastSyncedAt"
-    FROM unnest($1) WITH ORDINALITY AS w (id, ordinal)
-    JOIN "Product" d ON d."projectId" = w.id
+        0, counted.words, NULL, counted.at
     -- Words are maximal runs of anything but ECMAScript's white space. Replacing that by spaces and
     -- splitting at them is several times as fast as any regular expression over the whole text, which
     -- only texts beyond ASCII need. OFFSET 0 keeps each step from being computed more than once.
-    CROSS JOIN LATERAL (
-        SELECT coalesce(d."seoTitle", d.title, '') COLLATE "C" AS title,
-            replace(replace(replace(replace(replace(
-                coalesce(d."seoDescription", d.description, '') COLLATE "C",
-                chr(9), ' '), chr(10), ' '), chr(11), ' '), chr(12), ' '), chr(13), ' ') AS description
-        OFFSET 0
-    ) AS text
-    CROSS JOIN LATERAL (
-        SELECT cardinality(array_remove(string_to_array(
-            CASE WHEN octet_length(text.description) = length(text.description)
-                THEN text.description
-                ELSE regexp_replace(text.description,
-                    '[\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]', ' ', 'g')
-            END, ' '), ''))::bigint AS words
+    FROM (
+        SELECT text.ordinal, text.id, text.title, text.at,
+            cardinality(array_remove(string_to_array(
+                CASE WHEN octet_length(text.description) = length(text.description)
+                    THEN text.description
+                    ELSE regexp_replace(text.description,
+                        '[\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]', ' ', 'g')
+                END, ' '), ''))::bigint AS words
+        FROM (
+            SELECT w.ordinal, d.id, d."lastSyncedAt" AS at,
+                coalesce(d."seoTitle", d.title, '') COLLATE "C" AS title,
+                replace(replace(replace(replace(replace(
+                    coalesce(d."seoDescription", d.description, '') COLLATE "C",
+                    chr(9), ' '), chr(10), ' '), chr(11), ' '), chr(12), ' '), chr(13), ' ') AS description
+            FROM unnest($1) WITH ORDINALITY AS w (id, ordinal)
+            JOIN "Product" d ON d."projectId" = w.id
+            OFFSET 0
+        ) AS text
         OFFSET 0
     ) AS counted
 ) AS r
