@@ -338,6 +338,28 @@ async fn stalled_jobs_come_back_after_two_passes_and_are_failed_after_three_reco
 }
 
 #[tokio::test]
+async fn renewed_locks_hold_and_lost_ones_are_told() {
+    let b = Bench::new("renew").await;
+    b.add_plain(3).await;
+    let claim = b.claim().await;
+    let locks = ["1:lock", "2:lock", "3:lock"];
+    for lock in locks {
+        b.raw("PEXPIRE", lock, &["500"]).await;
+    }
+    b.raw("SADD", "stalled", &["1", "2", "3"]).await;
+    b.raw("DEL", "2:lock", &[]).await;
+    b.raw("SET", "3:lock", &["somebody else's"]).await;
+    let lost = b.queue.renew(&claim.token, &ids(&claim)).await.unwrap();
+    assert_eq!(lost, ["2", "3"]);
+    let left = b.raw("PTTL", "1:lock", &[]).await.as_int().unwrap();
+    assert!(left > 10_000, "{left}");
+    assert_eq!(b.raw("EXISTS", "2:lock", &[]).await, Value::Int(0));
+    assert_eq!(b.raw("GET", "3:lock", &[]).await.as_str(), Some("somebody else's"));
+    assert_eq!(b.raw("SISMEMBER", "stalled", &["1"]).await, Value::Int(0));
+    assert_eq!(b.raw("SCARD", "stalled", &[]).await, Value::Int(2));
+}
+
+#[tokio::test]
 async fn retention_keeps_the_newest_and_forgets_the_old() {
     let b = Bench::new("retention").await;
     let keep = KeepJobs::Bounded { count: Some(3), age_s: Some(60), limit: None };
@@ -494,6 +516,7 @@ async fn every_script_counts_its_commands_exactly() {
         let claim = queue.claim(ALL).await.unwrap();
         queue.enqueue(&[job(opts.clone())]).await.unwrap();
         queue.recover().await.unwrap();
+        queue.renew(&claim.token, &ids(&claim)).await.unwrap();
         let ways = [done(), Settlement::Failed("x".to_owned()), Settlement::Release];
         let jobs: Vec<_> = claim.jobs.into_iter().zip(ways.into_iter().cycle()).collect();
         let (_, next) = queue.settle_and_claim(&claim.token, &jobs, ALL).await.unwrap();

@@ -7,6 +7,7 @@
 //! - [`Queue::enqueue`]: [`NewJob`]s in, one [`Added`] each out.
 //! - [`Queue::peek`]: which states hold jobs, for one billed command.
 //! - [`Queue::claim`], [`Queue::settle`], [`Queue::settle_and_claim`]: the work.
+//! - [`Queue::renew`]: locks that must outlast a long batch.
 //! - [`Queue::recover`]: jobs whose owner died go back.
 //! - [`Queue::overview`], [`Queue::counts`], [`Queue::jobs`], [`Queue::job`]: looking in from
 //!   outside.
@@ -29,6 +30,7 @@ mod policy;
 mod recover;
 mod refusal;
 mod remove;
+mod renew;
 mod replay;
 mod revive;
 mod scripts;

@@ -115,6 +115,7 @@ pub(crate) static MOVE_TO_WAIT: Lazy = script!(
     "move_to_wait"
 );
 pub(crate) static PRIORITIES: Lazy = script!("deo:priorities", "priorities");
+pub(crate) static RENEW: Lazy = script!("deo:renew", "renew");
 
 /// The text without comments, indentation and spaces around signs: what the server keeps.
 fn bare(text: &str) -> &'static str {
