@@ -63,7 +63,7 @@ local function own(d, id, keepTtl)
 end
 local function lost(winner, d, id)
   if a.events then
-    if string.find(m[6] or '', '^bullmq:5') and not d.replace then
+    if string.find(m[6] or '', '^bullmq:5') then
       event(true, 'debounced', 'jobId', winner, 'debounceId', d.id)
     end
     event(true, 'deduplicated', 'jobId', winner, 'deduplicationId', d.id, 'deduplicatedJobId', id)
@@ -89,6 +89,7 @@ local function deduplicate(j, id)
     local key = P .. winner
     r('DEL', key, key .. ':logs', key .. ':dependencies', key .. ':processed', key .. ':failed',
       key .. ':unsuccessful', P .. 'dn:' .. d.id)
+    created[key] = nil
     if a.events then event(false, 'removed', 'jobId', winner, 'prev', 'delayed') end
     lost(id, d, winner)
     return own(d, id, not d.extend)
