@@ -27,6 +27,7 @@ pub(crate) static CLAIM: Lazy = script!(
     "deo:claim",
     "parts/prelude",
     "parts/place",
+    "parts/due",
     "parts/read",
     "parts/scan",
     "parts/claim",
@@ -39,6 +40,7 @@ pub(crate) static SETTLE_PLAIN: Lazy = script!(
     "parts/no_kin",
     "parts/no_dedup",
     "parts/finish",
+    "parts/due",
     "parts/others",
     "parts/settle",
     "settle"
@@ -50,6 +52,7 @@ pub(crate) static SETTLE: Lazy = script!(
     "parts/no_kin",
     "parts/dedup",
     "parts/finish",
+    "parts/due",
     "parts/others",
     "parts/settle",
     "settle"
@@ -61,9 +64,10 @@ pub(crate) static SETTLE_KIN: Lazy = script!(
     "parts/kin",
     "parts/dedup",
     "parts/finish",
+    "parts/due",
     "parts/others",
     "parts/settle",
-    "settle"
+    "settle_kin"
 );
 pub(crate) static SETTLE_AND_CLAIM_PLAIN: Lazy = script!(
     "deo:settle-and-claim-plain",
@@ -86,6 +90,7 @@ pub(crate) static SETTLE_AND_CLAIM: Lazy = script!(
     "parts/no_kin",
     "parts/dedup",
     "parts/finish",
+    "parts/due",
     "parts/others",
     "parts/settle",
     "parts/read",

@@ -79,8 +79,8 @@ impl From<Option<KeepJobs>> for Keep {
 enum Act {
     Complete { value: String, keep: Keep, atm: u32 },
     Fail { value: String, stack: String, keep: Keep, atm: u32, attempts: u32 },
-    Retry { value: String, stack: String, atm: u32, delay: u64, priority: u32, lifo: bool },
-    Release { priority: u32 },
+    Retry { value: String, stack: String, atm: u32, delay: u64, lifo: bool },
+    Release {},
 }
 
 #[derive(Serialize)]
@@ -100,6 +100,8 @@ struct Args<'a> {
     #[serde(rename = "receiptMs")]
     receipt_ms: u64,
     again: bool,
+    /// A claim follows in a call of its own.
+    more: bool,
 }
 
 #[derive(Serialize)]
@@ -120,6 +122,15 @@ impl Queue {
         token: &str,
         jobs: &[(ClaimedJob, Settlement)],
     ) -> Result<Settled, Error> {
+        self.settle_only(token, jobs, false).await
+    }
+
+    async fn settle_only(
+        &self,
+        token: &str,
+        jobs: &[(ClaimedJob, Settlement)],
+        more: bool,
+    ) -> Result<Settled, Error> {
         if jobs.is_empty() {
             return Ok(Settled::default());
         }
@@ -137,7 +148,7 @@ impl Queue {
                 &keys,
                 |again| Call {
                     events: self.config.events,
-                    settle: self.settle_args(token, &items, again),
+                    settle: Args { more, ..self.settle_args(token, &items, again) },
                     claim: None,
                 },
             )
@@ -166,7 +177,8 @@ impl Queue {
         let next = nonce();
         let (keys, items) = self.prepare(jobs);
         if may_have_kin(jobs, &items) {
-            return Ok((self.settle(token, jobs).await?, self.claim(request).await?));
+            let settled = self.settle_only(token, jobs, true).await?;
+            return Ok((settled, self.claim(request).await?));
         }
         let full = request.delayed || is_deduplicated(&items) || !all_complete(&items);
         // Only the full script knows how to find what a first run claimed.
@@ -195,6 +207,7 @@ impl Queue {
             jobs,
             receipt_ms: u64::try_from(self.config.lock.as_millis()).unwrap_or(u64::MAX),
             again,
+            more: false,
         }
     }
 
@@ -244,13 +257,12 @@ fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Item<'a> {
                 stack: stack(job, reason),
                 atm,
                 delay,
-                priority: job.priority,
                 lifo: job.opts.lifo,
             },
             Ending::Fail => fail(job, reason, atm),
         },
         Settlement::Unrecoverable(reason) => fail(job, reason, atm),
-        Settlement::Release => Act::Release { priority: job.priority },
+        Settlement::Release => Act::Release {},
     };
     Item {
         id: &job.id,

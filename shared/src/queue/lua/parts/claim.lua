@@ -7,7 +7,10 @@ local function claim(c)
     local found = mine(c.token)
     if #found > 0 then return found, {}, 'claimed', 0 end
   end
-  if c.delayed and promote() then c.wait, c.prioritized = true, true end
+  if c.delayed and promote() then
+    flush()
+    c.wait, c.prioritized = true, true
+  end
   local count, max = math.min(c.count, room), tonumber(m[3]) or c.max
   if max then
     local used = tonumber(r('GET', limiter) or 0)

@@ -1,6 +1,6 @@
 --[[ Part: finished jobs let their deduplication keys go, and what a duplicate left behind meanwhile
 becomes a job. Only batches with deduplicated jobs carry it. ]]
-local requeued = 0
+local requeued, pending = 0, false
 local function requeue(deid)
   local key = P .. 'dn:' .. deid
   local x = r('HMGET', key, 'name', 'data', 'opts', 'jid', 'pk', 'pd', 'pdk', 'rjk')
@@ -40,6 +40,6 @@ local function letGo(dedups)
   end
   if r('EXISTS', unpack(nexts)) > 0 then
     sweep()
-    for _, j in ipairs(dedups) do requeue(j.deid) end
+    pending = true
   end
 end

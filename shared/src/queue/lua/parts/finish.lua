@@ -28,6 +28,7 @@ end
 local runs, last = {}, {}
 -- Jobs with the same retention go together: one ZADD, and retention once after it.
 local function finish(j, key, target, fields)
+  if pending and j.deid then requeue(j.deid) end
   if kin then kin(j, key) end
   if j.keep.count == 0 then
     if leave then leave(key) end

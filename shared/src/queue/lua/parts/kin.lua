@@ -1,9 +1,11 @@
 --[[ Part: what a finished job of a flow means for its parent, which may be in another queue. Only
 batches that may hold such jobs carry it. ]]
-local function elsewhere(queue, parent, id)
+local function elsewhere(queue, parent, id, plainly)
   local q = queue .. ':'
   if r('ZREM', q .. 'waiting-children', id) == 0 then return false end
-  local x = r('HMGET', parent, 'priority', 'delay')
+  -- What the batch has put into this queue so far stands before it.
+  flush()
+  local x = plainly and {} or r('HMGET', parent, 'priority', 'delay')
   local pm = r('HMGET', q .. 'meta', 'paused', 'concurrency', 'version')
   local held = pm[1] or (pm[2] and r('LLEN', q .. 'active') >= tonumber(pm[2]))
   local priority, delay = tonumber(x[1]) or 0, tonumber(x[2]) or 0
@@ -38,11 +40,12 @@ local function family(key)
   local id = flags.id or string.match(parent, '.*:(.*)')
   return parent, id, flags.queueKey or string.sub(parent, 1, -#id - 2), flags
 end
--- A job that is removed leaves its parent's dependencies; the last one releases the parent.
+-- A job that is removed leaves its parent's dependencies; the last one releases the parent, which
+-- BullMQ then puts into `wait` whatever its priority and delay.
 local function leave(key)
   local parent, id, queue = family(key)
   if parent and r('SREM', parent .. ':dependencies', key) == 1
-    and r('SCARD', parent .. ':dependencies') == 0 then elsewhere(queue, parent, id) end
+    and r('SCARD', parent .. ':dependencies') == 0 then elsewhere(queue, parent, id, true) end
 end
 local function kin(j, key)
   local parent, id, queue, flags = family(key)

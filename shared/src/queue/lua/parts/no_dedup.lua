@@ -1,3 +1,3 @@
 -- Part: in the place of dedup.lua, for batches without deduplicated jobs.
-local letGo
-local requeued = 0
+local letGo, requeue
+local requeued, pending = 0, false

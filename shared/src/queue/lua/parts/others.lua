@@ -1,5 +1,13 @@
 --[[ Part: the ways other than completion in which a claimed job ends. ]]
-local front = {}
+local released, promoted = {}, false
+-- Back to its place, or to the front of it. Its priority may be another one than when it was claimed.
+local function back(j, front)
+  local priority = tonumber(r('HGET', P .. j.id, 'priority')) or 0
+  if priority == 0 then push((front or j.lifo) and rights or lefts, j.id)
+  elseif front then r('ZADD', prioritized, int(priority * 4294967296), j.id)
+  else toPrioritized(j.id, priority) end
+  if a.events == 'all' then event(true, 'waiting', 'jobId', j.id, 'prev', 'active') end
+end
 local function other(j, key)
   if j.act == 'fail' then
     if j.keep.count ~= 0 then r('HDEL', key, 'defa') end
@@ -8,9 +16,7 @@ local function other(j, key)
     if a.events == 'all' and j.atm >= j.attempts then
       event(false, 'retries-exhausted', 'jobId', j.id, 'attemptsMade', int(j.atm))
     end
-    return
-  end
-  if j.act == 'retry' then
+  elseif j.act == 'retry' then
     local fields = {'failedReason', j.value, 'stacktrace', j.stack, 'atm', int(j.atm)}
     if j.delay > 0 then push(fields, 'delay', int(j.delay)) end
     r('HSET', key, unpack(fields))
@@ -19,15 +25,14 @@ local function other(j, key)
       if a.events == 'all' then event(true, 'delayed', 'jobId', j.id, 'delay', int(now + j.delay)) end
       return
     end
-    if j.priority > 0 then toPrioritized(j.id, j.priority) else push(j.lifo and rights or lefts, j.id) end
-  elseif j.priority > 0 then
-    r('ZADD', prioritized, int(j.priority * 4294967296), j.id)
+    -- What fell due meanwhile goes before it.
+    if not promoted then promoted = true; promote() end
+    back(j)
   else
-    table.insert(front, 1, j.id)
+    push(released, j)
   end
-  if a.events == 'all' then event(true, 'waiting', 'jobId', j.id, 'prev', 'active') end
 end
 -- The last one pushed is the next to run, so the first of the batch goes last.
 local function restore()
-  for _, id in ipairs(front) do push(rights, id) end
+  for i = #released, 1, -1 do back(released[i], true) end
 end

@@ -1,11 +1,13 @@
 --[[ Part: finishes a batch of claimed jobs, each in its own way.
-s = {token, jobs: [{id, act, ...}], receiptMs, again: bool}; act is
+s = {token, jobs: [{id, act, ...}], receiptMs, again: bool, more: a claim follows}; act is
   complete {value, keep, atm, deid?, last?}       fail {value, stack, keep, atm, attempts, deid?, last?}
-  retry {value, stack, atm, delay, priority, lifo?}  release {priority}
+  retry {value, stack, atm, delay, lifo?}  release {}
 keep = {count, age?, limit?} (count -1: all; 0: none; age in seconds)
 KEYS from 16: n hashes, n locks, n :dependencies, n :unsuccessful, then `de:` and `dn:` keys.
 Answers one code a job: 0, or BullMQ's -1 no job, -2 no lock, -3 not active, -4 and -9 children open
 or failed, -6 another's lock. All are checked before the first write; a job with a code is left alone. ]]
+-- How the last one ended: BullMQ looks whether the queue is drained only when a job finishes.
+local lastAct
 local function settle(s)
   local n, codes, good = #s.jobs, {}, {}
   if s.again then
@@ -64,6 +66,7 @@ local function settle(s)
 
   for _, i in ipairs(good) do
     local j = s.jobs[i]
+    lastAct = j.act
     if j.act == 'complete' then
       finish(j, KEYS[15 + i], completed, {'returnvalue', j.value})
       if final then
@@ -80,6 +83,7 @@ local function settle(s)
   r('SET', receipt, cjson.encode(codes), 'PX', int(s.receiptMs))
   return codes
 end
-local function drained()
-  if a.events == 'all' and r('EXISTS', wait, active, prioritized) == 0 then event(true, 'drained') end
+local function drained(late)
+  if a.events == 'all' and (lastAct == 'complete' or lastAct == 'fail')
+    and r('EXISTS', wait, active, prioritized, late or wait) == 0 then event(true, 'drained') end
 end
