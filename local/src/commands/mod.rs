@@ -6,6 +6,7 @@
 mod config;
 mod demo;
 mod drain;
+mod drive;
 mod enqueue;
 mod migrate;
 mod queue;
@@ -56,6 +57,8 @@ enum Command {
     Config(config::Args),
     Demo(demo::Args),
     Drain(drain::Args),
+    #[command(hide = true)]
+    Drive(drive::Args),
     Enqueue(enqueue::Args),
     Migrate(migrate::Args),
     Queue(queue::Args),
@@ -73,6 +76,7 @@ impl Command {
             Self::Config(args) => config::run(args).await,
             Self::Demo(args) => demo::run(args).await,
             Self::Drain(args) => drain::run(args).await,
+            Self::Drive(args) => drive::run(args).await,
             Self::Enqueue(args) => enqueue::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::Queue(args) => queue::run(args).await,

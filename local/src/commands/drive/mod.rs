@@ -1,0 +1,159 @@
+//! `deo drive`: the queue by hand, one operation a line, for tests in other languages.
+//!
+//! It is what the interop suites hold against BullMQ. The settings name the Redis and the
+//! transport; `open` names the queue, and every line may carry the time.
+
+mod wire;
+
+use std::collections::HashMap;
+use std::io::{self, BufRead as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use shared::clock::Clock;
+use shared::config::{Config, ProcessEnv, QueueConfig};
+use shared::queue::{Claim, ClaimRequest, ClaimedJob, Queue, Settled, Settlement};
+use shared::redis::Redis;
+
+use self::wire::{AddedJob, Answer, Claimed, Codes, Ended, Op, Request};
+use super::Outcome;
+use crate::terminal;
+
+/// Drive the queue by JSON lines on standard input, one answer a line
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+pub(super) async fn run(_: Args) -> Outcome {
+    let config = Config::from_env(&ProcessEnv)?;
+    let redis = config.redis.as_ref().ok_or(drain::StartError::NoRedis)?;
+    let mut driver = Driver {
+        redis: Redis::new(redis)?,
+        config: config.queue,
+        clock: None,
+        claims: HashMap::new(),
+        made: 0,
+    };
+    // One line after the other: waiting for the next one holds nobody up.
+    for line in io::stdin().lock().lines() {
+        let answer = match driver.answer(&line?).await {
+            Ok(answer) => answer,
+            Err(error) => Answer::Error { error: error.to_string() },
+        };
+        terminal::say(serde_json::to_string(&answer)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+struct Driver {
+    redis: Redis,
+    config: QueueConfig,
+    /// The time of the last line that had one.
+    clock: Option<i64>,
+    claims: HashMap<usize, Held>,
+    made: usize,
+}
+
+/// What a claim took.
+struct Held {
+    token: String,
+    jobs: HashMap<String, ClaimedJob>,
+}
+
+impl Driver {
+    async fn answer(&mut self, line: &str) -> Result<Answer, Error> {
+        let request: Request = serde_json::from_str(line)?;
+        self.clock = request.now.or(self.clock);
+        let clock = self.clock.map_or(Clock::System, Clock::manual);
+        let queue = Queue::new(self.redis.clone(), &self.config, clock);
+        Ok(match request.op {
+            Op::Open { prefix, queue, events, lock_ms } => {
+                self.config.prefix = prefix;
+                self.config.name = queue;
+                self.config.events = events.into();
+                self.config.lock = Duration::from_millis(lock_ms);
+                Answer::Done { ok: true }
+            }
+            Op::Enqueue { jobs, key } => {
+                let jobs: Vec<_> = jobs.into_iter().map(Into::into).collect();
+                let added = match key {
+                    Some(key) => queue.enqueue_once(&jobs, &key).await?,
+                    None => queue.enqueue(&jobs).await?,
+                };
+                let view = |added: shared::queue::Added| AddedJob {
+                    id: added.id,
+                    outcome: wire::outcome(added.outcome),
+                };
+                Answer::Added { added: added.into_iter().map(view).collect() }
+            }
+            Op::Claim { count } => {
+                let claim = queue.claim(ClaimRequest::everywhere(count)).await?;
+                Answer::Worked { settled: None, claimed: Some(self.keep(claim)) }
+            }
+            Op::Settle { claim, jobs, next } => {
+                let (token, jobs) = self.ended(claim, &jobs)?;
+                match next {
+                    None => {
+                        let settled = queue.settle(&token, &jobs).await?;
+                        Answer::Worked { settled: Some(codes(&settled)), claimed: None }
+                    }
+                    Some(count) => {
+                        let request = ClaimRequest::everywhere(count);
+                        let (settled, claim) =
+                            queue.settle_and_claim(&token, &jobs, request).await?;
+                        let claimed = Some(self.keep(claim));
+                        Answer::Worked { settled: Some(codes(&settled)), claimed }
+                    }
+                }
+            }
+            Op::Renew { claim, ids } => {
+                let held = self.claims.get(&claim).ok_or("no such claim")?;
+                Answer::Ids { ids: queue.renew(&held.token, &ids).await? }
+            }
+            Op::Recover => Answer::Ids { ids: queue.recover().await?.ids },
+        })
+    }
+
+    fn keep(&mut self, claim: Claim) -> Claimed {
+        let (status, wait_ms, next_due_ms) = wire::status(claim.status);
+        let claimed = Claimed {
+            claim: self.made,
+            token: claim.token.clone(),
+            jobs: claim.jobs.iter().map(Into::into).collect(),
+            missing: claim.missing,
+            status,
+            wait_ms,
+            next_due_ms,
+        };
+        if !claim.jobs.is_empty() {
+            let jobs = claim.jobs.into_iter().map(|job| (job.id.clone(), job)).collect();
+            self.claims.insert(self.made, Held { token: claim.token, jobs });
+            self.made += 1;
+        }
+        claimed
+    }
+
+    /// The token of a claim, and those of its jobs that ended. They stay known, so that a second
+    /// end of the same job can be tried.
+    fn ended(
+        &self,
+        claim: usize,
+        ended: &[Ended],
+    ) -> Result<(String, Vec<(ClaimedJob, Settlement)>), Error> {
+        let held = self.claims.get(&claim).ok_or("no such claim")?;
+        let jobs = ended
+            .iter()
+            .map(|ended| Some((held.jobs.get(&ended.id)?.clone(), ended.into())))
+            .collect::<Option<_>>()
+            .ok_or("a job is not of this claim")?;
+        Ok((held.token.clone(), jobs))
+    }
+}
+
+fn codes(settled: &Settled) -> Codes {
+    Codes {
+        codes: settled.codes.iter().map(|code| wire::code(*code)).collect(),
+        requeued: settled.requeued,
+    }
+}
