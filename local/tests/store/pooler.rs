@@ -123,5 +123,16 @@ async fn everything_works_through_a_pooler_in_transaction_mode() {
             AND datname = current_database()",
         )
         .await;
-    assert_eq!(other.signals(&strings(&["p00"])).await.unwrap().len(), 1);
+    // Each of the pooler's three server connections may break one more statement, and each says so.
+    let mut answers = 0;
+    for _ in 0..=3 {
+        match other.signals(&strings(&["p00"])).await {
+            Ok(rows) => {
+                assert_eq!(rows.len(), 1);
+                answers += 1;
+            }
+            Err(error) => assert!(error.is_unavailable(), "{error}"),
+        }
+    }
+    assert!(answers > 0);
 }
