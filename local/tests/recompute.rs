@@ -195,6 +195,21 @@ async fn future_delayed_jobs_cost_four_commands_at_most() {
 }
 
 #[tokio::test]
+async fn old_snapshots_of_scored_projects_go_when_asked_to() {
+    let mut world = World::new().await;
+    let projects = world.numbered(3).await;
+    for (kept, left) in [("all", 2), ("newest:1", 1)] {
+        world.set("SNAPSHOT_RETENTION", kept);
+        for _ in 0..2 {
+            world.enqueue(&projects[..2]).await;
+            assert_eq!(world.tick().await.completed, 2);
+        }
+        let snapshots = world.snapshots().await;
+        assert!(projects[..2].iter().all(|id| snapshots[id] == left), "{kept}: {snapshots:?}");
+    }
+}
+
+#[tokio::test]
 async fn jobs_of_one_project_share_its_score_and_have_a_row_each() {
     let world = World::new().await;
     let projects = world.numbered(2).await;

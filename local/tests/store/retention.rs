@@ -1,6 +1,6 @@
 //! Retention: what goes, what stays, and that the newest always does.
 
-use shared::store::SnapshotRetention::{All, Newest, WeeklyAfterDays};
+use shared::config::SnapshotRetention::{All, Newest, WeeklyAfterDays};
 
 use super::{Bench, NOON};
 

@@ -6,6 +6,7 @@
 mod env;
 mod read;
 mod secret;
+mod snapshots;
 mod summary;
 mod variables;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 pub use env::{Env, ProcessEnv};
 pub use read::ConfigError;
 pub use secret::Secret;
+pub use snapshots::{SnapshotRetention, UnknownRetention};
 pub use summary::Summary;
 pub use variables::{Kind, VARIABLES, Variable, markdown};
 
@@ -113,6 +115,8 @@ pub struct DrainConfig {
     pub timeout: Duration,
     /// How long before its deadline a tick stops claiming.
     pub margin: Duration,
+    /// `SNAPSHOT_RETENTION`: which snapshots of the projects that it scores stay.
+    pub snapshots: SnapshotRetention,
 }
 
 /// Which projects the nightly recompute takes (`CRON_SCOPE`).

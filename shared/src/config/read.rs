@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::variables::{self as v, Kind, Variable};
 use super::{
     Config, CronConfig, DrainConfig, Env, Events, QUEUE_NAME, QueueConfig, RedisConfig, Retention,
-    Scope, Secret,
+    Scope, Secret, SnapshotRetention,
 };
 
 /// How much longer than a tick a lock must live, so that no tick at work loses its jobs.
@@ -47,6 +47,7 @@ impl Config {
                 enabled: read.flag(&v::PROCESSORS)?,
                 timeout: read.millis(&v::DRAIN_TIMEOUT)?,
                 margin: read.millis(&v::DRAIN_MARGIN)?,
+                snapshots: read.snapshots(&v::SNAPSHOTS)?,
             },
             cron: CronConfig {
                 enabled: read.flag(&v::CRON)?,
@@ -99,7 +100,7 @@ impl Reader<'_> {
     fn set(&self, variable: &Variable) -> Option<String> {
         let value = self.0.get(variable.name).filter(|value| !value.is_empty())?;
         match variable.kind {
-            Kind::Flag | Kind::Whole(..) | Kind::Bound(..) | Kind::Word(_) => {
+            Kind::Flag | Kind::Whole(..) | Kind::Bound(..) | Kind::Word(_) | Kind::Snapshots => {
                 Some(value.trim().to_owned()).filter(|value| !value.is_empty())
             }
             Kind::Url(_) | Kind::Token | Kind::Prefix | Kind::Text => Some(value),
@@ -137,6 +138,11 @@ impl Reader<'_> {
 
     fn retention(&self, count: &Variable, seconds: &Variable) -> Result<Retention, ConfigError> {
         Ok(Retention { count: self.bound(count)?, age_s: self.bound(seconds)? })
+    }
+
+    fn snapshots(&self, variable: &Variable) -> Result<SnapshotRetention, ConfigError> {
+        let value = self.value(variable).to_ascii_lowercase();
+        value.parse().map_err(|_| refused(variable, &value))
     }
 
     fn flag(&self, variable: &Variable) -> Result<bool, ConfigError> {

@@ -32,8 +32,20 @@ fn nothing_set_gives_the_documented_defaults() {
     assert_eq!(queue.keep_completed, Retention { age_s: Some(24 * 3600), count: Some(1000) });
     assert_eq!(queue.keep_failed, Retention { age_s: Some(14 * 24 * 3600), count: Some(5000) });
     assert_eq!((config.drain.timeout.as_secs(), config.drain.margin.as_secs()), (55, 3));
+    assert_eq!(config.drain.snapshots, SnapshotRetention::All);
     assert_eq!(config.cron.scope, Scope::Stale);
     assert_eq!((config.cron.max_age_days, config.cron.max_waiting), (7, 100_000));
+}
+
+#[test]
+fn snapshots_go_by_number_or_by_age() {
+    let kept = |value| read(&[("SNAPSHOT_RETENTION", value)]).map(|config| config.drain.snapshots);
+    assert_eq!(kept(" Newest:30 ").unwrap(), SnapshotRetention::Newest(30));
+    assert_eq!(kept("weekly-after:90").unwrap(), SnapshotRetention::WeeklyAfterDays(90));
+    for wrong in ["newest:0", "newest", "newest:-1", "weekly-after:", "90", "none"] {
+        let sentence = kept(wrong).unwrap_err().to_string();
+        assert!(sentence.starts_with("SNAPSHOT_RETENTION is"), "{sentence}");
+    }
 }
 
 #[test]

@@ -79,6 +79,7 @@ impl Config {
             (v::KEEP_FAILED_SECONDS.name, seconds(failed)),
             (v::DRAIN_TIMEOUT.name, drain.timeout.as_millis().to_string()),
             (v::DRAIN_MARGIN.name, drain.margin.as_millis().to_string()),
+            (v::SNAPSHOTS.name, drain.snapshots.to_string()),
             (v::CRON_SCOPE.name, scope.to_owned()),
             (v::CRON_MAX_AGE.name, cron.max_age_days.to_string()),
             (v::CRON_MAX_WAITING.name, cron.max_waiting.to_string()),

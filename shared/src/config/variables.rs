@@ -14,6 +14,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A URL with one of these schemes, without white space.
     Url(&'static [&'static str]),
+    /// A [`SnapshotRetention`](super::SnapshotRetention).
+    Snapshots,
     /// One token: no white space, no quotation marks.
     Token,
     /// A key prefix: no white space, no colon at either end.
@@ -61,6 +63,7 @@ impl Variable {
             }
             Kind::Word(words) => either(words, ""),
             Kind::Url(schemes) => format!("a URL that starts with {}", either(schemes, "://")),
+            Kind::Snapshots => "`all`, `newest:N` (at least 1) or `weekly-after:DAYS`".to_owned(),
             Kind::Token => "one token without white space or quotation marks".to_owned(),
             Kind::Prefix => {
                 "a key prefix without white space, with no `:` at either end".to_owned()
@@ -208,6 +211,13 @@ pub(super) const DRAIN_MARGIN: Variable = Variable::new(
     "How long before its deadline a tick stops claiming, in milliseconds; less than \
      `DRAIN_TIMEOUT_MS`.",
 );
+pub(super) const SNAPSHOTS: Variable = Variable::new(
+    "SNAPSHOT_RETENTION",
+    Kind::Snapshots,
+    "all",
+    "Which snapshots of a project stay in Postgres once it is scored anew: all, its newest N, or all of the \
+     last DAYS days and before that one a week. Its newest always stays.",
+);
 pub(super) const CRON_SCOPE: Variable = Variable::new(
     "CRON_SCOPE",
     Kind::Word(&["stale", "all"]),
@@ -253,6 +263,7 @@ pub const VARIABLES: &[&Variable] = &[
     &KEEP_FAILED_SECONDS,
     &DRAIN_TIMEOUT,
     &DRAIN_MARGIN,
+    &SNAPSHOTS,
     &CRON_SCOPE,
     &CRON_MAX_AGE,
     &CRON_MAX_WAITING,

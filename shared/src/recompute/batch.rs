@@ -23,6 +23,8 @@ pub(super) struct Scored {
     pub(super) coalesced: u64,
     /// Rows that counted without their unreadable part.
     pub(super) malformed_rows: u64,
+    /// The projects that were asked for, each once.
+    pub(super) projects: Vec<String>,
 }
 
 /// Scores every job's project and saves the snapshots: each project is read and scored once, each
@@ -96,7 +98,8 @@ pub(super) async fn score(
             }
         }
     }
-    Ok(Scored { settlements, coalesced, malformed_rows })
+    drop(results);
+    Ok(Scored { settlements, coalesced, malformed_rows, projects })
 }
 
 fn not_found(project_id: &str) -> Settlement {

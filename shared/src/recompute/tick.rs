@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 use super::batch::{Scored, score};
 use super::report::{Report, StoppedBecause};
 use crate::clock::Clock;
-use crate::config::DrainConfig;
+use crate::config::{DrainConfig, SnapshotRetention};
 use crate::queue::{
     Claim, ClaimRequest, ClaimStatus, Code, Error, Occupied, Queue, Settled, Settlement,
 };
@@ -41,6 +41,7 @@ impl Recompute {
             queue: self.queue.over(redis),
             store: &self.store,
             clock: &self.clock,
+            retention: self.config.snapshots,
             claim_until: deadline.checked_sub(self.config.margin).unwrap_or(started),
             slowest: Duration::ZERO,
             report: Report::default(),
@@ -78,6 +79,7 @@ struct Tick<'a> {
     queue: Queue,
     store: &'a Store,
     clock: &'a Clock,
+    retention: SnapshotRetention,
     /// No claim after this moment, and no batch is worked on past it.
     claim_until: Instant,
     /// The longest that a batch has taken so far.
@@ -221,14 +223,27 @@ impl Tick<'_> {
         self.report.batches += 1;
         let release = || vec![Settlement::Release; claim.jobs.len()];
         match scored {
-            Ok(Ok(Scored { settlements, coalesced, malformed_rows })) => {
+            Ok(Ok(Scored { settlements, coalesced, malformed_rows, projects })) => {
                 self.report.coalesced += coalesced;
                 self.report.malformed_rows += malformed_rows;
+                self.prune(&projects).await;
                 (settlements, None)
             }
             Ok(Err(error)) => (release(), Some(error.into())),
             // Out of time is no failure: the jobs go back and the next tick has them.
             Err(_) => (release(), None),
+        }
+    }
+
+    /// Deletes snapshots that retention no longer keeps. What it does not get done today goes another
+    /// day: no job fails with it.
+    async fn prune(&self, projects: &[String]) {
+        let now_ms = self.clock.now_ms();
+        let pruned = self.store.prune_snapshots(projects, self.retention, now_ms);
+        match tokio::time::timeout_at(self.claim_until, pruned).await {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(gone)) => info!(snapshots = gone, "old snapshots deleted"),
+            Ok(Err(error)) => warn!(%error, "old snapshots cannot be deleted"),
         }
     }
 

@@ -39,7 +39,6 @@ pub use connection::Health;
 pub use database::Database;
 pub use error::{Error, ErrorKind};
 pub use projects::ProjectPage;
-pub use retention::{SnapshotRetention, UnknownRetention};
 pub use rows::ProjectRows;
 pub use save::{NewSnapshot, Saved};
 pub use snapshot::{CurrentScore, Cursor, History, Snapshot, snapshot_id};

@@ -1,62 +1,17 @@
 //! How long snapshots stay: a nightly million is 2 to 3 GB of metadata a night.
 
-use std::str::FromStr;
-
 use tokio_postgres::types::Type;
 
 use super::rows::can_exist;
 use super::timestamp::Timestamp;
 use super::{Error, Store};
+use crate::config::SnapshotRetention;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// At most so many rows are deleted at once, so that a first run over an old table does not hold a
 /// tick up. What is left goes the next time.
 const ROWS_AT_ONCE: i64 = 10_000;
-
-/// Which snapshots stay (`SNAPSHOT_RETENTION`). A project's newest one always does.
-///
-/// ```
-/// use shared::store::SnapshotRetention;
-///
-/// assert_eq!("all".parse(), Ok(SnapshotRetention::All));
-/// assert_eq!("newest:30".parse(), Ok(SnapshotRetention::Newest(30)));
-/// assert_eq!("weekly-after:90".parse(), Ok(SnapshotRetention::WeeklyAfterDays(90)));
-/// assert!("newest:0".parse::<SnapshotRetention>().is_err());
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SnapshotRetention {
-    /// All of them (`all`).
-    #[default]
-    All,
-    /// The newest so many of each project (`newest:N`, at least 1).
-    Newest(u32),
-    /// All of the last so many days, and before that the newest of every calendar week (UTC, from
-    /// Monday) of each project (`weekly-after:DAYS`).
-    WeeklyAfterDays(u32),
-}
-
-/// A text that is no [`SnapshotRetention`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("use `all`, `newest:N` (N snapshots of each project, at least 1) or `weekly-after:DAYS`")]
-pub struct UnknownRetention;
-
-impl FromStr for SnapshotRetention {
-    type Err = UnknownRetention;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = |text: &str| text.parse().map_err(|_| UnknownRetention);
-        match text.split_once(':') {
-            None if text == "all" => Ok(Self::All),
-            Some(("newest", count)) => match number(count)? {
-                0 => Err(UnknownRetention),
-                count => Ok(Self::Newest(count)),
-            },
-            Some(("weekly-after", days)) => Ok(Self::WeeklyAfterDays(number(days)?)),
-            _ => Err(UnknownRetention),
-        }
-    }
-}
 
 impl Store {
     /// Deletes what `retention` does not keep of these projects' snapshots and answers how many rows
