@@ -4,4 +4,5 @@ mod report;
 mod walk;
 
 pub use report::{Report, StoppedBecause};
-pub use walk::{Cron, StartError};
+pub use shared::recompute::StartError;
+pub use walk::Cron;

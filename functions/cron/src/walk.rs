@@ -1,12 +1,12 @@
 //! The walk over all projects, a page at a time.
 
+use std::time::Duration;
+
 use shared::clock::Clock;
 use shared::config::{Config, CronConfig};
 use shared::queue::{NewJob, Outcome, Queue};
-use shared::recompute::{JobData, Reason, recompute_job};
-use shared::redis::Redis;
+use shared::recompute::{JobData, Reason, StartError, open, recompute_job};
 use shared::store::Store;
-use std::time::Duration;
 use tokio::time::Instant;
 use tracing::error;
 
@@ -21,25 +21,6 @@ const BOOKMARK: &str = "cron-cursor";
 
 /// Time left when a tick starts no further page.
 const MARGIN: Duration = Duration::from_secs(5);
-
-/// Why a cron cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// No Redis is configured.
-    #[error(
-        "no Redis is configured: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or REDIS_URL"
-    )]
-    NoRedis,
-    /// No database is configured.
-    #[error("no database is configured: set DATABASE_URL")]
-    NoDatabase,
-    /// The Redis settings cannot work.
-    #[error(transparent)]
-    Redis(#[from] shared::redis::Error),
-    /// The database settings cannot work.
-    #[error(transparent)]
-    Store(#[from] shared::store::Error),
-}
 
 /// The nightly recompute, ready to tick.
 #[derive(Clone, Debug)]
@@ -64,9 +45,7 @@ impl Cron {
     /// # Errors
     /// [`StartError`], which names the variable to set.
     pub fn new(config: &Config) -> Result<Self, StartError> {
-        let redis = Redis::new(config.redis.as_ref().ok_or(StartError::NoRedis)?)?;
-        let store = Store::new(config.database_url.as_ref().ok_or(StartError::NoDatabase)?)?;
-        let queue = Queue::new(redis, &config.queue, Clock::System);
+        let (queue, store) = open(config, Clock::System)?;
         Ok(Self { queue, store, config: config.cron.clone(), clock: Clock::System })
     }
 

@@ -4,32 +4,11 @@ mod metrics;
 
 use shared::clock::Clock;
 use shared::config::Config;
-use shared::queue::Queue;
-use shared::recompute::{Recompute, Report};
-use shared::redis::Redis;
-use shared::store::Store;
+use shared::recompute::{Recompute, Report, open};
 use tokio::time::Instant;
 
 pub use metrics::metrics;
-
-/// Why a drain cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// No Redis is configured.
-    #[error(
-        "no Redis is configured: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or REDIS_URL"
-    )]
-    NoRedis,
-    /// No database is configured.
-    #[error("no database is configured: set DATABASE_URL")]
-    NoDatabase,
-    /// The Redis settings cannot work.
-    #[error(transparent)]
-    Redis(#[from] shared::redis::Error),
-    /// The database settings cannot work.
-    #[error(transparent)]
-    Store(#[from] shared::store::Error),
-}
+pub use shared::recompute::StartError;
 
 /// The drain, ready to tick. Connections open when they are first needed and are kept.
 #[derive(Clone, Debug)]
@@ -43,9 +22,7 @@ impl Drain {
     /// # Errors
     /// [`StartError`], which names the variable to set.
     pub fn new(config: &Config) -> Result<Self, StartError> {
-        let redis = Redis::new(config.redis.as_ref().ok_or(StartError::NoRedis)?)?;
-        let store = Store::new(config.database_url.as_ref().ok_or(StartError::NoDatabase)?)?;
-        let queue = Queue::new(redis, &config.queue, Clock::System);
+        let (queue, store) = open(config, Clock::System)?;
         Ok(Self { recompute: Recompute::new(queue, store, &config.drain, Clock::System) })
     }
 

@@ -7,8 +7,10 @@
 mod batch;
 mod report;
 mod request;
+mod start;
 mod tick;
 
 pub use report::{Remaining, Report, StoppedBecause};
 pub use request::{JOB_NAME, JobData, JobResult, Reason, SCHEDULED_PRIORITY, recompute_job};
+pub use start::{StartError, open};
 pub use tick::Recompute;

@@ -1,0 +1,122 @@
+//! Adding: what stands in the queue afterwards.
+
+use super::*;
+
+#[tokio::test]
+async fn a_batch_of_adds_leaves_what_single_adds_leave() {
+    let (one, many) = (Bench::new("single").await, Bench::new("batch").await);
+    let custom = |id: &str| JobOptions { job_id: Some(id.to_owned()), ..JobOptions::default() };
+    let jobs: Vec<NewJob> = [
+        JobOptions::default(),
+        JobOptions { priority: 5, ..dedup("a") },
+        dedup("a"),
+        custom("x"),
+        custom("x"),
+        JobOptions { delay_ms: 500, ..JobOptions::default() },
+        JobOptions { delay_ms: 500, ..dedup("b") },
+        JobOptions { lifo: true, ..JobOptions::default() },
+        JobOptions { priority: 5, ..JobOptions::default() },
+        dedup("b"),
+    ]
+    .map(job)
+    .into();
+    let mut singly = Vec::new();
+    for job in &jobs {
+        singly.extend(one.queue.enqueue(std::slice::from_ref(job)).await.unwrap());
+    }
+    assert_eq!(many.queue.enqueue(&jobs).await.unwrap(), singly);
+    for list in ["wait", "active"] {
+        assert_eq!(one.list(list).await, many.list(list).await, "{list}");
+    }
+    for set in ["prioritized", "delayed", "marker"] {
+        let all = &["0", "-1", "WITHSCORES"];
+        assert_eq!(one.raw("ZRANGE", set, all).await, many.raw("ZRANGE", set, all).await, "{set}");
+    }
+    for text in ["id", "pc", "de:a", "de:b"] {
+        assert_eq!(one.raw("GET", text, &[]).await, many.raw("GET", text, &[]).await, "{text}");
+    }
+    for added in &singly {
+        assert_eq!(
+            one.queue.job(&added.id).await.unwrap().unwrap().fields,
+            many.queue.job(&added.id).await.unwrap().unwrap().fields
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refused_job_leaves_nothing_of_its_batch() {
+    let b = Bench::new("refused").await;
+    let bad = JobOptions { job_id: Some("7".to_owned()), ..JobOptions::default() };
+    let failure = b.queue.enqueue(&[job(JobOptions::default()), job(bad)]).await.unwrap_err();
+    assert!(matches!(failure, Error::Invalid { index: 1, .. }), "{failure}");
+    assert_eq!(b.queue.counts().await.unwrap().wait, 0);
+}
+
+#[tokio::test]
+async fn an_idempotency_key_adds_once() {
+    let b = Bench::new("once").await;
+    let jobs = [job(JobOptions::default())];
+    let first = b.queue.enqueue_once(&jobs, "key").await.unwrap();
+    assert_eq!(b.queue.enqueue_once(&jobs, "key").await.unwrap(), first);
+    assert_ne!(b.queue.enqueue_once(&jobs, "other").await.unwrap(), first);
+    assert_eq!(b.queue.counts().await.unwrap().wait, 2);
+}
+
+#[tokio::test]
+async fn a_duplicate_reuses_the_waiting_job_and_a_manual_one_moves_it_up() {
+    let b = Bench::new("duplicate").await;
+    let night = b.add(JobOptions { priority: 10, ..dedup("p") }).await;
+    let again = b.add(JobOptions { priority: 10, ..dedup("p") }).await;
+    assert_eq!((again.id.as_str(), again.outcome), (night.id.as_str(), Outcome::Deduplicated));
+    assert_eq!(b.state(&night.id).await, Some(JobState::Prioritized));
+    let manual = NewJob { promote_duplicate: true, ..job(dedup("p")) };
+    let moved = b.queue.enqueue(&[manual]).await.unwrap().remove(0);
+    assert_eq!(moved.id, night.id);
+    assert_eq!(b.list("wait").await, std::slice::from_ref(&night.id));
+    assert_eq!(b.field(&night.id, "priority").await.as_deref(), Some("0"));
+    assert_eq!(b.queue.counts().await.unwrap().prioritized, 0);
+}
+
+#[tokio::test]
+async fn a_duplicate_of_an_active_job_runs_once_more_with_the_last_data() {
+    let b = Bench::new("after-active").await;
+    let first = b.add(dedup("p")).await;
+    let claim = b.claim().await;
+    for n in [2, 3] {
+        let data = format!(r#"{{"n":{n}}}"#);
+        let later = b.queue.enqueue(&[NewJob { data, ..job(dedup("p")) }]).await.unwrap();
+        assert_eq!(later, [Added { id: first.id.clone(), outcome: Outcome::AfterActive }]);
+    }
+    b.settle(claim, done()).await;
+    let next = b.claim().await;
+    assert_eq!(next.jobs.len(), 1);
+    assert_eq!(next.jobs[0].data, r#"{"n":3}"#);
+    b.settle(next, done()).await;
+    assert_eq!(b.raw("EXISTS", "de:p", &[]).await, Value::Int(0));
+    assert!(b.claim().await.jobs.is_empty());
+}
+
+#[tokio::test]
+async fn old_bullmq_gets_a_job_of_its_own_instead() {
+    let b = Bench::new("old-bullmq").await;
+    b.raw("HSET", "meta", &["version", "bullmq:5.65.1"]).await;
+    let first = b.add(dedup("p")).await;
+    let claim = b.claim().await;
+    let second = b.add(dedup("p")).await;
+    assert_eq!(second.outcome, Outcome::Added);
+    assert_ne!(second.id, first.id);
+    b.settle(claim, done()).await;
+    assert_eq!(b.raw("GET", "de:p", &[]).await.as_str(), Some(second.id.as_str()));
+    assert_eq!(ids(&b.claim().await), [second.id]);
+}
+
+#[tokio::test]
+async fn a_key_whose_job_is_gone_holds_nothing() {
+    let b = Bench::new("stale-key").await;
+    let first = b.add(dedup("p")).await;
+    b.raw("DEL", &first.id, &[]).await;
+    b.raw("DEL", "wait", &[]).await;
+    let second = b.add(dedup("p")).await;
+    assert_eq!(second.outcome, Outcome::Added);
+    assert_eq!(ids(&b.claim().await), [second.id]);
+}

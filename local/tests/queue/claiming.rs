@@ -1,0 +1,142 @@
+//! Claiming: who gets what, and when nobody does.
+
+use super::*;
+
+#[tokio::test]
+async fn jobs_come_out_in_their_order() {
+    let b = Bench::new("order").await;
+    let with = |priority, lifo| JobOptions { priority, lifo, ..JobOptions::default() };
+    let low = b.add(with(9, false)).await.id;
+    let first = b.add(with(0, false)).await.id;
+    let second = b.add(with(0, false)).await.id;
+    let high = b.add(with(1, false)).await.id;
+    let front = b.add(with(0, true)).await.id;
+    assert_eq!(ids(&b.claim().await), [front, first, second, high, low]);
+}
+
+#[tokio::test]
+async fn every_claim_has_a_token_of_its_own_and_only_it_settles() {
+    let b = Bench::new("tokens").await;
+    b.add_plain(1).await;
+    let stale = b.claim().await;
+    b.raw("DEL", "1:lock", &[]).await;
+    for _ in 0..2 {
+        b.queue.recover().await.unwrap();
+        b.raw("DEL", "stalled-check", &[]).await;
+    }
+    let fresh = b.claim().await;
+    assert_ne!(stale.token, fresh.token);
+    assert_eq!(b.settle(stale, done()).await, [Code::Refused(-6)]);
+    assert_eq!(b.state("1").await, Some(JobState::Active));
+    assert_eq!(b.settle(fresh.clone(), done()).await, [Code::Completed]);
+    assert_eq!(b.settle(fresh, done()).await, [Code::Refused(-2)]);
+}
+
+#[tokio::test]
+async fn renewed_locks_hold_and_lost_ones_are_told() {
+    let b = Bench::new("renew").await;
+    b.add_plain(3).await;
+    let claim = b.claim().await;
+    let locks = ["1:lock", "2:lock", "3:lock"];
+    for lock in locks {
+        b.raw("PEXPIRE", lock, &["500"]).await;
+    }
+    b.raw("SADD", "stalled", &["1", "2", "3"]).await;
+    b.raw("DEL", "2:lock", &[]).await;
+    b.raw("SET", "3:lock", &["somebody else's"]).await;
+    let lost = b.queue.renew(&claim.token, &ids(&claim)).await.unwrap();
+    assert_eq!(lost, ["2", "3"]);
+    let left = b.raw("PTTL", "1:lock", &[]).await.as_int().unwrap();
+    assert!(left > 10_000, "{left}");
+    assert_eq!(b.raw("EXISTS", "2:lock", &[]).await, Value::Int(0));
+    assert_eq!(b.raw("GET", "3:lock", &[]).await.as_str(), Some("somebody else's"));
+    assert_eq!(b.raw("SISMEMBER", "stalled", &["1"]).await, Value::Int(0));
+    assert_eq!(b.raw("SCARD", "stalled", &[]).await, Value::Int(2));
+}
+
+#[tokio::test]
+async fn a_paused_queue_is_left_alone_and_keeps_one_list() {
+    let b = Bench::new("paused").await;
+    b.raw("HSET", "meta", &["version", "bullmq:5.81.5", "paused", "1"]).await;
+    b.add_plain(2).await;
+    assert_eq!(b.list("paused").await.len(), 2);
+    assert_eq!(b.claim().await.status, ClaimStatus::Paused);
+    b.raw("RENAME", "paused", &[&format!("{}wait", b.base)]).await;
+    b.add_plain(1).await;
+    assert_eq!((b.list("wait").await.len(), b.list("paused").await.len()), (3, 0));
+    assert_eq!(b.raw("EXISTS", "marker", &[]).await, Value::Int(0));
+}
+
+#[tokio::test]
+async fn the_queues_own_limits_hold() {
+    let b = Bench::new("limits").await;
+    b.add_plain(9).await;
+    b.raw("HSET", "meta", &["concurrency", "2"]).await;
+    let two = b.claim().await;
+    assert_eq!(two.jobs.len(), 2);
+    assert_eq!(b.claim().await.status, ClaimStatus::Full);
+    let jobs: Vec<_> = two.jobs.into_iter().map(|job| (job, done())).collect();
+    let (_, next) = b.queue.settle_and_claim(&two.token, &jobs, ALL).await.unwrap();
+    assert_eq!(next.jobs.len(), 2);
+    b.settle(next, done()).await;
+    b.raw("HSET", "meta", &["concurrency", "50", "max", "3", "duration", "60000"]).await;
+    assert_eq!(b.claim().await.jobs.len(), 3);
+    assert!(matches!(b.claim().await.status, ClaimStatus::Limited { wait_ms: 1..=60_000 }));
+}
+
+#[tokio::test]
+async fn an_id_without_a_job_is_dropped_and_told() {
+    let b = Bench::new("missing").await;
+    b.raw("LPUSH", "wait", &["ghost"]).await;
+    let real = b.add_plain(1).await;
+    let claim = b.claim().await;
+    assert_eq!((claim.missing.clone(), ids(&claim)), (vec!["ghost".to_owned()], real));
+    assert_eq!(b.list("active").await.len(), 1);
+    assert_eq!(b.raw("EXISTS", "ghost", &[]).await, Value::Int(0));
+}
+
+#[tokio::test]
+async fn peek_names_exactly_the_states_that_hold_jobs_for_one_command() {
+    let b = Bench::new("peek").await;
+    let queue = b.queue.over(b.queue.redis().metered());
+    assert!(queue.peek().await.unwrap().is_empty());
+    assert_eq!(queue.redis().usage().billed, 1);
+    b.add(JobOptions { priority: 1, ..JobOptions::default() }).await;
+    b.add(JobOptions { delay_ms: 9, ..JobOptions::default() }).await;
+    let occupied = queue.peek().await.unwrap();
+    assert!(occupied.prioritized && occupied.delayed);
+    assert!(!occupied.wait && !occupied.paused && !occupied.active);
+    b.claim().await;
+    let occupied = queue.peek().await.unwrap();
+    assert!(occupied.active && occupied.delayed && !occupied.prioritized);
+}
+
+#[tokio::test]
+async fn many_claimers_never_share_a_job() {
+    let b = Bench::new("race").await;
+    b.add_plain(500).await;
+    let url = server().await.url();
+    let claimers: Vec<_> = (0..5)
+        .map(|_| {
+            let b = Bench::on(&url, "race", |_| {});
+            tokio::spawn(async move {
+                let mut mine = Vec::new();
+                loop {
+                    let claim = b.queue.claim(ClaimRequest { count: 7, ..ALL }).await.unwrap();
+                    if claim.jobs.is_empty() {
+                        return mine;
+                    }
+                    mine.extend(ids(&claim));
+                    b.settle(claim, done()).await;
+                }
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for claimer in claimers {
+        all.extend(claimer.await.unwrap());
+    }
+    assert_eq!(all.len(), 500);
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), 500);
+    assert_eq!(b.queue.counts().await.unwrap().completed, 500);
+}

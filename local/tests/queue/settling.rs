@@ -1,0 +1,118 @@
+//! Settling and recovering: how jobs end, and what becomes of those that do not.
+
+use super::*;
+
+#[tokio::test]
+async fn a_job_that_was_taken_out_of_active_is_refused_alone() {
+    let b = Bench::new("refuse-alone").await;
+    b.add_plain(3).await;
+    let claim = b.claim().await;
+    b.raw("LREM", "active", &["1", "2"]).await;
+    b.raw("SADD", "3:dependencies", &["child"]).await;
+    let codes = b.settle(claim, done()).await;
+    assert_eq!(codes, [Code::Completed, Code::Refused(-3), Code::Refused(-4)]);
+    assert_eq!(b.raw("EXISTS", "3:lock", &[]).await, Value::Int(1));
+}
+
+#[tokio::test]
+async fn a_failed_attempt_waits_for_its_backoff_and_the_last_one_fails() {
+    let b = Bench::new("retry").await;
+    let backoff = shared::queue::Backoff::Exponential { delay_ms: 1_000, jitter: None };
+    let opts = JobOptions { attempts: 3, backoff: Some(backoff), ..JobOptions::default() };
+    let id = b.add(opts).await.id;
+    for delay in [1_000, 2_000] {
+        let codes = b.settle(b.claim().await, Settlement::Failed("no luck".to_owned())).await;
+        assert_eq!(codes, [Code::Retried]);
+        assert_eq!(b.queue.next_due_ms().await.unwrap(), Some(b.clock.now_ms() + delay));
+        b.clock.advance(delay - 1);
+        let early = b.claim().await;
+        assert_eq!(early.status, ClaimStatus::Empty { next_due_ms: Some(b.clock.now_ms() + 1) });
+        b.clock.advance(1);
+    }
+    let codes = b.settle(b.claim().await, Settlement::Failed("no luck".to_owned())).await;
+    assert_eq!(codes, [Code::Failed]);
+    assert_eq!(b.state(&id).await, Some(JobState::Failed));
+    assert_eq!(b.field(&id, "atm").await.as_deref(), Some("3"));
+    let trace: Vec<String> =
+        serde_json::from_str(&b.field(&id, "stacktrace").await.unwrap()).unwrap();
+    assert_eq!(trace.len(), 3);
+}
+
+#[tokio::test]
+async fn released_jobs_go_back_in_front_in_their_order_at_no_cost() {
+    let b = Bench::new("release").await;
+    b.add_plain(3).await;
+    let claim = b.queue.claim(ClaimRequest { count: 2, ..ALL }).await.unwrap();
+    assert_eq!(b.settle(claim, Settlement::Release).await, [Code::Released; 2]);
+    assert_eq!(ids(&b.claim().await), ["1", "2", "3"]);
+    assert_eq!(b.field("1", "atm").await, None);
+}
+
+#[tokio::test]
+async fn stalled_jobs_come_back_after_two_passes_and_are_failed_after_three_recoveries() {
+    let b = Bench::new("stalled").await;
+    let id = b.add_plain(1).await.remove(0);
+    for round in 1..=4 {
+        b.claim().await;
+        b.raw("DEL", &format!("{id}:lock"), &[]).await;
+        b.raw("DEL", "stalled-check", &[]).await;
+        assert_eq!(b.queue.recover().await.unwrap().ids, [""; 0], "the first pass only notes");
+        let again = b.queue.recover().await.unwrap();
+        assert!(again.ids.is_empty(), "one pass an interval");
+        b.raw("DEL", "stalled-check", &[]).await;
+        let recovered = b.queue.recover().await.unwrap();
+        assert_eq!(recovered.ids, std::slice::from_ref(&id));
+        assert_eq!(recovered.doomed.len(), usize::from(round == 4));
+    }
+    let doomed = b.claim().await.jobs.remove(0);
+    assert_eq!(doomed.deferred_failure.as_deref(), Some("job stalled more than allowable limit"));
+    assert_eq!(doomed.stalled, 4);
+}
+
+#[tokio::test]
+async fn retention_keeps_the_newest_and_forgets_the_old() {
+    let b = Bench::new("retention").await;
+    let keep = KeepJobs::Bounded { count: Some(3), age_s: Some(60), limit: None };
+    let opts = JobOptions { remove_on_complete: Some(keep), ..JobOptions::default() };
+    for _ in 0..2 {
+        let jobs = vec![job(opts.clone()); 4];
+        b.queue.enqueue(&jobs).await.unwrap();
+        b.settle(b.claim().await, done()).await;
+        b.clock.advance(1);
+    }
+    assert_eq!(b.queue.counts().await.unwrap().completed, 3);
+    assert_eq!(b.state("4").await, None);
+    assert_eq!(b.state("8").await, Some(JobState::Completed));
+    b.clock.advance(60_000);
+    b.add(opts).await;
+    b.settle(b.claim().await, done()).await;
+    assert_eq!(b.queue.counts().await.unwrap().completed, 1);
+    let none = JobOptions { remove_on_complete: Some(KeepJobs::None), ..JobOptions::default() };
+    let id = b.add(none).await.id;
+    b.settle(b.claim().await, done()).await;
+    assert_eq!(b.state(&id).await, None);
+}
+
+#[tokio::test]
+async fn batches_follow_each_other_in_one_round_trip_each() {
+    let b = Bench::new("steady").await;
+    for opts in [JobOptions::default(), dedup("only")] {
+        b.queue.enqueue(&vec![job(opts.clone()); 1]).await.unwrap();
+        b.queue.enqueue(&vec![job(JobOptions::default()); 19]).await.unwrap();
+        let queue = b.queue.over(b.queue.redis().metered());
+        let ten = ClaimRequest { count: 10, delayed: false, ..ALL };
+        let mut claim = queue.claim(ten).await.unwrap();
+        let mut done_ids = Vec::new();
+        while !claim.jobs.is_empty() {
+            done_ids.extend(ids(&claim));
+            let jobs: Vec<_> = claim.jobs.into_iter().map(|job| (job, done())).collect();
+            let (settled, next) = queue.settle_and_claim(&claim.token, &jobs, ten).await.unwrap();
+            assert!(settled.codes.iter().all(|code| *code == Code::Completed));
+            claim = next;
+        }
+        assert_eq!(done_ids.len(), 20);
+        assert!(queue.redis().usage().round_trips <= 3 + 2, "a script may be new to the server");
+    }
+    assert_eq!(b.queue.counts().await.unwrap().completed, 40);
+    assert_eq!(b.list("active").await, [""; 0]);
+}

@@ -1,0 +1,36 @@
+//! From the settings to a queue and a store, for whoever needs both.
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::queue::Queue;
+use crate::redis::Redis;
+use crate::store::Store;
+
+/// Why a function cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No Redis is configured.
+    #[error(
+        "no Redis is configured: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or REDIS_URL"
+    )]
+    NoRedis,
+    /// No database is configured.
+    #[error("no database is configured: set DATABASE_URL")]
+    NoDatabase,
+    /// The Redis settings cannot work.
+    #[error(transparent)]
+    Redis(#[from] crate::redis::Error),
+    /// The database settings cannot work.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+}
+
+/// The queue and the store that `config` names. Opens no connection.
+///
+/// # Errors
+/// [`StartError`], which names the variable to set.
+pub fn open(config: &Config, clock: Clock) -> Result<(Queue, Store), StartError> {
+    let redis = Redis::new(config.redis.as_ref().ok_or(StartError::NoRedis)?)?;
+    let store = Store::new(config.database_url.as_ref().ok_or(StartError::NoDatabase)?)?;
+    Ok((Queue::new(redis, &config.queue, clock), store))
+}
