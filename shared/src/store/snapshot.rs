@@ -68,7 +68,7 @@ pub struct CurrentScore {
 /// use shared::store::snapshot_id;
 ///
 /// let id = snapshot_id("engineo", "deo_score_queue", "17", 1_769_860_800_000);
-/// assert_eq!(id, "4b8d5f42-dfa5-8ce1-b4ac-f0a5a4f3a1b1");
+/// assert_eq!(id, "2aa365d0-7020-82b1-a90f-4cb0cc8738ba");
 /// ```
 pub fn snapshot_id(prefix: &str, queue: &str, job_id: &str, job_timestamp_ms: i64) -> String {
     let mut hash = Context::new(&SHA256);
