@@ -1,8 +1,16 @@
 //! The golden cases as projects: SQL must reduce their rows to the same scores.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use local::servers::RedisServer;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shared::clock::Clock;
+use shared::config::Config;
 use shared::deo::{Score, instant};
+use shared::recompute::{JobData, Reason, Recompute, open, recompute_job};
+use tokio::time::Instant;
 
 use super::Bench;
 
@@ -40,5 +48,39 @@ async fn every_golden_case_scores_the_same_from_sql() {
             assert_eq!(score["signals"][signal].as_f64(), value.as_f64(), "{} {signal}", case.name);
         }
         assert_eq!(rows.malformed_rows, 0, "{}", case.name);
+    }
+}
+
+#[tokio::test]
+async fn every_golden_case_is_drained_to_its_scores() {
+    let bench = Bench::new().await;
+    let redis = RedisServer::start().await.unwrap();
+    let settings = [("REDIS_URL", redis.url()), ("DATABASE_URL", bench.url.clone())];
+    let settings: BTreeMap<String, String> = settings.map(|(k, v)| (k.to_owned(), v)).into();
+    let config = Config::from_env(&settings).unwrap();
+    let clock = Clock::manual(0);
+    let (queue, store) = open(&config, clock.clone()).unwrap();
+    let recompute = Recompute::new(queue.clone(), store, &config.drain, clock.clone());
+    for (n, line) in GOLDEN.lines().enumerate() {
+        let case: Case = serde_json::from_str(line).unwrap();
+        let id = format!("case-{n}");
+        bench.project(&id, &case.crawl_results, &case.products).await;
+        // A case's score is that of its own moment.
+        clock.advance(case.now_ms - clock.now_ms());
+        let data =
+            JobData { project_id: id.clone(), triggered_by_user_id: None, reason: Reason::Manual };
+        queue.enqueue(&[recompute_job(&data, &config.queue)]).await.unwrap();
+        let report = recompute.tick(Instant::now() + Duration::from_secs(50)).await;
+        assert_eq!((report.completed, report.malformed_rows), (1, 0), "{}: {report:?}", case.name);
+
+        let stored = bench.store.latest_snapshot(&id).await.unwrap().unwrap();
+        let v1 = json!({
+            "overall": stored.overall, "content": stored.content, "entities": stored.entities,
+            "technical": stored.technical, "visibility": stored.visibility,
+        });
+        assert_eq!(v1, case.expected["v1"], "{}", case.name);
+        let metadata: Value = serde_json::from_str(stored.metadata.unwrap().get()).unwrap();
+        assert_eq!(metadata["v1"]["breakdown"], case.expected["v1"], "{}", case.name);
+        assert_eq!(metadata["v2"]["breakdown"], case.expected["v2"], "{}", case.name);
     }
 }
