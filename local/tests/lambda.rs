@@ -23,12 +23,18 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
-/// A command with these settings and no others of ours.
+/// A command with these settings and no others of ours. What cargo tells a test about its package
+/// would have the cargo in it build `ring`, and all that needs it, once more.
 fn command(program: &str, settings: &[(&str, String)]) -> Command {
     let mut command = Command::new(program);
     command.current_dir(workspace());
     for variable in VARIABLES {
         command.env_remove(variable.name);
+    }
+    for (name, _) in env::vars() {
+        if ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(name);
+        }
     }
     command.envs(settings.iter().map(|(name, value)| (name, value)));
     command
