@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use shared::clock::Clock;
 use shared::config::{Config, ProcessEnv, QueueConfig};
-use shared::queue::{Claim, ClaimRequest, ClaimedJob, Queue, Settled, Settlement};
+use shared::queue::{self, Claim, ClaimRequest, ClaimedJob, Queue, Settled, Settlement};
 use shared::redis::Redis;
 
 use self::wire::{AddedJob, Answer, Claimed, Codes, Ended, Op, Request};
@@ -37,7 +37,10 @@ pub(super) async fn run(_: Args) -> Outcome {
     for line in io::stdin().lock().lines() {
         let answer = match driver.answer(&line?).await {
             Ok(answer) => answer,
-            Err(error) => Answer::Error { error: error.to_string() },
+            Err(error) => match error.downcast_ref() {
+                Some(queue::Error::Refused(why)) => Answer::Refused { refused: why.to_string() },
+                _ => Answer::Error { error: error.to_string() },
+            },
         };
         terminal::say(serde_json::to_string(&answer)?)?;
     }
@@ -112,6 +115,11 @@ impl Driver {
                 Answer::Ids { ids: queue.renew(&held.token, &ids).await? }
             }
             Op::Recover => Answer::Ids { ids: queue.recover().await?.ids },
+            Op::Clean { from, grace, limit } => {
+                let grace = Duration::from_millis(grace);
+                Answer::Ids { ids: queue.clean(from.into(), grace, limit).await? }
+            }
+            op => operate(&queue, op).await?,
         })
     }
 
@@ -149,6 +157,22 @@ impl Driver {
             .ok_or("a job is not of this claim")?;
         Ok((held.token.clone(), jobs))
     }
+}
+
+/// What an operator does; all that there is to say is whether it was done.
+async fn operate(queue: &Queue, op: Op) -> Result<Answer, Error> {
+    match op {
+        Op::Pause => queue.pause().await?,
+        Op::Resume => queue.resume().await?,
+        Op::Retry { id, from } => queue.retry(&id, from.into(), false).await?,
+        Op::RetryAll { from } => drop(queue.retry_all(from.into()).await?),
+        Op::Promote { id } => queue.promote(&id).await?,
+        Op::PromoteAll => drop(queue.promote_all().await?),
+        Op::Remove { id } => drop(queue.remove(&id).await?),
+        Op::Obliterate { force } => drop(queue.obliterate(force).await?),
+        _ => return Err("not an operator's".into()),
+    }
+    Ok(Answer::Done { ok: true })
 }
 
 fn codes(settled: &Settled) -> Codes {

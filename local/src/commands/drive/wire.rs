@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use shared::config::Events;
 use shared::queue::{
-    Backoff, ClaimStatus, ClaimedJob, Code, Deduplication, JobOptions, KeepJobs, NewJob, Outcome,
-    Settlement,
+    self, Backoff, ClaimStatus, ClaimedJob, Cleanable, Code, Deduplication, JobOptions, KeepJobs,
+    NewJob, Outcome, Settlement,
 };
 
 /// One line in.
@@ -21,17 +21,104 @@ pub(super) struct Request {
 #[serde(tag = "op", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub(super) enum Op {
     /// Which queue the lines that follow are about.
-    Open { prefix: String, queue: String, events: Level, lock_ms: u64 },
+    Open {
+        prefix: String,
+        queue: String,
+        events: Level,
+        lock_ms: u64,
+    },
     /// Adds jobs in one call.
-    Enqueue { jobs: Vec<Job>, key: Option<String> },
+    Enqueue {
+        jobs: Vec<Job>,
+        key: Option<String>,
+    },
     /// Claims up to `count` jobs.
-    Claim { count: u32 },
+    Claim {
+        count: u32,
+    },
     /// Settles jobs of one claim, and then claims up to `next` jobs in the same call.
-    Settle { claim: usize, jobs: Vec<Ended>, next: Option<u32> },
+    Settle {
+        claim: usize,
+        jobs: Vec<Ended>,
+        next: Option<u32>,
+    },
     /// Renews the locks of jobs of one claim.
-    Renew { claim: usize, ids: Vec<String> },
+    Renew {
+        claim: usize,
+        ids: Vec<String>,
+    },
     /// Gives jobs whose owner died back.
     Recover,
+    Pause,
+    Resume,
+    /// Puts a finished job back to work.
+    Retry {
+        id: String,
+        from: End,
+    },
+    RetryAll {
+        from: End,
+    },
+    Promote {
+        id: String,
+    },
+    PromoteAll,
+    Remove {
+        id: String,
+    },
+    /// Deletes jobs of a state older than `grace` ms, at most `limit`.
+    Clean {
+        from: State,
+        grace: u64,
+        limit: Option<u64>,
+    },
+    Obliterate {
+        force: bool,
+    },
+}
+
+/// How a job ended.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum End {
+    Completed,
+    Failed,
+}
+
+impl From<End> for queue::Ended {
+    fn from(end: End) -> Self {
+        match end {
+            End::Completed => Self::Completed,
+            End::Failed => Self::Failed,
+        }
+    }
+}
+
+/// A state that can be cleaned, by BullMQ's name.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum State {
+    Completed,
+    Failed,
+    Delayed,
+    Wait,
+    Paused,
+    Prioritized,
+    Active,
+}
+
+impl From<State> for Cleanable {
+    fn from(state: State) -> Self {
+        match state {
+            State::Completed => Self::Completed,
+            State::Failed => Self::Failed,
+            State::Delayed => Self::Delayed,
+            State::Wait => Self::Wait,
+            State::Paused => Self::Paused,
+            State::Prioritized => Self::Prioritized,
+            State::Active => Self::Active,
+        }
+    }
 }
 
 /// `ENABLE_QUEUE_EVENTS`.
@@ -182,6 +269,8 @@ impl From<&Ended> for Settlement {
 pub(super) enum Answer {
     /// It was not done.
     Error { error: String },
+    /// It was refused as BullMQ refuses it.
+    Refused { refused: String },
     /// It was done, and there is nothing to say.
     Done { ok: bool },
     /// What became of the jobs that were added.
