@@ -26,7 +26,7 @@ if #suspects > 0 then
           push(doomed, id)
         end
       end
-      if a.events == 'all' then event(false, 'waiting', 'jobId', id, 'prev', 'active') end
+      if every then event(false, 'waiting', 'jobId', id, 'prev', 'active') end
       if final then event(false, 'stalled', 'jobId', id) end
     end
   end

@@ -55,7 +55,7 @@ local function claim(c)
       local fields = {'processedOn', int(now), 'ats', int((tonumber(job[7]) or 0) + 1)}
       if c.name then push(fields, 'pb', c.name) end
       r('HSET', key, unpack(fields))
-      if a.events == 'all' then event(false, 'active', 'jobId', job[1], 'prev', 'waiting') end
+      if every then event(false, 'active', 'jobId', job[1], 'prev', 'waiting') end
     end
     -- One marker wakes one sleeping worker; the claim is what wakes the next.
     r('ZADD', marker, 0, '0')

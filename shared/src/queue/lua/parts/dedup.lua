@@ -15,13 +15,13 @@ local function requeue(deid)
   if x[5] then push(fields, 'parentKey', x[5], 'parent', x[6]) end
   if x[8] then push(fields, 'rjk', x[8]) end
   r('HSET', P .. id, unpack(fields))
-  if a.events == 'all' then event(false, 'added', 'jobId', id, 'name', x[1]) end
+  if every then event(false, 'added', 'jobId', id, 'name', x[1]) end
   if delay > 0 then
     toDelayed(id, now + delay)
-    if a.events == 'all' then event(true, 'delayed', 'jobId', id, 'delay', int(now + delay)) end
+    if every then event(true, 'delayed', 'jobId', id, 'delay', int(now + delay)) end
   else
     if priority > 0 then toPrioritized(id, priority) else push(o.lifo and rights or lefts, id) end
-    if a.events == 'all' then event(true, 'waiting', 'jobId', id) end
+    if every then event(true, 'waiting', 'jobId', id) end
   end
   if x[7] then r('SADD', x[7], P .. id) end
   r('DEL', key)

@@ -8,7 +8,7 @@ local function promote()
     local priority = r('HGET', P .. id, 'priority')
     if priority or r('EXISTS', P .. id) == 1 then
       if (tonumber(priority) or 0) > 0 then toPrioritized(id, priority) else push(lefts, id) end
-      if a.events == 'all' then event(false, 'waiting', 'jobId', id, 'prev', 'delayed') end
+      if every then event(false, 'waiting', 'jobId', id, 'prev', 'delayed') end
       r('HSET', P .. id, 'delay', 0)
     end
   end

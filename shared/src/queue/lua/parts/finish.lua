@@ -1,5 +1,5 @@
 --[[ Part: a job reaches its last state, and retention makes room. ]]
-local final = a.events == 'all' or a.events == 'final'
+local final = every or a.events == 'final'
 local function discard(id)
   local key = P .. id
   push(trash, key, key .. ':logs', key .. ':dependencies', key .. ':processed', key .. ':failed',

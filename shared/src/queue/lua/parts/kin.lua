@@ -10,7 +10,7 @@ local function elsewhere(queue, parent, id, plainly)
   local held = pm[1] or (pm[2] and r('LLEN', q .. 'active') >= tonumber(pm[2]))
   local priority, delay = tonumber(x[1]) or 0, tonumber(x[2]) or 0
   local function tell(...)
-    if a.events == 'all' then r('XADD', q .. 'events', '*', 'event', ...) end
+    if every then r('XADD', q .. 'events', '*', 'event', ...) end
   end
   if delay > 0 then
     r('ZADD', q .. 'delayed', int((now + delay) * 4096), id)

@@ -6,14 +6,14 @@ local function back(j, front)
   if priority == 0 then push((front or j.lifo) and rights or lefts, j.id)
   elseif front then r('ZADD', prioritized, int(priority * 4294967296), j.id)
   else toPrioritized(j.id, priority) end
-  if a.events == 'all' then event(true, 'waiting', 'jobId', j.id, 'prev', 'active') end
+  if every then event(true, 'waiting', 'jobId', j.id, 'prev', 'active') end
 end
 local function other(j, key)
   if j.act == 'fail' then
     if j.keep.count ~= 0 then r('HDEL', key, 'defa') end
     finish(j, key, failed, {'failedReason', j.value, 'stacktrace', j.stack})
     if final then event(false, 'failed', 'jobId', j.id, 'failedReason', j.value, 'prev', 'active') end
-    if a.events == 'all' and j.atm >= j.attempts then
+    if every and j.atm >= j.attempts then
       event(false, 'retries-exhausted', 'jobId', j.id, 'attemptsMade', int(j.atm))
     end
   elseif j.act == 'retry' then
@@ -22,11 +22,15 @@ local function other(j, key)
     r('HSET', key, unpack(fields))
     if j.delay > 0 then
       toDelayed(j.id, now + j.delay)
-      if a.events == 'all' then event(true, 'delayed', 'jobId', j.id, 'delay', int(now + j.delay)) end
+      if every then event(true, 'delayed', 'jobId', j.id, 'delay', int(now + j.delay)) end
       return
     end
     -- What fell due meanwhile goes before it.
-    if not promoted then promoted = true; promote() end
+    if not promoted then
+      promoted = true
+      flush()
+      promote()
+    end
     back(j)
   else
     push(released, j)
@@ -35,4 +39,5 @@ end
 -- The last one pushed is the next to run, so the first of the batch goes last.
 local function restore()
   for i = #released, 1, -1 do back(released[i], true) end
+  return #released > 0
 end

@@ -3,7 +3,7 @@ commands that run in here, which every script answers first, because each of the
 local wait, paused, active, prioritized, pc, delayed, meta, marker, events, ids, limiter, stalled,
   completed, failed, receipt = unpack(KEYS, 1, 15)
 local a = cjson.decode(ARGV[1])
-local P, now = a.prefix, a.now
+local P, now, every = a.prefix, a.now, a.events == 'all'
 local calls = 0
 local function r(...)
   calls = calls + 1

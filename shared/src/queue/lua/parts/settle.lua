@@ -78,12 +78,12 @@ local function settle(s)
   end
   for _, run in ipairs(runs) do retain(run.target, run) end
   sweep()
-  if restore then restore() end
+  if restore and restore() then lastAct = nil end
   if flush then flush() end
   r('SET', receipt, cjson.encode(codes), 'PX', int(s.receiptMs))
   return codes
 end
 local function drained(late)
-  if a.events == 'all' and (lastAct == 'complete' or lastAct == 'fail')
+  if every and (lastAct == 'complete' or lastAct == 'fail')
     and r('EXISTS', wait, active, prioritized, late or wait) == 0 then event(true, 'drained') end
 end
