@@ -2,13 +2,10 @@
 // `deo with-servers` put into the environment.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { Redis } from 'ioredis';
 import pg from 'pg';
-import * as oldest from 'bullmq-5.65.1';
-import * as five from 'bullmq-5';
-import * as six from 'bullmq-6';
+import { Redis } from './modules.mjs';
 
-export const VERSIONS = { '5.65.1': oldest, '5.81.5': five, '6.7.0': six };
+export { VERSIONS } from './modules.mjs';
 export const QUEUE = 'deo_score_queue';
 
 const { DEO, REDIS_URL, DATABASE_URL, DEO_API_URL } = process.env;

@@ -1,0 +1,177 @@
+// The known differences, each with its case: ../differences.md. A case differs in the versions that it
+// names, in just the lines that it names, and in no other version.
+import './clock.mjs';
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, test } from 'node:test';
+import { VERSIONS } from '../bullmq/modules.mjs';
+import { run } from './sequence.mjs';
+import { Runner } from './runner.mjs';
+
+const FIVE = ['5.65.1', '5.81.5'];
+const ALL = [...FIVE, '6.7.0'];
+const add = (...options) => ({ kind: 'add', queue: 0, jobs: options.map((opts) => ({ name: 'job', data: {}, opts })) });
+const addByNode = (...options) => ({ ...add(...options), kind: 'addByNode' });
+const claim = (count = 8) => ({ kind: 'claim', queue: 0, count });
+const settle = (...hows) => ({ kind: 'settle', queue: 0, which: 0, ends: hows.map((how) => ({ how, value: 'null' })) });
+const advance = (ms) => ({ kind: 'advance', ms });
+const raw = (...commands) => ({ kind: 'raw', commands });
+const literally = (step) => ({ ...step, literal: true });
+
+const CASES = {
+  'keep-last-unknown': {
+    versions: ['5.65.1'],
+    steps: [add({ deduplication: { id: 'd', keepLastIfActive: true } }), claim(), add({ deduplication: { id: 'd', keepLastIfActive: true } })],
+    lines: [/^answer: BullMQ \["1"\]/, /deo +\["2"\]/, /^X:q0:2: only deo/, /^X:q0:wait: only deo/],
+  },
+  'keep-last-ttl': {
+    versions: ['5.65.1'],
+    steps: [add({ deduplication: { id: 'd', ttl: 5_000_000, keepLastIfActive: true } })],
+    lines: [/^X:q0:de:d: time to live: BullMQ \d+, deo -1$/],
+  },
+  'keep-last-mixed': {
+    versions: ['5.81.5', '6.7.0'],
+    steps: [
+      add({ deduplication: { id: 'd', keepLastIfActive: true } }),
+      add({ deduplication: { id: 'd', ttl: 5_000_000, extend: true } }),
+      claim(), settle('complete'),
+    ],
+    lines: [/^X:q0:de:d: only BullMQ/],
+    // There the key is no keepLastIfActive one for BullMQ to begin with.
+    elsewhere: [/^X:q0:de:d: only BullMQ/],
+  },
+  'stale-key': {
+    versions: FIVE,
+    steps: [add({ deduplication: { id: 'd' } }), raw(['DEL', 'q0:1'], ['DEL', 'q0:wait']), add({ deduplication: { id: 'd' } })],
+    lines: [/^answer: BullMQ \["1"\]/, /deo +\["2"\]/, /^X:q0:2: only deo/, /^X:q0:wait: only deo/],
+  },
+  'age-limit': {
+    versions: ['5.65.1'],
+    steps: [
+      add({}, {}, { removeOnComplete: { age: 10, limit: 1 } }), claim(2), settle('complete'), settle('complete'),
+      advance(20_000), claim(), settle('complete'),
+    ],
+    lines: [/^X:q0:1: only deo/, /^X:q0:completed: BullMQ \["3"/, /deo +\["1"/],
+  },
+  eviction: {
+    versions: ALL,
+    steps: [
+      raw(['ZADD', 'q0:completed', ...Array.from({ length: 1_005 }, (_, i) => [i, `old${i}`]).flat()]),
+      add({ removeOnComplete: { count: 2 } }), claim(), settle('complete'),
+    ],
+    lines: [/^X:q0:completed: BullMQ \["old1004","1004","1",/, /deo +\["old0","0","old1","1","old2","2","old3","3","old1004","1004","1",/],
+  },
+  'retry-child': {
+    versions: ['5.65.1'],
+    steps: [
+      { kind: 'flow', flow: { name: 'parent', queue: 0, data: {}, opts: {}, children: [{ name: 'child', queue: 0, data: {}, opts: { ignoreDependencyOnFailure: true } }] } },
+      claim(), settle('fail'), literally({ kind: 'retry', queue: 0, which: 0, from: 'failed' }),
+    ],
+    lines: [/^answer: BullMQ "WRONGTYPE/, /deo +0$/],
+  },
+  'resume-idle': {
+    versions: FIVE,
+    steps: [
+      add({}, { delay: 50 }), raw(['DEL', 'q0:marker']), literally({ kind: 'resume', queue: 0 }),
+    ],
+    lines: [/^X:q0:marker: BullMQ \["1","1800000000050"\]/, /deo +\["0","0"\]/],
+  },
+  'release-order': {
+    versions: ALL,
+    steps: [add({}, {}), claim(), literally(settle('release', 'release'))],
+    lines: [/^X:q0:wait: BullMQ \["1","2"\]/, /deo +\["2","1"\]/],
+  },
+  'refused-retry': {
+    versions: ALL,
+    steps: [
+      add({ attempts: 2 }), claim(), add({ delay: 50 }), advance(50), { kind: 'expireLocks', queue: 0, which: 0, count: 1 },
+      literally(settle('fail')),
+    ],
+    lines: [/^X:q0:2 delay: BullMQ "0", deo "50"$/, /^X:q0:delayed: only deo/, /^X:q0:wait: only BullMQ/],
+  },
+  'fetch-marker': {
+    versions: ['5.81.5', '6.7.0'],
+    steps: [add({ attempts: 2, backoff: { type: 'fixed', delay: 50 } }, {}), claim(1), literally({ ...settle('fail'), next: 1 })],
+    lines: [/^X:q0:marker: BullMQ \["0","0"\]/, /deo +\["0","0","1","1800000000050"\]/],
+  },
+  'batch-marker': {
+    versions: ALL,
+    steps: [
+      add({ attempts: 2 }, {}), claim(), raw(['DEL', 'q0:marker'], ['HSET', 'q0:meta', 'concurrency', '1']), settle('fail', 'complete'),
+    ],
+    lines: [/^X:q0:marker: only deo/],
+  },
+  'family-batch': {
+    versions: ALL,
+    steps: [
+      { kind: 'flow', flow: { name: 'parent', queue: 0, data: {}, opts: { priority: 1 }, children: [{ name: 'child', queue: 0, data: {}, opts: { continueParentOnFailure: true } }] } },
+      claim(), settle('complete'), { kind: 'retry', queue: 0, which: 0, from: 'completed' }, claim(),
+      literally(settle('fail', 'complete')),
+    ],
+    lines: [/^answer: BullMQ {"codes":\[0,0\]}/, /deo +{"codes":\[0,-4\]}/],
+  },
+  'taken-id': {
+    versions: ['5.81.5', '6.7.0'],
+    steps: [
+      add({ deduplication: { id: 'd', keepLastIfActive: true } }), claim(),
+      addByNode({ jobId: 'c', deduplication: { id: 'd', keepLastIfActive: true } }), add({ jobId: 'c' }), claim(),
+      settle('complete'), settle('complete'),
+    ],
+    lines: [/^X:q0:de:d: only deo/],
+  },
+  'unknown-backoff': {
+    versions: ALL,
+    steps: [addByNode({ attempts: 2, backoff: { type: 'lunar', delay: 50 } }), claim(), settle('fail')],
+    lines: [/^answer: BullMQ {"codes":\["Unknown backoff strategy lunar/, /deo +{"codes":\[0\]}/, /^X:q0:delayed: only deo/],
+  },
+  'no-job': {
+    versions: ALL,
+    steps: [raw(['LPUSH', 'q0:wait', 'ghost']), claim()],
+    lines: [/^answer: BullMQ \[{"id":"ghost"/, /deo +\[\]/, /^X:q0:active: only BullMQ/, /^X:q0:ghost: only BullMQ/],
+  },
+  'limited-defa': {
+    versions: FIVE,
+    steps: [
+      add({}, {}), raw(['HSET', 'q0:1', 'defa', 'why'], ['HSET', 'q0:meta', 'max', '9', 'duration', '5000000']), literally(claim()),
+    ],
+    lines: [/^X:q0:limiter: BullMQ "2"/, /deo +"1"/],
+  },
+  'event-bound': {
+    versions: ALL,
+    steps: [raw(['HDEL', 'q0:meta', 'opts.maxLenEvents']), claim()],
+    lines: [/^X:q0:meta opts.maxLenEvents: BullMQ nothing, deo "10000"$/],
+  },
+  obliterate: {
+    versions: ALL,
+    steps: [literally({ kind: 'obliterate', queue: 0, force: false })],
+    lines: [/^answer: BullMQ 0$/, /deo +"Cannot obliterate non-paused queue"$/, /^X:q0:meta: only deo/],
+  },
+};
+
+const { REDIS_URL } = process.env;
+const runner = new Runner({ redisUrl: REDIS_URL, env: { tcp: { REDIS_URL } } });
+after(() => runner.close());
+
+test('each difference that is documented has its case, and each case is documented', () => {
+  const documented = [...readFileSync(new URL('../differences.md', import.meta.url), 'utf8').matchAll(/^\| `([a-z-]+)` \| ([^|]+) \|/gm)];
+  assert.deepEqual(documented.map(([, name]) => name), Object.keys(CASES));
+  for (const [, name, versions] of documented) {
+    assert.deepEqual(versions === 'all' ? ALL : versions.split(', '), CASES[name].versions, name);
+  }
+});
+
+for (const [name, { versions, steps, lines, elsewhere }] of Object.entries(CASES)) {
+  for (const version of Object.keys(VERSIONS)) {
+    const differs = versions.includes(version);
+    test(`${name}: ${version} ${differs ? 'differs' : 'does the same'}`, async () => {
+      const found = await run(await runner.world(version, 'tcp'), { version, events: 'all', steps });
+      const expected = differs ? lines : elsewhere;
+      if (!expected) {
+        assert.equal(found?.lines.join('\n'), undefined);
+        return;
+      }
+      assert.equal(found?.index, steps.length - 1, 'at its last step');
+      for (const line of expected) assert.ok(found.lines.some((text) => line.test(text)), `${line} is not in\n${found.lines.join('\n')}`);
+    });
+  }
+}

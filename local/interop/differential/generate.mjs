@@ -1,0 +1,151 @@
+// A seed becomes a sequence: a version of BullMQ, settings, and steps. What a step is about (which
+// job, which claim) is a number that is resolved when it runs, so that steps can be left out.
+import { random } from './random.mjs';
+
+/**
+ * Times to live run in real time. They are odd multiples of 5,000 s and the clock is moved by tens
+ * of thousands, so that a slow machine changes nothing.
+ */
+const SECOND = 1_000;
+
+export function generate(seed, version) {
+  const r = { ...random(seed), version };
+  const events = r.weighted([[5, 'all'], [2, 'off'], [2, 'final']]);
+  const steps = Array.from({ length: 14 + r.below(16) }, () => step(r));
+  return { seed, version, events, steps };
+}
+
+function step(r) {
+  const queue = r.chance(0.85) ? 0 : 1;
+  const kind = r.weighted([
+    [22, 'add'],
+    [6, 'addByNode'],
+    [6, 'flow'],
+    [22, 'claim'],
+    [22, 'settle'],
+    [8, 'settleAndClaim'],
+    [3, 'settleStale'],
+    [8, 'advance'],
+    [4, 'expireLocks'],
+    [5, 'recover'],
+    [2, 'renew'],
+    [2, 'pause'],
+    [3, 'resume'],
+    [2, 'promote'],
+    [1, 'promoteAll'],
+    [3, 'remove'],
+    [3, 'retry'],
+    [1, 'retryAll'],
+    [1, 'clean'],
+    [1, 'drain'],
+    [1, 'obliterate'],
+    [1, 'limits'],
+    [2, 'change'],
+  ]);
+  const made = { kind, queue, ...MAKE[kind]?.(r) };
+  if (MAYBE_THEIRS.has(kind) && r.chance(0.25)) made.by = 'node';
+  return made;
+}
+
+/** What deo does on its side, unless BullMQ does it there, too. */
+const MAYBE_THEIRS = new Set(['recover', 'pause', 'resume', 'promote', 'promoteAll', 'remove', 'retry', 'retryAll', 'clean', 'obliterate']);
+
+const MAKE = {
+  add: (r) => ({ jobs: jobs(r, false) }),
+  addByNode: (r) => ({ jobs: jobs(r, true) }),
+  flow: (r) => ({ flow: flow(r) }),
+  claim: (r) => ({ count: r.weighted([[3, 1], [3, 2], [2, 3], [2, 8]]) }),
+  settle: (r) => settlement(r),
+  settleAndClaim: (r) => ({ ...settlement(r), next: r.upTo(3) }),
+  settleStale: (r) => settlement(r),
+  advance: (r) => ({ ms: r.weighted([[3, 1], [3, 50], [2, 200], [2, 10_000 * SECOND], [1, 40_000 * SECOND]]) }),
+  expireLocks: (r) => ({ which: r.next(), count: r.upTo(3) }),
+  recover: () => ({}),
+  renew: (r) => ({ which: r.next() }),
+  promote: (r) => ({ which: r.next() }),
+  remove: (r) => ({ which: r.next(), from: r.pick(['wait', 'prioritized', 'delayed', 'completed', 'failed', 'waitingChildren', 'active']) }),
+  retry: (r) => ({ which: r.next(), from: r.pick(['failed', 'failed', 'completed']), ...(r.chance(0.1) && { really: 'delayed' }) }),
+  obliterate: (r) => ({ force: r.chance(0.5) }),
+  retryAll: (r) => ({ from: r.pick(['failed', 'completed']) }),
+  clean: (r) => ({ grace: r.pick([0, 0, 100, 10_000 * SECOND]), limit: r.pick([0, 1, 100]), from: r.pick(['completed', 'failed', 'wait', 'delayed', 'prioritized', 'active']) }),
+  drain: (r) => ({ delayed: r.chance(0.5) }),
+  limits: (r) => ({
+    limit: r.pick([{ concurrency: 1 }, { concurrency: 3 }, { concurrency: null }, { max: 2, duration: 15_000 * SECOND }, { max: null }]),
+  }),
+  change: (r) => ({
+    which: r.next(),
+    what: r.pick([['updateProgress', { at: 7 }], ['log', 'a line'], ['updateData', { n: -1 }], ['changePriority', { priority: r.pick([0, 3]) }], ['changeDelay', 500]]),
+  }),
+};
+
+const settlement = (r) => ({
+  which: r.next(),
+  ends: Array.from({ length: r.upTo(4) }, () => ({
+    how: r.weighted([[5, 'complete'], [4, 'fail'], [1, 'unrecoverable'], [2, 'release']]),
+    value: r.pick(['null', '{"a":1}', '"text"', '0']),
+  })),
+});
+
+/** Jobs of one call; `rich`: with options that only BullMQ's own producers set. */
+function jobs(r, rich) {
+  return Array.from({ length: r.weighted([[4, 1], [2, 2], [2, 4], [1, 6]]) }, () => ({
+    name: r.pick(['job', 'other', 'náme']),
+    data: r.pick([{ n: r.below(1000) }, {}, [], null, 'text', { text: 'ü"\\/\u2028', deep: { list: [] } }]),
+    opts: options(r, rich),
+  }));
+}
+
+function options(r, rich) {
+  const opts = {};
+  const maybe = (p, key, value) => { if (r.chance(p)) opts[key] = value(); };
+  maybe(0.15, 'jobId', () => r.pick(['c1', 'c2', 'c3', 'x:y:z']));
+  maybe(0.25, 'deduplication', () => deduplication(r));
+  maybe(0.25, 'delay', () => r.pick([1, 50, 50, 500, 20_000 * SECOND]));
+  maybe(0.25, 'priority', () => r.pick([1, 2, 2, 7, 2_097_151]));
+  maybe(0.1, 'lifo', () => true);
+  maybe(0.5, 'attempts', () => r.pick([1, 2, 3, 5]));
+  // What waits behind an active job would take the id of a job that came meanwhile: see differences.md.
+  if (opts.deduplication?.keepLastIfActive) delete opts.jobId;
+  if (opts.attempts > 1) maybe(0.6, 'backoff', () => backoff(r, rich));
+  maybe(0.4, 'removeOnComplete', () => keep(r, rich));
+  maybe(0.4, 'removeOnFail', () => keep(r, rich));
+  maybe(0.05, 'timestamp', () => r.pick([1_799_999_999_000, 1_800_000_001_000]));
+  if (rich) {
+    maybe(0.3, 'stackTraceLimit', () => r.pick([0, 1, 2]));
+    maybe(0.2, 'keepLogs', () => 1);
+  }
+  return opts;
+}
+
+function deduplication(r) {
+  const ttl = r.pick([5_000 * SECOND, 15_000 * SECOND]);
+  // 5.65.1 knows no keepLastIfActive, and an id is used with or without it: see differences.md.
+  if (r.version !== '5.65.1' && r.chance(0.45)) {
+    const id = r.pick(['k1', 'k2']);
+    return { id, keepLastIfActive: true, ...r.pick([{}, {}, { ttl }, { ttl, extend: true }, { replace: true }]) };
+  }
+  const id = r.pick(['d1', 'd2']);
+  return { id, ...r.pick([{}, { ttl }, { ttl, extend: true }, { replace: true }, { ttl, replace: true }, { ttl, replace: true, extend: true }]) };
+}
+
+function backoff(r, rich) {
+  const delay = r.pick([1, 100, 1000]);
+  return r.pick([{ type: 'fixed', delay }, { type: 'exponential', delay }, ...(rich ? [delay, 0] : [])]);
+}
+
+function keep(r, rich) {
+  return r.pick([
+    true, false, { count: 0 }, { count: 1 }, { count: 2 }, { age: 10_000 }, { count: 2, age: 10_000 }, { age: 10_000, limit: 1 },
+    ...(rich ? [2, 0, -1] : []),
+  ]);
+}
+
+/** A parent with children, perhaps in the other queue, and with children of their own. */
+function flow(r, depth = 0) {
+  const opts = { ...r.pick([{}, {}, { priority: 3 }, { delay: 50 }, { attempts: 2 }, { removeOnComplete: true, removeOnFail: true }]) };
+  if (depth > 0) Object.assign(opts, r.pick([{}, {}, { failParentOnFailure: true }, { continueParentOnFailure: true }, { ignoreDependencyOnFailure: true }, { removeDependencyOnFailure: true }]));
+  const node = { name: `level${depth}`, queue: r.chance(0.75) ? 0 : 1, data: { depth }, opts };
+  const children = depth === 0 ? r.upTo(3) : depth === 1 && r.chance(0.2) ? 1 : 0;
+  if (children > 0) node.children = Array.from({ length: children }, () => flow(r, depth + 1));
+  return node;
+}

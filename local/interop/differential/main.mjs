@@ -1,0 +1,85 @@
+// Runs sequences against BullMQ and deo; see README.md. Prints how many passed, and for one that
+// failed its seed, the shortest sequence that still fails, and what differs.
+import { fork, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+
+const { values: options } = parseArgs({
+  options: {
+    sequences: { type: 'string', default: '3000' },
+    seed: { type: 'string', default: '1' },
+    workers: { type: 'string', default: '2' },
+    version: { type: 'string', multiple: true },
+    'give-up-after': { type: 'string', default: '3' },
+    replay: { type: 'string' },
+  },
+});
+const { DEO, REDIS_URL, PATH, HOME } = process.env;
+if (!DEO || !REDIS_URL) throw new Error('run this through `deo with-servers`, see README.md');
+
+const TOKEN = 'differential';
+const gateways = [];
+
+/** What one `deo drive` of each transport needs to reach database `db`. */
+async function environments(db) {
+  const redisUrl = new URL(REDIS_URL);
+  redisUrl.pathname = `/${db}`;
+  const gateway = spawn(DEO, ['rest-gateway', '--redis', redisUrl.href, '--token', TOKEN, '--listen', '127.0.0.1:0', '--json'],
+    { env: { PATH, HOME }, stdio: ['ignore', 'pipe', 'inherit'] });
+  gateways.push(gateway);
+  const [line] = await new Promise((resolve) => createInterface({ input: gateway.stdout }).once('line', (...args) => resolve(args)));
+  const rest = { UPSTASH_REDIS_REST_URL: JSON.parse(line).url, UPSTASH_REDIS_REST_TOKEN: TOKEN, REDIS_TRANSPORT: 'rest' };
+  return { redisUrl: redisUrl.href, env: { tcp: { REDIS_URL: redisUrl.href }, rest } };
+}
+
+function report({ seed, version, transport, failure: { sequence, found } }) {
+  console.log(`\nseed ${seed} (BullMQ ${version}, ${transport}, events ${sequence.events}) differs; the shortest sequence:`);
+  console.log(`{"version":"${version}","events":"${sequence.events}","steps":[`);
+  console.log(sequence.steps.map((step) => `  ${JSON.stringify(step)}`).join(',\n'));
+  console.log(']}');
+  if (found.once) console.log('which did not fail the last time that it ran; at first it did, in full,');
+  console.log(`at step ${found.index} (${found.step.kind}):\n  ${found.lines.join('\n  ')}`);
+}
+
+/** Shares the seeds out; a worker that dies fails the run. */
+async function all() {
+  const first = Number(options.seed);
+  const seeds = Array.from({ length: Number(options.sequences) }, (_, i) => first + i);
+  const workers = Number(options.workers);
+  const counts = { passed: 0, failed: 0 };
+  console.log(`seeds ${first} to ${seeds.at(-1)}, ${workers} at a time`);
+  await Promise.all(Array.from({ length: workers }, async (_, w) => {
+    const { redisUrl, env } = await environments(w + 1);
+    const worker = fork(new URL('worker.mjs', import.meta.url), { env: { DEO, PATH, HOME, TZ: 'UTC' } });
+    worker.send({ redisUrl, env, seeds: seeds.filter((_, i) => i % workers === w), versions: options.version });
+    worker.on('message', (message) => {
+      if (!message.failure) counts.passed += 1;
+      else {
+        counts.failed += 1;
+        report(message);
+        if (counts.failed >= Number(options['give-up-after'])) process.exit(1);
+      }
+    });
+    const code = await new Promise((resolve) => worker.on('exit', resolve));
+    if (code !== 0) throw new Error(`a worker ended with ${code}`);
+  }));
+  return counts;
+}
+
+async function replay(path) {
+  const { Runner } = await import('./runner.mjs');
+  const sequence = JSON.parse(readFileSync(path, 'utf8'));
+  const { redisUrl, env } = await environments(1);
+  const runner = new Runner({ redisUrl, env });
+  const failure = await runner.check(sequence, 'tcp');
+  if (failure) report({ seed: '-', version: sequence.version, transport: 'tcp', failure });
+  await runner.close();
+  return failure ? { passed: 0, failed: 1 } : { passed: 1, failed: 0 };
+}
+
+const begun = performance.now();
+process.on('exit', () => gateways.forEach((gateway) => gateway.kill()));
+const { passed, failed } = options.replay ? await replay(options.replay) : await all();
+console.log(`${passed} passed, ${failed} failed (${Math.round((performance.now() - begun) / 1000)} s)`);
+process.exit(failed > 0 ? 1 : 0);

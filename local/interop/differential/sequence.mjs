@@ -1,0 +1,236 @@
+// One sequence: every step is done by BullMQ on one prefix and by deo on another, and compared.
+import { clock } from './clock.mjs';
+import { answerDifferences, differences, eventDifferences } from './compare.mjs';
+import { states } from './snapshot.mjs';
+
+const FINAL = new Set(['completed', 'failed', 'stalled']);
+
+/** Steps that are BullMQ's on both sides; of the others `by` says it. */
+const THEIRS = new Set(['addByNode', 'flow', 'drain', 'change']);
+
+/** Runs `sequence`; gives nothing when both sides stayed equal, else the step and the lines. */
+export async function run(world, sequence) {
+  const sides = { a: world.sides.a, b: world.sides.b };
+  await world.reset(sequence.events);
+  const state = { held: [], stale: [], flows: 0, last: await sides.a.read() };
+  await sides.b.read();
+  for (const [index, step] of sequence.steps.entries()) {
+    const result = await STEPS[step.kind](world, step, state);
+    const [a, b] = [await sides.a.read(), await sides.b.read()];
+    state.last = a;
+    const lines = [
+      ...answerDifferences(result?.a, result?.b),
+      ...differences(a, b),
+      ...eventDifferences(expected(a.events, theirs(step) ? 'all' : sequence.events), b.events),
+    ];
+    if (lines.length > 0) return { index, step, lines };
+  }
+  return undefined;
+}
+
+const theirs = ({ kind, by }) => by === 'node' || THEIRS.has(kind);
+
+/** The events that deo is set to write, out of BullMQ's. */
+function expected(events, level) {
+  if (level === 'all') return events;
+  const keep = ([, name]) => level === 'final' && FINAL.has(name);
+  return new Map([...events].map(([key, list]) => [key, list.filter(keep)]));
+}
+
+/** On our side by deo, or also there by BullMQ. */
+async function each(world, by, act) {
+  return { a: await act(world.a), b: await act(by === 'node' ? world.node : world.b) };
+}
+
+const both = (world, act) => each(world, 'node', act);
+
+const picked = (list, at) => list[Math.floor(at * list.length)];
+
+const STEPS = {
+  /** Redis commands, their first argument a key below the prefix, on both sides; only in cases. */
+  async raw(world, { commands }) {
+    for (const peer of [world.a, world.b]) {
+      for (const [name, key, ...args] of commands) await world.redis.call(name, `${peer.prefix}:${key}`, ...args);
+    }
+  },
+
+  async add(world, { queue, jobs }) {
+    return { a: await world.a.add(queue, jobs), b: await world.b.add(queue, jobs) };
+  },
+
+  addByNode: (world, { queue, jobs }) => both(world, (peer) => peer.add(queue, jobs)),
+
+  async flow(world, { flow }, state) {
+    const named = (node) => ({
+      name: node.name,
+      queueName: `q${node.queue}`,
+      data: node.data,
+      opts: { ...node.opts, jobId: `f${state.flows += 1}` },
+      ...(node.children && { children: node.children.map(named) }),
+    });
+    const tree = named(flow);
+    return both(world, (peer) => peer.addFlow({ ...tree, prefix: peer.prefix, children: prefixed(tree.children, peer.prefix) }));
+  },
+
+  async claim(world, { queue, count, literal }, state) {
+    const a = await world.a.claim(queue, count);
+    const b = await world.b.claim(queue, count);
+    if (!literal) await alignLimiter(world, queue, a);
+    return hold(world, state, queue, a, b);
+  },
+
+  async settle(world, { queue, which, ends, next, literal }, state) {
+    const batch = picked(state.held.filter((held) => held.queue === queue), which);
+    if (!batch) return undefined;
+    const items = batch.items.splice(0, literal ? ends.length : unrelated(batch.items.slice(0, ends.length), queue, state.last));
+    if (batch.items.length === 0) state.held.splice(state.held.indexOf(batch), 1);
+    state.stale.push({ queue, items });
+    return end(world, state, queue, items, ends, { next, literal });
+  },
+
+  settleAndClaim: (world, step, state) => STEPS.settle(world, step, state),
+
+  async settleStale(world, { queue, which, ends, literal }, state) {
+    const batch = picked(state.stale.filter((stale) => stale.queue === queue), which);
+    return batch && end(world, state, queue, batch.items.slice(0, ends.length), ends, { literal });
+  },
+
+  async advance(world, { ms }) {
+    clock.advance(ms);
+    await Promise.all([world.sides.a.elapse(ms), world.sides.b.elapse(ms)]);
+  },
+
+  async expireLocks(world, { queue, which, count }, state) {
+    const batch = picked(state.held.filter((held) => held.queue === queue), which);
+    const locks = batch?.items.slice(0, count).map(({ a: { id } }) => `q${queue}:${id}:lock`) ?? [];
+    if (locks.length > 0) await world.redis.del(...locks.flatMap((lock) => [`${world.a.prefix}:${lock}`, `${world.b.prefix}:${lock}`]));
+  },
+
+  async recover(world, { by, queue }) {
+    return each(world, by, async (peer) => {
+      const ids = await peer.recover(queue);
+      const again = await peer.recover(queue);
+      // Its 30 s run in real time: gone before they can make a difference.
+      const check = await world.redis.getdel(`${peer.prefix}:q${queue}:stalled-check`);
+      // BullMQ goes through them in the order of a set.
+      return { ids: ids.sort(), again, check };
+    });
+  },
+
+  async renew(world, { queue, which }, state) {
+    const batch = picked(state.held.filter((held) => held.queue === queue), which);
+    if (!batch) return undefined;
+    return {
+      a: await world.a.renew(queue, batch.items.map(({ a }) => ({ held: a }))),
+      b: await world.b.renew(queue, batch.items.map(({ b }) => ({ held: b }))),
+    };
+  },
+
+  pause: (world, { by, queue }) => each(world, by, (peer) => peer.pause(queue)),
+
+  async resume(world, { by, queue, literal }, state) {
+    // Of a queue that is not paused, version 5 looks for waiting jobs where none are: see differences.md.
+    const idle = world.version.startsWith('5') && !states(state.last, queue).isPaused;
+    return idle && !literal ? undefined : each(world, by, (peer) => peer.resume(queue));
+  },
+
+  async promote(world, { by, queue, which }, state) {
+    const id = picked(states(state.last, queue).delayed, which);
+    return id && each(world, by, (peer) => peer.promote(queue, id));
+  },
+
+  promoteAll: (world, { by, queue }) => each(world, by, (peer) => peer.promoteAll(queue)),
+
+  async remove(world, { by, queue, which, from }, state) {
+    const id = picked(states(state.last, queue)[from], which);
+    // BullMQ removes children in the order of a set, which differs by itself.
+    const few = (key) => (state.last.keys.get(`${key}:dependencies`)?.content ?? []).every((child, _, all) => all.length === 1 && few(child));
+    return id && few(`X:q${queue}:${id}`) && each(world, by, (peer) => peer.remove(queue, id));
+  },
+
+  async retry(world, { by, queue, which, from, really, literal }, state) {
+    const id = picked(states(state.last, queue)[really ?? from], which);
+    // 5.65.1 cannot retry a child whose failure its parent was told to live with: see differences.md.
+    const parent = state.last.keys.get(`X:q${queue}:${id}`)?.content.parentKey;
+    if (!literal && world.version === '5.65.1' && state.last.keys.has(`${parent}:failed`)) return undefined;
+    return id && each(world, by, (peer) => peer.retry(queue, id, from));
+  },
+
+  retryAll: (world, { by, queue, from }) => each(world, by, (peer) => peer.retryAll(queue, from)),
+  clean: (world, { by, queue, grace, limit, from }) => each(world, by, (peer) => peer.clean(queue, grace, limit, from)),
+  drain: (world, { queue, delayed }) => both(world, (peer) => peer.drain(queue, delayed)),
+
+  async obliterate(world, { by, queue, force, literal }) {
+    const result = await each(world, by, (peer) => peer.obliterate(queue, force, literal));
+    if (!literal) await world.writeMeta();
+    return result;
+  },
+
+  async limits(world, { queue, limit }) {
+    for (const side of ['a', 'b']) {
+      const meta = `${world[side].prefix}:q${queue}:meta`;
+      for (const [field, value] of Object.entries(limit)) {
+        if (value === null) await world.redis.hdel(meta, field);
+        else await world.redis.hset(meta, field, value);
+      }
+    }
+  },
+
+  async change(world, { queue, which, what: [method, ...args] }, state) {
+    const { wait, prioritized, delayed, active } = states(state.last, queue);
+    const id = picked(method === 'changeDelay' ? delayed : [...wait, ...prioritized, ...delayed, ...active], which);
+    return id && both(world, (peer) => peer.job(queue, id, method, ...args));
+  },
+};
+
+const prefixed = (children, prefix) => children?.map((child) => ({ ...child, prefix, children: prefixed(child.children, prefix) }));
+
+/** Version 5 counts jobs that are only claimed to be failed for the rate limit: see differences.md. */
+async function alignLimiter(world, queue, { jobs }) {
+  if (!world.version.startsWith('5') || !jobs.some((job) => job.deferredFailure)) return;
+  const [from, to] = [world.a, world.b].map((peer) => `${peer.prefix}:q${queue}:limiter`);
+  if (await world.redis.exists(from)) await world.redis.copy(from, to, 'REPLACE');
+}
+
+/** How many of `items` come before the first one whose parent or child is among those before it. */
+function unrelated(items, queue, snapshot) {
+  const key = ({ a: { id } }) => `X:q${queue}:${id}`;
+  const parent = (item) => snapshot.keys.get(key(item))?.content.parentKey;
+  const at = items.findIndex((item, i) => items.slice(0, i).some((other) => parent(item) === key(other) || parent(other) === key(item)));
+  return at < 0 ? items.length : at;
+}
+
+/** Keeps what both claimed, and gives what they said about it. */
+function hold(world, state, queue, a, b) {
+  for (const job of a.jobs) world.sides.a.holds(queue, job.id, job.token);
+  for (const job of b.jobs) world.sides.b.holds(queue, job.id, job.token);
+  const items = a.jobs.slice(0, b.jobs.length).map((job, i) => ({ a: job, b: b.jobs[i] }));
+  if (items.length > 0) state.held.push({ queue, items });
+  const view = (side, { jobs }) => jobs.map(({ id, name, data, attemptsMade, stalledCounter, deferredFailure }) => (
+    { id, name, data, attemptsMade, stalledCounter, deferredFailure: deferredFailure && side.rename(deferredFailure) }));
+  return { a: view(world.sides.a, a), b: view(world.sides.b, b) };
+}
+
+/**
+ * Ends `items` as `ends` say; a job with a deferred failure fails with it, as its worker does. Unless
+ * it is to be `literal`, BullMQ is asked in the way in which it does what deo does: differences.md.
+ */
+async function end(world, state, queue, items, ends, { next, literal }) {
+  const side = (name) => items.map((item, i) => {
+    const { deferredFailure } = item[name];
+    const { how, value } = ends[i % ends.length];
+    if (deferredFailure) return { held: item[name], how: 'unrecoverable', value: deferredFailure };
+    return { held: item[name], how, value: how === 'complete' ? value : `reason ${value}` };
+  });
+  const b = await world.b.settle(queue, side('b'), next);
+  const asked = side('a').map((item, i) => (b.codes[i] < 0 && item.how === 'fail' && !literal ? { ...item, how: 'unrecoverable' } : item));
+  const a = await world.a.settle(queue, asked, next, literal);
+  const result = { a: { codes: a.codes }, b: { codes: b.codes } };
+  if (next) {
+    await alignLimiter(world, queue, a.claimed);
+    const claimed = hold(world, state, queue, a.claimed, b.claimed);
+    result.a.claimed = claimed.a;
+    result.b.claimed = claimed.b;
+  }
+  return result;
+}

@@ -1,0 +1,15 @@
+// One process of several: its own database, its own `deo drive`, a share of the seeds.
+import { generate } from './generate.mjs';
+import { Runner, plan } from './runner.mjs';
+
+process.on('disconnect', () => process.exit());
+process.on('message', async ({ redisUrl, env, seeds, versions }) => {
+  const runner = new Runner({ redisUrl, env });
+  for (const seed of seeds) {
+    const { version, transport } = plan(seed, versions);
+    const failure = await runner.check(generate(seed, version), transport);
+    process.send({ seed, version, transport, failure });
+  }
+  await runner.close();
+  process.disconnect();
+});
