@@ -1,7 +1,7 @@
 // Runs sequences on one database, for every version and both transports.
 import './clock.mjs';
 import { Redis, VERSIONS } from '../bullmq/modules.mjs';
-import { Driver } from './deo-peer.mjs';
+import { Driver } from '../bullmq/driver.mjs';
 import { run } from './sequence.mjs';
 import { shrink } from './shrink.mjs';
 import { World } from './world.mjs';
