@@ -1,0 +1,111 @@
+//! What a tick does with its jobs.
+
+use std::collections::HashMap;
+
+use shared::queue::{JobOptions, NewJob};
+use shared::recompute::{StoppedBecause, recompute_job};
+use shared::redis::Command;
+
+use super::world::{World, data};
+
+#[tokio::test]
+async fn old_snapshots_of_scored_projects_go_when_asked_to() {
+    let mut world = World::new().await;
+    let projects = world.numbered(3).await;
+    for (kept, left) in [("all", 2), ("newest:1", 1)] {
+        world.set("SNAPSHOT_RETENTION", kept);
+        for _ in 0..2 {
+            world.enqueue(&projects[..2]).await;
+            assert_eq!(world.tick().await.completed, 2);
+        }
+        let snapshots = world.snapshots().await;
+        assert!(projects[..2].iter().all(|id| snapshots[id] == left), "{kept}: {snapshots:?}");
+    }
+}
+
+#[tokio::test]
+async fn jobs_of_one_project_share_its_score_and_have_a_row_each() {
+    let world = World::new().await;
+    let projects = world.numbered(2).await;
+    let plain = |id: &String| NewJob {
+        opts: JobOptions::default(),
+        ..recompute_job(&data(id), world.queue.config())
+    };
+    let jobs = [plain(&projects[0]), plain(&projects[0]), plain(&projects[1])];
+    let added = world.queue.enqueue(&jobs).await.unwrap();
+    let report = world.tick().await;
+    assert_eq!((report.completed, report.coalesced, report.batches), (3, 1, 1));
+    assert_eq!(
+        world.snapshots().await,
+        HashMap::from([("p0000".to_owned(), 2), ("p0001".to_owned(), 1)])
+    );
+    for job in added {
+        let view = world.queue.job(&job.id).await.unwrap().unwrap();
+        let value: serde_json::Value = serde_json::from_str(&view.fields["returnvalue"]).unwrap();
+        let id = value["snapshotId"].as_str().unwrap();
+        let found = world
+            .database
+            .query_one(
+                r#"SELECT "projectId", "overallScore" FROM "DeoScoreSnapshot" WHERE id = $1"#,
+                &[&id],
+            )
+            .await
+            .unwrap();
+        assert_eq!(found.get::<_, &str>(0), value["projectId"].as_str().unwrap());
+        assert_eq!(found.get::<_, i32>(1), 9, "the score of a project without rows");
+    }
+    let current = world
+        .database
+        .query_one(r#"SELECT count(*) FROM "Project" WHERE "currentDeoScore" = 9"#, &[])
+        .await
+        .unwrap();
+    assert_eq!(current.get::<_, i64>(0), 2);
+}
+
+#[tokio::test]
+async fn a_bad_job_fails_alone_and_at_once() {
+    let world = World::new().await;
+    let good = world.numbered(1).await.remove(0);
+    let job =
+        |data: String| NewJob { data, ..recompute_job(&self::data("x"), world.queue.config()) };
+    let undeduplicated = |mut job: NewJob| {
+        job.opts.deduplication = None;
+        job
+    };
+    let long = format!(r#"{{"projectId":"{}"}}"#, "x".repeat(192));
+    let jobs: Vec<NewJob> = [
+        r#"{"projectId":"nobody"}"#.to_owned(),
+        r#"{"projectId":7}"#.to_owned(),
+        r#"{"projectId":"nul\u0000"}"#.to_owned(),
+        "null".to_owned(),
+        long,
+        format!(r#"{{"projectId":"{good}","pad":"{}"}}"#, "x".repeat(1_000_000)),
+        format!(r#"{{"projectId":"{good}"}}"#),
+    ]
+    .map(job)
+    .map(undeduplicated)
+    .into();
+    let added = world.queue.enqueue(&jobs).await.unwrap();
+    // Somebody wrote what is no JSON at all.
+    let broken = format!("engineo:deo_score_queue:{}", added[3].id);
+    world.queue.redis().call(Command::new("HSET").arg(broken).arg("data").arg("{")).await.unwrap();
+    let report = world.tick().await;
+    assert_eq!((report.completed, report.failed, report.retried), (2, 5, 0), "{report:?}");
+    for (job, reason) in added.iter().zip(["Project not found: nobody", "Malformed job data"]) {
+        let view = world.queue.job(&job.id).await.unwrap().unwrap();
+        assert!(view.fields["failedReason"].starts_with(reason), "{view:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_paused_queue_stops_the_tick() {
+    let world = World::new().await;
+    let projects = world.numbered(1).await;
+    world.enqueue(&projects).await;
+    let pause = Command::new("HSET").arg("engineo:deo_score_queue:meta").arg("paused").arg("1");
+    world.queue.redis().call(pause).await.unwrap();
+    let report = world.tick().await;
+    assert_eq!(report.stopped_because, StoppedBecause::Paused);
+    assert_eq!(report.remaining.unwrap().prioritized, 1);
+    assert!(report.oldest_waiting_ms.is_some());
+}
