@@ -115,13 +115,13 @@ async fn a_server_that_does_not_answer_is_given_up_in_time() {
         [Reaction::Hang(vec![]), reply("$-1\r\n"), Reaction::Hang(vec![])],
     )
     .await;
-    let limits = Limits { answer: Duration::from_millis(200), ..Limits::default() };
+    let limits = Limits { answer: Duration::from_millis(500), ..Limits::default() };
     let redis = client(&server, "", limits);
     assert_eq!(redis.call(get()).await.unwrap(), Value::Nil);
     let started = Instant::now();
     let error = redis.call(incr()).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Ambiguous);
-    assert!(started.elapsed() < Duration::from_secs(1));
+    assert!(started.elapsed() < Duration::from_secs(5));
     assert_eq!(server.seen().len(), 3);
 }
 
@@ -130,7 +130,7 @@ async fn a_caller_that_gives_up_breaks_no_other() {
     let told = Arc::new(Notify::new());
     let late = Reaction::ReplyWhen(told.clone(), b":1\r\n".to_vec());
     let (server, redis) = start([late, reply(":2\r\n"), reply(":3\r\n")]).await;
-    let soon = tokio::time::Instant::now() + Duration::from_millis(300);
+    let soon = tokio::time::Instant::now() + Duration::from_secs(1);
     let hasty = redis.until(soon);
     let patient = redis.clone();
     let hasty = tokio::spawn(async move { hasty.call(incr()).await });

@@ -57,7 +57,7 @@ async fn a_stranger_is_refused_at_once() {
         let redis = Redis::new(&config).unwrap();
         let started = Instant::now();
         let error = redis.call(get()).await.unwrap_err();
-        assert!(started.elapsed() < Duration::from_secs(2), "it is not worth another try");
+        assert!(started.elapsed() < Duration::from_secs(5), "it is not worth another try");
         assert_eq!((error.kind(), error.retry()), (&ErrorKind::Configuration, Retry::Never));
         assert!(error.to_string().contains("cannot be trusted"), "{error}");
         assert!(!error.to_string().contains("canary"), "{error}");

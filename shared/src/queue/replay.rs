@@ -1,19 +1,11 @@
 //! Running a script whose answer may be lost: the second run is told so.
 
-use std::time::Duration;
-
 use serde::Serialize;
 use tracing::warn;
 
 use super::scripts::Lazy;
 use super::{Error, Queue};
-use crate::redis::{ErrorKind, FullJitter, Value};
-
-/// Times that a call whose answer was lost is sent again.
-const REPLAYS: u32 = 4;
-
-/// The first and the last ceiling of the wait before another replay; the first replay does not wait.
-const WAIT: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
+use crate::redis::{ErrorKind, Value};
 
 /// A random name for a call, a claim or a receipt: 128 bits.
 pub(super) fn nonce() -> String {
@@ -39,23 +31,36 @@ impl Queue {
         args: impl Fn(bool) -> A,
     ) -> Result<Vec<Value>, Error> {
         let now = self.clock.now_ms();
-        let mut replays = 0;
-        let mut backoff = FullJitter::new(WAIT[0], WAIT[1], rand::random::<f64>);
+        let mut redis = self.redis.clone();
+        let mut replays = redis.replays();
+        let mut lost = None;
         loop {
-            let script = script(replays > 0);
-            let envelope = Envelope { prefix: &self.keys.base, now, args: args(replays > 0) };
+            let script = script(lost.is_some());
+            let args = args(lost.is_some());
+            let envelope = Envelope { prefix: &self.keys.base, now, args };
             // Our own structs of strings and numbers always serialise.
             let json = serde_json::to_vec(&envelope).map_err(|_| Error::Protocol(script.name))?;
-            match self.redis.run(script, keys, vec![json]).await {
-                Err(error) if *error.kind() == ErrorKind::Ambiguous && replays < REPLAYS => {
-                    if replays > 0 {
-                        tokio::time::sleep(backoff.next_wait()).await;
-                    }
-                    replays += 1;
-                    warn!(script = script.name, replays, "answer lost, asking again");
+            let error = match redis.run(script, keys, vec![json]).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let open = match error.kind() {
+                ErrorKind::Ambiguous => error,
+                // A replay that did not get through says nothing about the call before it.
+                ErrorKind::Unavailable | ErrorKind::RateLimited | ErrorKind::Timeout => {
+                    lost.unwrap_or(error)
                 }
-                other => return Ok(other?),
+                _ => return Err(error.into()),
+            };
+            if *open.kind() != ErrorKind::Ambiguous {
+                return Err(open.into());
             }
+            match replays.next().await {
+                Some(next) => redis = next,
+                None => return Err(open.into()),
+            }
+            warn!(script = script.name, "answer lost, asking again");
+            lost = Some(open);
         }
     }
 }

@@ -13,6 +13,18 @@ pub struct FullJitter<R> {
     random: R,
 }
 
+/// The first ceiling between the tries of a request.
+const BASE: Duration = Duration::from_millis(50);
+/// The last one.
+const CAP: Duration = Duration::from_secs(2);
+
+impl FullJitter<fn() -> f64> {
+    /// The backoff between the tries of a request.
+    pub(super) fn between_tries() -> Self {
+        Self::new(BASE, CAP, rand::random::<f64>)
+    }
+}
+
 impl<R: FnMut() -> f64> FullJitter<R> {
     /// `random` gives fractions in `[0, 1)`: [`rand::random`], or a fixed sequence in tests.
     pub fn new(base: Duration, cap: Duration, random: R) -> Self {
@@ -33,9 +45,6 @@ impl<R: FnMut() -> f64> FullJitter<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const BASE: Duration = Duration::from_millis(50);
-    const CAP: Duration = Duration::from_secs(2);
 
     #[test]
     fn the_ceiling_doubles_up_to_the_cap() {

@@ -1,6 +1,6 @@
 //! How much time there is: for a call, and for sending again.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -54,9 +54,9 @@ impl Budget {
     }
 
     /// Starts the account of one call whose first try has just failed.
-    pub(super) fn begin_retrying(&self, now: Instant) -> Retrying<'_> {
+    pub(super) fn begin_retrying(self: &Arc<Self>, now: Instant) -> Retrying {
         let allowed = (self.left(now) / RETRY_SHARE).min(*self.retry_left());
-        Retrying { budget: self, since: now, until: now + allowed }
+        Retrying { budget: self.clone(), since: now, until: now + allowed }
     }
 
     fn retry_left(&self) -> MutexGuard<'_, Duration> {
@@ -71,20 +71,25 @@ impl Budget {
 
 /// The time that one call spends on waits and replays; taken off the budget when dropped.
 #[derive(Debug)]
-pub(super) struct Retrying<'a> {
-    budget: &'a Budget,
+pub(super) struct Retrying {
+    budget: Arc<Budget>,
     since: Instant,
     until: Instant,
 }
 
-impl Retrying<'_> {
+impl Retrying {
+    /// When no more time may go into waits and replays of this call.
+    pub(super) fn until(&self) -> Instant {
+        self.until
+    }
+
     /// Time left for waits and replays of this call.
     pub(super) fn left(&self, now: Instant) -> Duration {
         self.until.saturating_duration_since(now)
     }
 }
 
-impl Drop for Retrying<'_> {
+impl Drop for Retrying {
     fn drop(&mut self) {
         self.budget.spend(self.since.elapsed());
     }
@@ -101,7 +106,7 @@ mod tests {
     #[test]
     fn a_call_may_spend_a_fifth_of_the_time_left() {
         let now = Instant::now();
-        let budget = Budget::new(now, now + seconds(50));
+        let budget = Arc::new(Budget::new(now, now + seconds(50)));
         for (passed, allowed) in [(0, 10), (25, 5), (55, 0)] {
             let now = now + seconds(passed);
             assert_eq!(budget.begin_retrying(now).left(now), seconds(allowed));
@@ -111,7 +116,7 @@ mod tests {
     #[test]
     fn all_calls_of_a_handle_share_one_fifth() {
         let now = Instant::now();
-        let budget = Budget::new(now, now + seconds(50));
+        let budget = Arc::new(Budget::new(now, now + seconds(50)));
         for left in [10, 7, 4, 1, 0] {
             let off = budget.begin_retrying(now).left(now).abs_diff(seconds(left));
             assert!(off < Duration::from_millis(100), "{off:?} off {left} s");

@@ -1,5 +1,6 @@
 //! Sending a request until it is answered, or until sending again is not allowed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,11 +15,6 @@ use super::request::{Form, Request};
 use super::transport::{Items, Transport};
 use super::value::Value;
 
-/// The first ceiling of the backoff.
-const BACKOFF_BASE: Duration = Duration::from_millis(50);
-/// The last ceiling of the backoff.
-const BACKOFF_CAP: Duration = Duration::from_secs(2);
-
 /// The answers to a request's commands, in order.
 pub(super) type Answers = Vec<Result<Value, Error>>;
 
@@ -27,7 +23,7 @@ pub(super) struct Delivery<'a> {
     pub(super) transport: &'a Transport,
     pub(super) meter: &'a Meter,
     pub(super) limits: Limits,
-    pub(super) budget: &'a Budget,
+    pub(super) budget: Arc<Budget>,
 }
 
 impl Delivery<'_> {
@@ -65,8 +61,8 @@ impl Delivery<'_> {
     async fn send_in_span(&self, request: &Request) -> Result<Answers, Error> {
         let replay_safe = request.replay_safe();
 
-        let mut backoff = FullJitter::new(BACKOFF_BASE, BACKOFF_CAP, rand::random::<f64>);
-        let mut retrying: Option<Retrying<'_>> = None;
+        let mut backoff = FullJitter::between_tries();
+        let mut retrying: Option<Retrying> = None;
         let mut left = self.budget.left(Instant::now());
         let mut attempts = 0u32;
         let mut lost = false;

@@ -33,6 +33,7 @@ mod error;
 mod failure;
 mod meter;
 mod plaintext;
+mod replays;
 mod request;
 mod rest;
 mod script;
@@ -49,6 +50,7 @@ pub use budget::Limits;
 pub use command::Command;
 pub use error::{Error, ErrorKind, Retry};
 pub use meter::Usage;
+pub use replays::Replays;
 pub use rest::RestAnswers;
 #[doc(hidden)]
 pub use rest::decode_rest_answer;
@@ -116,6 +118,11 @@ impl Redis {
     /// its calls together spend at most a fifth of the time until then on waits and replays.
     pub fn until(&self, deadline: Instant) -> Self {
         Self { budget: Some(Arc::new(Budget::new(Instant::now(), deadline))), ..self.clone() }
+    }
+
+    /// Leave to send again, for a caller that knows how to ask what became of a lost request.
+    pub fn replays(&self) -> Replays {
+        Replays::new(self)
     }
 
     /// What this handle's meter has counted.
@@ -226,21 +233,16 @@ impl Redis {
     }
 
     async fn send(&self, request: &Request) -> Result<Answers, Error> {
-        let own;
-        let budget = match &self.budget {
-            Some(budget) => budget.as_ref(),
-            None => {
-                let now = Instant::now();
-                own = Budget::new(now, now + self.limits.call);
-                &own
-            }
+        let (transport, meter, limits) = (&self.transport, &self.meter, self.limits);
+        Delivery { transport, meter, limits, budget: self.budget() }.send(request).await
+    }
+
+    /// The budget of the handle, or a new one for a call of a handle without.
+    fn budget(&self) -> Arc<Budget> {
+        let for_one_call = || {
+            let now = Instant::now();
+            Arc::new(Budget::new(now, now + self.limits.call))
         };
-        let delivery = Delivery {
-            transport: &self.transport,
-            meter: &self.meter,
-            limits: self.limits,
-            budget,
-        };
-        delivery.send(request).await
+        self.budget.clone().unwrap_or_else(for_one_call)
     }
 }
