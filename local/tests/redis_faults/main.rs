@@ -3,6 +3,7 @@
 
 mod client;
 mod freeze;
+mod queue;
 mod rest;
 mod rest_answers;
 mod rest_sync_token;
