@@ -89,9 +89,7 @@ async fn a_drain_killed_in_the_middle_loses_nothing_and_doubles_nothing() {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = \
-                     (SELECT oid FROM pg_database WHERE datname = current_database())";
-        while blocker.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        while world.held_up().await == 0 {
             assert_eq!(drain.try_wait().unwrap(), None, "the drain ended by itself");
         }
         drain.kill().await.unwrap();

@@ -5,5 +5,12 @@
 
 mod budget;
 mod faults;
+mod invariants;
+mod outages;
+#[path = "../store/proxy.rs"]
+#[allow(dead_code, reason = "the store's own tests look at more of it")]
+mod proxy;
+mod slow;
+mod storm;
 mod ticks;
 mod world;

@@ -91,6 +91,13 @@ impl World {
         rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 
+    /// Statements that wait for another's lock in this world's database.
+    pub(super) async fn held_up(&self) -> i64 {
+        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = \
+                     (SELECT oid FROM pg_database WHERE datname = current_database())";
+        self.database.query_one(waits, &[]).await.unwrap().get(0)
+    }
+
     /// Commands that Redis has executed, those inside scripts included.
     pub(super) async fn executed(&self) -> u64 {
         let info = self.queue.redis().call(Command::new("INFO").arg("commandstats")).await.unwrap();

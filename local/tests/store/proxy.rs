@@ -3,10 +3,15 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+/// How long each statement takes more than it would.
+pub(super) type Delay = Box<dyn FnMut() -> Duration + Send>;
 
 #[derive(Default)]
 pub(super) struct Watch {
@@ -19,6 +24,7 @@ pub(super) struct Watch {
     pub(super) cuts: AtomicU32,
     /// No answer comes through any more on connections that are open.
     pub(super) frozen: AtomicBool,
+    pub(super) delay: Mutex<Option<Delay>>,
 }
 
 impl Watch {
@@ -82,6 +88,10 @@ async fn questions(
             return;
         }
         frozen.fetch_or(seen.frozen.load(Ordering::SeqCst), Ordering::SeqCst);
+        if matches!(kind, b'S' | b'Q') {
+            let delay = seen.delay.lock().unwrap().as_mut().map(|delay| delay());
+            sleep(delay.unwrap_or_default()).await;
+        }
         if has_type {
             to.write_u8(kind).await.unwrap();
         }

@@ -1,0 +1,152 @@
+//! Redis is emptied, full, paused or forgetful, or its producers' clock is wrong, while a drain works.
+
+use std::time::Duration;
+
+use shared::clock::Clock;
+use shared::queue::{JobOptions, NewJob, Queue};
+use shared::recompute::{Recompute, Report, StoppedBecause, recompute_job};
+use shared::redis::{Command, ErrorKind};
+use shared::store::Store;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_postgres::Client;
+
+use super::world::{World, config, connect, data, recompute};
+
+/// A tick that has claimed ten of thirty jobs, and waits for Postgres.
+struct Halfway {
+    tick: JoinHandle<Report>,
+    blocker: Client,
+    ids: Vec<String>,
+}
+
+impl Halfway {
+    async fn of(world: &mut World) -> Self {
+        world.set("QUEUE_BATCH_SIZE", "10");
+        let projects = world.numbered(30).await;
+        let ids = world.enqueue(&projects).await;
+        let blocker = connect(&world.env["DATABASE_URL"]).await;
+        blocker.batch_execute(r#"BEGIN; LOCK TABLE "DeoScoreSnapshot""#).await.unwrap();
+        let recompute = recompute(&config(&world.env));
+        let deadline = Instant::now() + Duration::from_secs(50);
+        let tick = tokio::spawn(async move { recompute.tick(deadline).await });
+        while world.held_up().await == 0 {}
+        Self { tick, blocker, ids }
+    }
+
+    /// Lets the tick go on, to its end.
+    async fn release(self) -> Report {
+        self.blocker.batch_execute("COMMIT").await.unwrap();
+        self.tick.await.unwrap()
+    }
+}
+
+async fn control(world: &World, words: &[&'static str]) {
+    let command =
+        words[1..].iter().fold(Command::new(words[0]), |command, word| command.arg(*word));
+    world.queue.redis().call(command).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_redis_that_lost_everything_is_given_no_ghosts() {
+    let mut world = World::new().await;
+    let halfway = Halfway::of(&mut world).await;
+    world.redis.kill();
+    world.redis.restart().await.unwrap();
+    let report = halfway.release().await;
+    assert_eq!((report.claimed, report.completed, report.lost), (10, 0, 10), "{report:?}");
+    assert_eq!(world.counts().await, Default::default());
+
+    // Ids begin anew: the job has the id of one before it, and yet a snapshot of its own.
+    let first: String = world.snapshots().await.into_keys().min().unwrap();
+    assert_eq!(world.enqueue(std::slice::from_ref(&first)).await, ["1"]);
+    assert_eq!(world.tick().await.completed, 1);
+    assert_eq!(world.snapshots().await[&first], 2);
+}
+
+#[tokio::test]
+async fn a_full_redis_takes_no_job_by_halves_and_gives_back_those_it_has() {
+    let mut world = World::new().await;
+    if world.redis.is_stand_in() {
+        return println!("skipped: this Redis knows no maxmemory");
+    }
+    let halfway = Halfway::of(&mut world).await;
+    let mut ids = halfway.ids.clone();
+    control(&world, &["CONFIG", "SET", "maxmemory", "1"]).await;
+    let project = world.projects(["new".to_owned()]).await.remove(0);
+    let job = recompute_job(&data(&project), world.queue.config());
+    let error = world.queue.enqueue(std::slice::from_ref(&job)).await.unwrap_err();
+    let shared::queue::Error::Redis(error) = error else { panic!("{error}") };
+    assert_eq!(error.kind(), &ErrorKind::Server("OOM".into()), "{error}");
+    // What it has can be worked off or not; none of it may go missing.
+    let report = halfway.release().await;
+    println!("with a full Redis: {report:?}");
+    assert_eq!(report.failed, 0);
+    control(&world, &["CONFIG", "SET", "maxmemory", "0"]).await;
+    ids.extend(world.queue.enqueue(&[job]).await.unwrap().into_iter().map(|added| added.id));
+    for _ in 0..2 {
+        world.age().await;
+        world.tick().await;
+    }
+    assert_eq!(world.counts().await.completed, 31);
+    world.check_invariants(&ids, 0).await;
+}
+
+#[tokio::test]
+async fn a_queue_paused_under_a_drain_keeps_the_rest_waiting() {
+    let mut world = World::new().await;
+    let halfway = Halfway::of(&mut world).await;
+    let ids = halfway.ids.clone();
+    world.queue.pause().await.unwrap();
+    let report = halfway.release().await;
+    assert_eq!((report.claimed, report.completed), (10, 10));
+    assert_eq!(report.stopped_because, StoppedBecause::Paused);
+    assert_eq!(report.remaining.unwrap().prioritized, 20);
+    world.queue.resume().await.unwrap();
+    assert_eq!(world.tick().await.completed, 20);
+    world.check_invariants(&ids, 0).await;
+}
+
+#[tokio::test]
+async fn scripts_forgotten_in_between_are_sent_anew() {
+    let mut world = World::new().await;
+    let halfway = Halfway::of(&mut world).await;
+    let ids = halfway.ids.clone();
+    control(&world, &["SCRIPT", "FLUSH"]).await;
+    let report = halfway.release().await;
+    assert_eq!((report.claimed, report.completed), (30, 30), "{report:?}");
+    world.check_invariants(&ids, 0).await;
+}
+
+#[tokio::test]
+async fn clocks_five_minutes_apart_delay_jobs_and_lose_none() {
+    const MINUTES: i64 = 60_000;
+    let world = World::new().await;
+    let projects = world.numbered(2).await;
+    let settings = config(&world.env);
+    let now = Clock::System.now_ms();
+    let mut ids = Vec::new();
+    for (project, offset) in projects.iter().zip([5 * MINUTES, -5 * MINUTES]) {
+        let clock = Clock::manual(now + offset);
+        let producer = Queue::new(world.queue.redis().clone(), world.queue.config(), clock);
+        let job = recompute_job(&data(project), world.queue.config());
+        let plain = JobOptions { deduplication: None, ..job.opts.clone() };
+        let later = JobOptions { delay_ms: 1_000, ..plain.clone() };
+        for opts in [plain, later] {
+            let added = producer.enqueue(&[NewJob { opts, ..job.clone() }]).await.unwrap();
+            ids.push(added[0].id.clone());
+        }
+    }
+    let clock = Clock::manual(now);
+    let store = Store::new(settings.database_url.as_ref().unwrap()).unwrap();
+    let queue = Queue::new(world.queue.redis().clone(), world.queue.config(), clock.clone());
+    let recompute = Recompute::new(queue, store, &settings.drain, clock.clone());
+    let tick = || recompute.tick(Instant::now() + Duration::from_secs(50));
+    let report = tick().await;
+    // Of the producer that is ahead, the plain job; of the one that is behind, both.
+    assert_eq!((report.completed, report.remaining.unwrap().delayed), (3, 1), "{report:?}");
+    assert!((5 * MINUTES..6 * MINUTES).contains(&report.oldest_waiting_ms.unwrap()));
+    clock.advance(5 * MINUTES + 1_000);
+    assert_eq!(tick().await.completed, 1);
+    world.check_invariants(&ids, 0).await;
+}
