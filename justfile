@@ -41,6 +41,10 @@ interop suite='*':
 build:
     cargo lambda build --release --package api --package drain --package cron
 
+# Measure how the functions start, their size and memory, beside a hello-world and Node
+cold-start *args:
+    local/cold-start/run {{args}}
+
 # Serve the functions as on Lambda, with settings from local/.env
 watch:
     cargo lambda watch --env-file local/.env

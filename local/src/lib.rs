@@ -9,6 +9,8 @@ pub mod commands;
 pub mod gateway;
 pub mod http_api;
 pub mod migrations;
+pub mod relay;
+pub mod runtime_api;
 pub mod seed;
 pub mod servers;
 pub mod settings;

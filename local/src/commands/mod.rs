@@ -3,6 +3,7 @@
 //! A command answers an exit code (0: done; 1: done, but not all of it went well) or an error, which is
 //! printed and exits with 1. Wrong usage exits with 2.
 
+mod bench;
 mod config;
 mod demo;
 mod drain;
@@ -54,6 +55,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(bench::Args),
     Config(config::Args),
     Demo(demo::Args),
     Drain(drain::Args),
@@ -73,6 +75,7 @@ enum Command {
 impl Command {
     async fn run(self) -> Outcome {
         match self {
+            Self::Bench(args) => bench::run(args).await,
             Self::Config(args) => config::run(args).await,
             Self::Demo(args) => demo::run(args).await,
             Self::Drain(args) => drain::run(args).await,

@@ -1,0 +1,25 @@
+//! `deo bench`: measurements, each beside what it is held against; one file or folder a measurement.
+
+mod cold_start;
+
+use clap::Subcommand;
+
+use super::Outcome;
+
+/// Measure, and hold the figures to their bars
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    ColdStart(cold_start::Args),
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
+    match args.command {
+        Command::ColdStart(args) => cold_start::run(args).await,
+    }
+}

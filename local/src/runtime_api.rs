@@ -1,0 +1,297 @@
+//! Lambda's Runtime API, played to a real function: it is started as Lambda starts it, asks for events, gets
+//! them, and answers. What is measured is what the function does, from outside of it.
+
+use std::ffi::OsStr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tempfile::NamedTempFile;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+/// How long a function may take to start.
+const START: Duration = Duration::from_secs(30);
+
+/// How long an invocation may run: the drain's own timeout.
+pub const INVOCATION: Duration = Duration::from_secs(60);
+
+/// Why a function could not be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused something.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was done.
+        doing: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It ended, or did not answer in time.
+    #[error("the function {name} {did}; the end of its log: {log}")]
+    Function {
+        /// Its name.
+        name: String,
+        /// What it did.
+        did: String,
+        /// What it wrote last.
+        log: String,
+    },
+}
+
+fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
+    let doing = doing.into();
+    move |source| Error::Io { doing, source }
+}
+
+/// What a function says to the Runtime API.
+#[derive(Debug)]
+enum Call {
+    /// It asks for an event.
+    Next(Instant),
+    /// It answers one, or says that it failed.
+    Answer { at: Instant, failed: bool, body: String },
+}
+
+#[derive(Clone, Debug)]
+struct Host {
+    calls: mpsc::UnboundedSender<Call>,
+    events: Arc<Mutex<mpsc::UnboundedReceiver<String>>>,
+}
+
+/// A function that runs.
+#[derive(Debug)]
+pub struct Function {
+    name: String,
+    child: Child,
+    serving: JoinHandle<()>,
+    calls: mpsc::UnboundedReceiver<Call>,
+    events: mpsc::UnboundedSender<String>,
+    log: NamedTempFile,
+    /// When it was started.
+    pub started: Instant,
+    /// From its start until it asked for its first event.
+    pub init: Duration,
+}
+
+/// What an invocation took and gave.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// From the event handed out until the answer arrived.
+    pub took: Duration,
+    /// The answer.
+    pub answer: String,
+}
+
+impl Function {
+    /// Starts `program` with these settings and nothing else of this process's environment but `PATH`, and
+    /// waits until it asks for its first event.
+    ///
+    /// # Errors
+    /// When it cannot be started, ends, or does not ask within 30 s.
+    pub async fn start(
+        name: &str,
+        program: impl AsRef<OsStr>,
+        arguments: &[impl AsRef<OsStr>],
+        settings: &[(String, String)],
+    ) -> Result<Self, Error> {
+        let (said, calls) = mpsc::unbounded_channel();
+        let (events, asked) = mpsc::unbounded_channel();
+        let (address, serving) =
+            serve(Host { calls: said, events: Arc::new(asked.into()) }).await?;
+        let log = NamedTempFile::new().map_err(io("making a file for a function's log"))?;
+        let clone = || log.reopen().map(Stdio::from).map_err(io("opening a function's log"));
+        let mut command = Command::new(program.as_ref());
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .envs(environment(name, address))
+            .envs(settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(clone()?)
+            .stderr(clone()?)
+            .kill_on_drop(true);
+        let started = Instant::now();
+        let child = command.spawn().map_err(io(format!("starting {name}")))?;
+        let (name, init) = (name.to_owned(), Duration::ZERO);
+        let mut function = Self { name, child, serving, calls, events, log, started, init };
+        match function.call(START).await? {
+            Call::Next(at) => function.init = at - started,
+            Call::Answer { body, .. } => return Err(function.failed(format!("said {body}"))),
+        }
+        Ok(function)
+    }
+
+    /// Hands it an event and waits until it has answered and asks for the next.
+    ///
+    /// # Errors
+    /// When it fails the event, ends, or does not answer in time.
+    pub async fn invoke(&mut self, event: &str) -> Result<Invocation, Error> {
+        let begun = Instant::now();
+        // An error means that it has ended, which the next line tells.
+        let _ = self.events.send(event.to_owned());
+        let (took, answer) = match self.call(INVOCATION).await? {
+            Call::Answer { at, failed: false, body } => (at - begun, body),
+            other => return Err(self.failed(format!("failed an event: {other:?}"))),
+        };
+        match self.call(START).await? {
+            Call::Next(_) => Ok(Invocation { took, answer }),
+            other => Err(self.failed(format!("answered twice: {other:?}"))),
+        }
+    }
+
+    /// The most memory that it has had so far: bytes.
+    ///
+    /// # Errors
+    /// When the system does not say (it does on Linux).
+    pub fn peak_memory(&self) -> Result<u64, Error> {
+        let ended = || io::Error::other("the process has ended");
+        let doing = "reading the peak of a function's memory";
+        let id = self.child.id().ok_or_else(ended).map_err(io(doing))?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).map_err(io(doing))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|peak| peak.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+        let silent = || io::Error::other("the system tells no VmHWM");
+        Ok(kib.ok_or_else(silent).map_err(io(doing))? * 1_024)
+    }
+
+    /// Ends it, as Lambda does: without asking.
+    pub async fn stop(mut self) {
+        // An error means that it has ended.
+        let _ = self.child.kill().await;
+    }
+
+    async fn call(&mut self, patience: Duration) -> Result<Call, Error> {
+        let ended = tokio::select! {
+            biased;
+            call = timeout(patience, self.calls.recv()) => match call {
+                Ok(Some(call)) => return Ok(call),
+                Ok(None) | Err(_) => format!("said nothing for {} s", patience.as_secs()),
+            },
+            status = self.child.wait() => match status {
+                Ok(status) => format!("ended ({status})"),
+                Err(error) => format!("cannot be waited for: {error}"),
+            },
+        };
+        Err(self.failed(ended))
+    }
+
+    fn failed(&self, did: String) -> Error {
+        let log = std::fs::read_to_string(self.log.path()).unwrap_or_default();
+        let from = log.char_indices().rev().nth(1_000).map_or(0, |(at, _)| at);
+        Error::Function { name: self.name.clone(), did, log: log[from..].trim().to_owned() }
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// What Lambda puts into a function's environment.
+fn environment(name: &str, address: SocketAddr) -> [(&'static str, String); 8] {
+    [
+        ("AWS_LAMBDA_RUNTIME_API", address.to_string()),
+        ("AWS_LAMBDA_FUNCTION_NAME", name.to_owned()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}")),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "measured".to_owned()),
+        ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
+        ("AWS_REGION", "eu-central-1".to_owned()),
+    ]
+}
+
+async fn serve(host: Host) -> Result<(SocketAddr, JoinHandle<()>), Error> {
+    let doing = "serving the Runtime API";
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(io(doing))?;
+    let address = listener.local_addr().map_err(io(doing))?;
+    let router = Router::new()
+        .route("/2018-06-01/runtime/invocation/next", get(next))
+        .route("/2018-06-01/runtime/invocation/{id}/{outcome}", post(answer))
+        .route("/2018-06-01/runtime/init/error", post(init_error))
+        .with_state(host);
+    let serving = tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "the Runtime API stopped");
+        }
+    });
+    Ok((address, serving))
+}
+
+async fn next(State(host): State<Host>) -> Response {
+    // An error means that nobody measures any more.
+    let _ = host.calls.send(Call::Next(Instant::now()));
+    let Some(event) = host.events.lock().await.recv().await else {
+        return StatusCode::GONE.into_response();
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let headers = [
+        ("content-type", "application/json".to_owned()),
+        ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
+        ("lambda-runtime-deadline-ms", (now + INVOCATION).as_millis().to_string()),
+        (
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda:eu-central-1:123456789012:function:measured".to_owned(),
+        ),
+        ("lambda-runtime-trace-id", "Root=1-697de0c0-25b420912dee103a5db43412".to_owned()),
+    ];
+    (headers, event).into_response()
+}
+
+async fn answer(
+    State(host): State<Host>,
+    Path((_, outcome)): Path<(String, String)>,
+    body: Bytes,
+) -> StatusCode {
+    tell(&host, outcome != "response", &body)
+}
+
+async fn init_error(State(host): State<Host>, body: Bytes) -> StatusCode {
+    tell(&host, true, &body)
+}
+
+fn tell(host: &Host, failed: bool, body: &[u8]) -> StatusCode {
+    let body = String::from_utf8_lossy(body).into_owned();
+    // As above.
+    let _ = host.calls.send(Call::Answer { at: Instant::now(), failed, body });
+    StatusCode::ACCEPTED
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    async fn start(script: &str) -> Error {
+        Function::start("broken", "/bin/sh", &["-c", script], &[]).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_function_that_does_not_start_is_told_with_its_log() {
+        let error = start("echo no REDIS_URL >&2; exit 3").await.to_string();
+        assert!(error.contains("broken ended (exit status: 3)"), "{error}");
+        assert!(error.ends_with("no REDIS_URL"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_function_sees_nothing_of_our_environment_but_where_programs_are() {
+        let error = start("env").await.to_string();
+        assert!(error.contains("AWS_LAMBDA_FUNCTION_NAME=broken"), "{error}");
+        assert!(error.contains("PATH=") && !error.contains("CARGO_PKG_NAME"), "{error}");
+    }
+}
