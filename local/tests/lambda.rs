@@ -138,6 +138,7 @@ async fn a_request_through_api_gateway_is_scored_by_the_next_scheduled_tick() {
         ("UPSTASH_REDIS_REST_TOKEN", "lambda-token".to_owned()),
         ("DATABASE_URL", database.clone()),
         ("JWT_SECRET", "lambda-secret".to_owned()),
+        ("DRAIN_WAKE_TOKEN", "lambda-wake".to_owned()),
     ];
     deo(&settings, &["migrate"]);
     deo(&settings, &["seed", "--projects", "3", "--pages", "2", "--products", "2"]);
@@ -175,6 +176,16 @@ async fn a_request_through_api_gateway_is_scored_by_the_next_scheduled_tick() {
     assert_eq!(night["enqueued"], 2, "{night}");
     let tick = emulator.invoke("drain", &event("rule.json"));
     assert_eq!((&tick["completed"], &tick["failed"]), (&json!(2), &json!(0)), "{tick}");
+
+    // Woken by its URL: with the token of those who may, and with no other.
+    let mut wake = event("function-url.json");
+    let refused = emulator.invoke("drain", &wake);
+    assert_eq!(refused["statusCode"], 401, "{refused}");
+    wake["headers"]["authorization"] = "Bearer lambda-wake".into();
+    let woken = emulator.invoke("drain", &wake);
+    assert_eq!(woken["statusCode"], 200, "{woken}");
+    let report: Value = serde_json::from_str(woken["body"].as_str().unwrap()).unwrap();
+    assert_eq!(report["stoppedBecause"], "empty", "{report}");
 
     let scored = "SELECT count(*) FROM \"Project\" WHERE \"currentDeoScore\" IS NOT NULL";
     let count: i64 = client.query_one(scored, &[]).await.unwrap().get(0);

@@ -2,7 +2,7 @@
 //!
 //! Arrows point one way: [`config`] and [`redis`] know nothing of queues; [`queue`] knows only
 //! [`redis`]; [`deo`] is pure (rows in, numbers out); [`store`] knows Postgres; [`recompute`] ties
-//! queue, score and store together, and the functions call it.
+//! queue, score and store together, and the functions call it; [`wake`] asks for a drain over HTTP.
 
 pub mod clock;
 pub mod config;
@@ -12,3 +12,4 @@ pub mod recompute;
 pub mod redis;
 pub mod store;
 pub mod tls;
+pub mod wake;

@@ -34,6 +34,7 @@ use shared::config::{Config, QueueConfig};
 use shared::queue::Queue;
 use shared::redis::{self, Redis};
 use shared::store::{self, Store};
+use shared::wake::{Wake, WakeError};
 use tokio::time::Instant;
 
 pub use edge::lambda;
@@ -51,6 +52,9 @@ pub enum StartError {
     /// The database settings.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The settings for waking the drain.
+    #[error(transparent)]
+    Wake(#[from] WakeError),
 }
 
 /// Everything the routes need. Clones share one connection each to Redis and to Postgres.
@@ -64,6 +68,7 @@ struct Parts {
     redis: Option<Redis>,
     queue: QueueConfig,
     store: Option<Store>,
+    wake: Wake,
 }
 
 impl Api {
@@ -89,6 +94,7 @@ impl Api {
             tokens,
             redis: config.redis.as_ref().map(Redis::new).transpose()?,
             queue: config.queue.clone(),
+            wake: Wake::new(&config.wake)?,
             store,
             clock,
         })))
@@ -104,6 +110,10 @@ impl Api {
 
     fn redis(&self) -> Option<&Redis> {
         self.0.redis.as_ref()
+    }
+
+    fn wake(&self) -> &Wake {
+        &self.0.wake
     }
 
     fn store(&self) -> Option<&Store> {

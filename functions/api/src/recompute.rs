@@ -262,11 +262,10 @@ impl Request<'_> {
             return Ok(Vec::new());
         }
         let jobs: Vec<NewJob> = ids.iter().map(|id| self.job(api, id)).collect();
-        let added = match self.key {
-            Some(key) => queue.enqueue_once(&jobs, &self.scoped(key, ids)).await,
-            None => queue.enqueue(&jobs).await,
-        };
-        added.map_err(not_enqueued)
+        let key = self.key.map(|key| self.scoped(key, ids));
+        let enqueued = queue.add(&jobs, key.as_deref()).await.map_err(not_enqueued)?;
+        api.wake().ring(enqueued.first).await;
+        Ok(enqueued.added)
     }
 
     fn job(&self, api: &Api, project_id: &str) -> NewJob {

@@ -7,6 +7,7 @@ use shared::config::{Config, CronConfig};
 use shared::queue::{NewJob, Outcome, Queue};
 use shared::recompute::{JobData, Reason, StartError, open, recompute_job};
 use shared::store::Store;
+use shared::wake::Wake;
 use tokio::time::Instant;
 use tracing::error;
 
@@ -27,6 +28,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 pub struct Cron {
     queue: Queue,
     store: Store,
+    wake: Wake,
     config: CronConfig,
     clock: Clock,
 }
@@ -46,7 +48,8 @@ impl Cron {
     /// [`StartError`], which names the variable to set.
     pub fn new(config: &Config) -> Result<Self, StartError> {
         let (queue, store) = open(config, Clock::System)?;
-        Ok(Self { queue, store, config: config.cron.clone(), clock: Clock::System })
+        let wake = Wake::new(&config.wake)?;
+        Ok(Self { queue, store, wake, config: config.cron.clone(), clock: Clock::System })
     }
 
     /// Enqueues projects that are due until all are walked, too many jobs wait, or `deadline` is
@@ -65,6 +68,7 @@ impl Cron {
             report.error = Some(failure.to_string());
             StoppedBecause::Error
         });
+        self.wake.finish().await;
         let usage = queue.redis().usage();
         report.billed_commands = usage.billed;
         report.round_trips = usage.round_trips;
@@ -102,8 +106,10 @@ impl Cron {
                 )
                 .await?;
             let jobs: Vec<NewJob> = page.ids.iter().map(|id| self.job(queue, id)).collect();
-            let added = queue.enqueue(&jobs).await?;
-            let new = added.iter().filter(|added| added.outcome == Outcome::Added).count() as u64;
+            let enqueued = queue.add(&jobs, None).await?;
+            self.wake.ring(enqueued.first).await;
+            let added = enqueued.added.iter();
+            let new = added.filter(|added| added.outcome == Outcome::Added).count() as u64;
             waiting += new;
             report.pages += 1;
             report.projects += jobs.len() as u64;

@@ -1,5 +1,6 @@
 //! The drain: one scheduled invocation works through the queue.
 
+mod event;
 mod metrics;
 
 use shared::clock::Clock;
@@ -7,6 +8,7 @@ use shared::config::Config;
 use shared::recompute::{Recompute, Report, open};
 use tokio::time::Instant;
 
+pub use event::{Asked, answer, refusal};
 pub use metrics::metrics;
 pub use shared::recompute::StartError;
 

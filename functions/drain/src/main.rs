@@ -1,11 +1,12 @@
-//! The Lambda function around [`drain::Drain`]: EventBridge event in, report out.
+//! The Lambda function around [`drain::Drain`]: an event of EventBridge or of the function's URL in,
+//! report out.
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use drain::{Drain, metrics};
+use drain::{Asked, Drain, answer, metrics, refusal};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::config::{Config, ProcessEnv};
 use shared::recompute::{Report, StoppedBecause};
@@ -31,13 +32,19 @@ async fn serve() -> Result<(), Error> {
     let config = Config::from_env(&ProcessEnv)?;
     tracing::info!(config = %config.summary(), "drain starts");
     let drain = &Drain::new(&config)?;
-    let prefix = &config.queue.prefix;
+    let config = &config;
     run(service_fn(|event: LambdaEvent<Value>| async move {
+        let asked = Asked::of(&event.payload, &config.wake);
+        if asked == Asked::Refused {
+            tracing::warn!("a request without the token was refused");
+            return Ok(refusal());
+        }
         // cargo-lambda's emulator tells no deadline, but one in 1970.
         let left = event.context.deadline().duration_since(SystemTime::now());
         let done = drain.tick(Instant::now() + left.unwrap_or(EMULATED)).await;
-        println!("{}", metrics(&done, prefix, Clock::System.now_ms()));
-        report(done)
+        println!("{}", metrics(&done, &config.queue.prefix, Clock::System.now_ms()));
+        let report = report(done)?;
+        Ok::<_, Error>(if asked == Asked::Wake { answer(&report) } else { json!(report) })
     }))
     .await
 }

@@ -9,6 +9,7 @@ use shared::queue::{NewJob, Outcome as Added, Queue};
 use shared::recompute::{JobData, Reason, recompute_job};
 use shared::redis::Redis;
 use shared::store::Store;
+use shared::wake::Wake;
 
 use super::Outcome;
 use crate::terminal;
@@ -60,13 +61,15 @@ pub(super) async fn run(args: Args) -> Outcome {
     let config = Config::from_env(&ProcessEnv)?;
     let redis = config.redis.as_ref().ok_or(drain::StartError::NoRedis)?;
     let queue = Queue::new(Redis::new(redis)?, &config.queue, Clock::System);
+    let wake = Wake::new(&config.wake)?;
     let mut sums = Sums::default();
     if args.which.project.is_empty() {
         let scope = if args.which.all { Scope::All } else { Scope::Stale };
-        walk(&config, &queue, scope, &mut sums).await?;
+        walk(&config, &queue, &wake, scope, &mut sums).await?;
     } else {
-        add(&queue, &args.which.project, Reason::Manual, &mut sums).await?;
+        add(&queue, &wake, &args.which.project, Reason::Manual, &mut sums).await?;
     }
+    wake.finish().await;
     let usage = queue.redis().usage();
     (sums.billed_commands, sums.round_trips) = (usage.billed, usage.round_trips);
     if args.json {
@@ -84,6 +87,7 @@ pub(super) async fn run(args: Args) -> Outcome {
 async fn walk(
     config: &Config,
     queue: &Queue,
+    wake: &Wake,
     scope: Scope,
     sums: &mut Sums,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -101,7 +105,7 @@ async fn walk(
                 config.cron.max_age_days,
             )
             .await?;
-        add(queue, &page.ids, Reason::Scheduled, sums).await?;
+        add(queue, wake, &page.ids, Reason::Scheduled, sums).await?;
         spinner.set_message(format!("enqueueing: {} so far", sums.enqueued + sums.deduplicated));
         place = page.next;
         if place.is_none() {
@@ -113,6 +117,7 @@ async fn walk(
 
 async fn add(
     queue: &Queue,
+    wake: &Wake,
     projects: &[String],
     reason: Reason,
     sums: &mut Sums,
@@ -122,7 +127,9 @@ async fn add(
         recompute_job(&data, queue.config())
     };
     let jobs: Vec<NewJob> = projects.iter().map(job).collect();
-    for added in queue.enqueue(&jobs).await? {
+    let enqueued = queue.add(&jobs, None).await?;
+    wake.ring(enqueued.first).await;
+    for added in enqueued.added {
         match added.outcome {
             Added::Added => sums.enqueued += 1,
             _ => sums.deduplicated += 1,

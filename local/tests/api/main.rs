@@ -10,4 +10,5 @@ mod platform;
 mod queue;
 mod reads;
 mod unavailable;
+mod wake;
 mod world;

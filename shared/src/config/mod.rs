@@ -35,6 +35,8 @@ pub struct Config {
     pub queue: QueueConfig,
     /// The drain.
     pub drain: DrainConfig,
+    /// How the drain is woken.
+    pub wake: WakeConfig,
     /// The nightly recompute.
     pub cron: CronConfig,
     /// `ENABLE_QUEUE_SCHEDULERS`: whether job schedulers may be changed from here.
@@ -117,6 +119,17 @@ pub struct DrainConfig {
     pub margin: Duration,
     /// `SNAPSHOT_RETENTION`: which snapshots of the projects that it scores stay.
     pub snapshots: SnapshotRetention,
+}
+
+/// How the drain is woken when jobs are added.
+#[derive(Clone, Debug, Default)]
+pub struct WakeConfig {
+    /// `DRAIN_WAKE_URL`; `None` where the drain just ticks.
+    pub url: Option<Secret>,
+    /// `DRAIN_WAKE_TOKEN`.
+    pub token: Option<Secret>,
+    /// `QSTASH_TOKEN`.
+    pub qstash: Option<Secret>,
 }
 
 /// Which projects the nightly recompute takes (`CRON_SCOPE`).

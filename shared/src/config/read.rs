@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::variables::{self as v, Kind, Variable};
 use super::{
     Config, CronConfig, DrainConfig, Env, Events, QUEUE_NAME, QueueConfig, RedisConfig, Retention,
-    Scope, Secret, SnapshotRetention,
+    Scope, Secret, SnapshotRetention, WakeConfig,
 };
 
 /// How much longer than a tick a lock must live, so that no tick at work loses its jobs.
@@ -48,6 +48,11 @@ impl Config {
                 timeout: read.millis(&v::DRAIN_TIMEOUT)?,
                 margin: read.millis(&v::DRAIN_MARGIN)?,
                 snapshots: read.snapshots(&v::SNAPSHOTS)?,
+            },
+            wake: WakeConfig {
+                url: read.text(&v::WAKE_URL)?.map(Secret::new),
+                token: read.text(&v::WAKE_TOKEN)?.map(Secret::new),
+                qstash: read.text(&v::QSTASH_TOKEN)?.map(Secret::new),
             },
             cron: CronConfig {
                 enabled: read.flag(&v::CRON)?,

@@ -64,7 +64,7 @@ impl Config {
             (v::ALLOW_PLAINTEXT.name, plaintext),
             (v::PREFIX.name, queue.prefix.clone()),
             (v::DATABASE_URL.name, self.database_url.as_ref().map_or_else(unset, secret_host)),
-            (v::JWT_SECRET.name, self.jwt_secret.as_ref().map_or_else(unset, |_| SET.to_owned())),
+            (v::JWT_SECRET.name, is_set(&self.jwt_secret)),
             (v::PROCESSORS.name, drain.enabled.to_string()),
             (v::CRON.name, cron.enabled.to_string()),
             (v::EVENTS.name, events.to_owned()),
@@ -79,6 +79,9 @@ impl Config {
             (v::KEEP_FAILED_SECONDS.name, seconds(failed)),
             (v::DRAIN_TIMEOUT.name, drain.timeout.as_millis().to_string()),
             (v::DRAIN_MARGIN.name, drain.margin.as_millis().to_string()),
+            (v::WAKE_URL.name, self.wake.url.as_ref().map_or_else(unset, secret_host)),
+            (v::WAKE_TOKEN.name, is_set(&self.wake.token)),
+            (v::QSTASH_TOKEN.name, is_set(&self.wake.qstash)),
             (v::SNAPSHOTS.name, drain.snapshots.to_string()),
             (v::CRON_SCOPE.name, scope.to_owned()),
             (v::CRON_MAX_AGE.name, cron.max_age_days.to_string()),
@@ -89,6 +92,10 @@ impl Config {
 
 const SET: &str = "set";
 const NOT_SET: &str = "not set";
+
+fn is_set(secret: &Option<Secret>) -> String {
+    if secret.is_some() { SET } else { NOT_SET }.to_owned()
+}
 
 fn count(retention: Retention) -> String {
     retention.count.map_or_else(|| "all".to_owned(), |count| count.to_string())

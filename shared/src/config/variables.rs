@@ -211,6 +211,25 @@ pub(super) const DRAIN_MARGIN: Variable = Variable::new(
     "How long before its deadline a tick stops claiming, in milliseconds; less than \
      `DRAIN_TIMEOUT_MS`.",
 );
+pub(super) const WAKE_URL: Variable = Variable::new(
+    "DRAIN_WAKE_URL",
+    Kind::Url(&["https", "http"]),
+    "",
+    "Where to ask for a drain as soon as jobs wait: the drain's function URL, or a QStash endpoint that \
+     publishes to it. Not set, jobs wait for the next tick. `http://` only to this machine.",
+);
+pub(super) const WAKE_TOKEN: Variable = Variable::secret(
+    "DRAIN_WAKE_TOKEN",
+    Kind::Token,
+    "What a request to wake the drain must carry as its bearer token: long and random, the same for \
+     the drain and for those that wake it. Not set, the drain refuses all of them.",
+);
+pub(super) const QSTASH_TOKEN: Variable = Variable::secret(
+    "QSTASH_TOKEN",
+    Kind::Token,
+    "QStash's token, where `DRAIN_WAKE_URL` is one of its endpoints; `DRAIN_WAKE_TOKEN` is then \
+     forwarded to the drain.",
+);
 pub(super) const SNAPSHOTS: Variable = Variable::new(
     "SNAPSHOT_RETENTION",
     Kind::Snapshots,
@@ -263,6 +282,9 @@ pub const VARIABLES: &[&Variable] = &[
     &KEEP_FAILED_SECONDS,
     &DRAIN_TIMEOUT,
     &DRAIN_MARGIN,
+    &WAKE_URL,
+    &WAKE_TOKEN,
+    &QSTASH_TOKEN,
     &SNAPSHOTS,
     &CRON_SCOPE,
     &CRON_MAX_AGE,

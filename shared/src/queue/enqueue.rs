@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::job::{Added, NewJob, Outcome};
+use super::job::{Added, Enqueued, NewJob, Outcome};
 use super::options::{refusal, stored};
 use super::replay::nonce;
 use super::scripts::ENQUEUE;
@@ -65,7 +65,7 @@ impl Queue {
     /// [`Error::Invalid`] when BullMQ would refuse a job; then nothing was written. [`Error::Redis`]:
     /// chunks before the failing one are in the queue.
     pub async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Added>, Error> {
-        self.add(jobs, None).await
+        Ok(self.add(jobs, None).await?.added)
     }
 
     /// As [`Queue::enqueue`]; a second call with the same `key` within 24 hours adds nothing and
@@ -74,24 +74,31 @@ impl Queue {
     /// # Errors
     /// As [`Queue::enqueue`]; calling again with the same key then adds just what is missing.
     pub async fn enqueue_once(&self, jobs: &[NewJob], key: &str) -> Result<Vec<Added>, Error> {
-        self.add(jobs, Some(key)).await
+        Ok(self.add(jobs, Some(key)).await?.added)
     }
 
-    async fn add(&self, jobs: &[NewJob], key: Option<&str>) -> Result<Vec<Added>, Error> {
+    /// As [`Queue::enqueue`], or with a key as [`Queue::enqueue_once`], and tells whether somebody
+    /// should be woken.
+    ///
+    /// # Errors
+    /// As [`Queue::enqueue`].
+    pub async fn add(&self, jobs: &[NewJob], key: Option<&str>) -> Result<Enqueued, Error> {
         for (index, job) in jobs.iter().enumerate() {
             if let Some(reason) = refusal(job) {
                 return Err(Error::Invalid { index, reason });
             }
         }
-        let mut added = Vec::with_capacity(jobs.len());
+        let mut enqueued = Enqueued { added: Vec::with_capacity(jobs.len()), first: false };
         for (index, chunk) in chunks(jobs).enumerate() {
             let receipt = match key {
                 Some(key) => format!("once:{index}:{key}"),
                 None => nonce(),
             };
-            added.extend(self.add_chunk(chunk, &receipt, key.is_some()).await?);
+            let part = self.add_chunk(chunk, &receipt, key.is_some()).await?;
+            enqueued.added.extend(part.added);
+            enqueued.first |= part.first;
         }
-        Ok(added)
+        Ok(enqueued)
     }
 
     async fn add_chunk(
@@ -99,7 +106,7 @@ impl Queue {
         jobs: &[NewJob],
         receipt: &str,
         once: bool,
-    ) -> Result<Vec<Added>, Error> {
+    ) -> Result<Enqueued, Error> {
         let now = self.clock.now_ms();
         let items: Vec<Item<'_>> = jobs.iter().map(|job| item(job, now)).collect();
         let mut dedups: Vec<&str> = items.iter().filter_map(|i| Some(i.de.as_ref()?.id)).collect();
@@ -120,12 +127,13 @@ impl Queue {
                 },
             )
             .await?;
-        let pairs = match answer.as_slice() {
-            [pairs] => strings(pairs).filter(|pairs| pairs.len() == 2 * jobs.len()),
+        let (pairs, first) = match answer.as_slice() {
+            [pairs, first] => strings(pairs).zip(first.as_int()),
             _ => None,
         }
+        .filter(|(pairs, _)| pairs.len() == 2 * jobs.len())
         .ok_or(Error::Protocol(ENQUEUE.name))?;
-        pairs
+        let added: Result<_, _> = pairs
             .chunks_exact(2)
             .map(|pair| {
                 let outcome = match pair[1].as_str() {
@@ -137,7 +145,8 @@ impl Queue {
                 };
                 Ok(Added { id: pair[0].clone(), outcome })
             })
-            .collect()
+            .collect();
+        Ok(Enqueued { added: added?, first: first == 1 })
     }
 }
 

@@ -104,6 +104,17 @@ pub struct Added {
     pub outcome: Outcome,
 }
 
+/// What became of a call's jobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enqueued {
+    /// One a job, in order.
+    pub added: Vec<Added>,
+    /// No job waited before these in a queue that runs, so that maybe nobody is at work. Known from
+    /// what the writes answer, at no command: a lone prioritized job that was removed by hand may
+    /// hide it.
+    pub first: bool,
+}
+
 /// How an add ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

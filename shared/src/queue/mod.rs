@@ -4,7 +4,8 @@
 //! dashboards work on the same queue at the same time. What differs is the price: variadic
 //! commands over a whole batch, and one round trip where BullMQ needs one a job.
 //!
-//! - [`Queue::enqueue`]: [`NewJob`]s in, one [`Added`] each out.
+//! - [`Queue::enqueue`]: [`NewJob`]s in, one [`Added`] each out; [`Queue::add`] also tells whether
+//!   a sleeping drain should be woken.
 //! - [`Queue::peek`]: which states hold jobs, for one billed command.
 //! - [`Queue::claim`], [`Queue::settle`], [`Queue::settle_and_claim`]: the work.
 //! - [`Queue::renew`]: locks that must outlast a long batch.
@@ -41,7 +42,9 @@ pub use browse::{JobLine, Logs, MOST_PER_PAGE, PriorityCount, Shelf};
 pub use claim::{Claim, ClaimRequest, ClaimStatus, ClaimedJob};
 pub use clean::Cleanable;
 pub use inspect::{JobState, JobView};
-pub use job::{Added, Backoff, Counts, Deduplication, JobOptions, KeepJobs, NewJob, Outcome};
+pub use job::{
+    Added, Backoff, Counts, Deduplication, Enqueued, JobOptions, KeepJobs, NewJob, Outcome,
+};
 pub use overview::{Finished, Overview};
 pub use peek::Occupied;
 pub use policy::{Ending, StoredOptions};

@@ -23,6 +23,9 @@ pub enum StartError {
     /// The database settings cannot work.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
+    /// The drain cannot be woken as the settings say.
+    #[error(transparent)]
+    Wake(#[from] crate::wake::WakeError),
 }
 
 /// The queue and the store that `config` names. Opens no connection.

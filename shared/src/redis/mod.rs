@@ -50,6 +50,7 @@ pub use budget::Limits;
 pub use command::Command;
 pub use error::{Error, ErrorKind, Retry};
 pub use meter::Usage;
+pub(crate) use plaintext::is_loopback;
 pub use replays::Replays;
 pub use rest::RestAnswers;
 #[doc(hidden)]

@@ -2,12 +2,22 @@
 KEYS  1-15 the queue's (15: this call's receipt), then the `de:` keys in the order of `a.dedups`
 ARGV  JSON {prefix, now, events: bool, again: bool, receiptMs, dedups: [id], jobs: [{id?, name, data,
       opts, timestamp, delay, priority, lifo?, promote?, de?: {id, ttl?, extend?, replace?, last?}}]}
-Answer {commands, {id, outcome, id, outcome, ...}}; outcome: added, duplicate, deduplicated, after-active
+Answer {commands, {id, outcome, id, outcome, ...}, first}; outcome: added, duplicate, deduplicated,
+      after-active; first 1: none waited before in a queue that runs
 Cost  per call about 6; per job 1 (HSET), plus 2 with events, plus 1 to 6 for a deduplicated add
 Runs again with the same receipt key: answers what the first run answered, and adds nothing. ]]
 if a.again then
   local before = r('GET', receipt)
-  if before then return {calls, cjson.decode(before)} end
+  if before then return {calls, unpack(cjson.decode(before))} end
+end
+-- Whether none waited is in what the writes answer: a list that is as long as the push, and a counter
+-- that begins, since a claim that finds no prioritized job deletes it.
+local call, first = r, false
+r = function(command, key, ...)
+  local answer = call(command, key, ...)
+  if command == 'LPUSH' or command == 'RPUSH' then first = first or answer == select('#', ...)
+  elseif key == pc then first = first or answer == tonumber((...)) end
+  return answer
 end
 local out, created, owner, sets = {}, {}, {}, {}
 local base = r('INCRBY', ids, #a.jobs) - #a.jobs
@@ -140,5 +150,6 @@ for i, j in ipairs(a.jobs) do
   push(out, stands or id, outcome or 'added')
 end
 save()
-r('SET', receipt, cjson.encode(out), 'PX', int(a.receiptMs))
-return {calls, out}
+local answer = {out, first and not blocked and 1 or 0}
+r('SET', receipt, cjson.encode(answer), 'PX', int(a.receiptMs))
+return {calls, unpack(answer)}

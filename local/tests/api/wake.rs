@@ -1,0 +1,190 @@
+//! Waking the drain: how often it is asked, with what, and that nobody waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use api::Api;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, StatusCode};
+use drain::Drain;
+use futures_util::stream::{self, StreamExt as _};
+use shared::recompute::Report;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, timeout};
+
+use crate::world::{World, serve, token};
+
+/// What stands behind `DRAIN_WAKE_URL`, and does what `behave` says when it is asked.
+struct Endpoint {
+    url: String,
+    asked: UnboundedReceiver<(Method, HeaderMap)>,
+}
+
+impl Endpoint {
+    async fn start<F, R>(behave: F) -> Self
+    where
+        F: Fn() -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = StatusCode> + Send,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/?key=secret-of-the-url", listener.local_addr().unwrap());
+        let (tell, asked) = unbounded_channel();
+        let handler = move |request: Request| {
+            tell.send((request.method().clone(), request.headers().clone())).unwrap();
+            behave()
+        };
+        let router = Router::new().fallback(handler);
+        tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
+        Self { url, asked }
+    }
+
+    /// Those who asked until now, beginning with the first, for whom it waits.
+    async fn asked(&mut self) -> Vec<(Method, HeaderMap)> {
+        let first = timeout(Duration::from_secs(5), self.asked.recv()).await.expect("a wake-up");
+        let mut all = vec![first.unwrap()];
+        while let Ok(next) = self.asked.try_recv() {
+            all.push(next);
+        }
+        all
+    }
+}
+
+async fn projects(world: &World, n: u64) {
+    let sql = format!(
+        r#"INSERT INTO "Project" ("id", "userId", "name")
+           SELECT 'w' || i, 'owner', 'W' FROM generate_series(1, {n}) AS i"#
+    );
+    world.sql.batch_execute(&sql).await.unwrap();
+}
+
+/// Asks for a recompute of each of `n` projects, 50 at a time and in turn at each API.
+async fn recompute_each(bases: &[String], n: u64) {
+    let (http, token) = (reqwest::Client::new(), token("owner"));
+    let posts = (1..=n).map(|i| {
+        let base = &bases[i as usize % bases.len()];
+        let url = format!("{base}/projects/w{i}/deo-score/recompute");
+        http.post(url).bearer_auth(&token).send()
+    });
+    let answers = stream::iter(posts).buffer_unordered(50).map(|answer| answer.unwrap().status());
+    assert!(answers.all(async |status| status == StatusCode::CREATED).await);
+}
+
+#[tokio::test]
+async fn a_thousand_adds_to_a_sleeping_queue_ring_once() {
+    let mut endpoint = Endpoint::start(async || StatusCode::OK).await;
+    let settings = [("DRAIN_WAKE_URL", &*endpoint.url), ("DRAIN_WAKE_TOKEN", "sesame")];
+    let world = World::with(&settings).await;
+    projects(&world, 1_000).await;
+    // Two instances, which know nothing of each other.
+    let bases = [world.base.clone(), serve(Api::new(&world.config).unwrap()).await];
+    recompute_each(&bases, 1_000).await;
+    let asked = endpoint.asked().await;
+    assert_eq!(asked.len(), 1);
+    let (method, headers) = &asked[0];
+    assert_eq!(
+        (method, &headers["authorization"]),
+        (&Method::POST, &"Bearer sesame".parse().unwrap())
+    );
+    assert_eq!(world.queue().counts().await.unwrap().wait, 1_000);
+}
+
+#[tokio::test]
+async fn a_thousand_adds_are_drained_by_few_wake_ups_alone() {
+    // A drain that each wake-up runs, as many at once as ring.
+    let (set, woken) = tokio::sync::watch::channel(None::<Drain>);
+    let (tell, mut reports) = unbounded_channel::<Report>();
+    let running = Arc::new(AtomicU64::new(0));
+    let most = Arc::new(AtomicU64::new(0));
+    let behave = {
+        let most = most.clone();
+        move || run_tick(woken.borrow().clone(), tell.clone(), running.clone(), most.clone())
+    };
+    let mut endpoint = Endpoint::start(behave).await;
+    let world = World::with(&[("DRAIN_WAKE_URL", &endpoint.url)]).await;
+    set.send(Some(Drain::new(&world.config).unwrap())).unwrap();
+    projects(&world, 1_000).await;
+    let bases = [world.base.clone(), serve(Api::new(&world.config).unwrap()).await];
+    let begun = Instant::now();
+    recompute_each(&bases, 1_000).await;
+    // Nothing ticks: what the last ring does not find would stay.
+    let mut completed = 0;
+    while completed < 1_000 {
+        let next = timeout(Duration::from_secs(20), reports.recv()).await;
+        let report = next.expect("jobs are left that nobody was woken for").unwrap();
+        assert_eq!((report.failed, report.lost, &report.error), (0, 0, &None));
+        completed += report.completed;
+    }
+    let took = begun.elapsed();
+    let rings = endpoint.asked().await.len();
+    println!(
+        "{rings} wake-ups in {took:?} for 1,000 adds at 2 instances, at most {} at once",
+        most.load(Ordering::SeqCst)
+    );
+    // Each instance: four a second, the first one and the last.
+    let bound = 2 * (took.as_millis() / 250 + 2);
+    assert!((rings as u128) <= bound, "{rings} wake-ups in {took:?}");
+    let sql = r#"SELECT count(*), count(DISTINCT "projectId") FROM "DeoScoreSnapshot""#;
+    let row = world.sql.query_one(sql, &[]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1_000, 1_000));
+}
+
+async fn run_tick(
+    drain: Option<Drain>,
+    tell: UnboundedSender<Report>,
+    running: Arc<AtomicU64>,
+    most: Arc<AtomicU64>,
+) -> StatusCode {
+    most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    // As on Lambda, the tick goes on when the one who asked hangs up.
+    let tick = tokio::spawn(async move {
+        let report = drain.unwrap().tick(Instant::now() + Duration::from_secs(50)).await;
+        running.fetch_sub(1, Ordering::SeqCst);
+        tell.send(report).unwrap();
+    });
+    tick.await.unwrap();
+    StatusCode::OK
+}
+
+#[tokio::test]
+async fn nobody_is_woken_where_no_url_is_set_or_nothing_can_start() {
+    let mut endpoint = Endpoint::start(async || StatusCode::OK).await;
+    let off = World::start().await;
+    assert_eq!(off.post("owner", "/projects/p1/deo-score/recompute", "").await.status, 201);
+
+    let on = World::with(&[("DRAIN_WAKE_URL", &endpoint.url)]).await;
+    on.queue().pause().await.unwrap();
+    assert_eq!(on.post("owner", "/projects/p1/deo-score/recompute", "").await.status, 201);
+    on.queue().resume().await.unwrap();
+    // A job waits already: somebody has been woken for it, or the tick comes.
+    assert_eq!(on.post("owner", "/projects/p1/deo-score/recompute", "").await.status, 201);
+    assert_eq!(on.post("owner", "/projects/p2/deo-score/recompute", "").await.status, 201);
+    assert!(endpoint.asked.try_recv().is_err());
+
+    on.claim().await;
+    on.claim().await;
+    let bulk = r#"{"projectIds": ["p1", "p2", "p3"], "reason": "scheduled"}"#;
+    assert_eq!(on.post("owner", "/deo-score/recompute", bulk).await.status, 202);
+    assert_eq!(endpoint.asked().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_hangs_or_fails_delays_no_answer() {
+    let hangs = Endpoint::start(std::future::pending).await;
+    let fails = Endpoint::start(async || StatusCode::BAD_GATEWAY).await;
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for url in [hangs.url, fails.url, format!("http://{closed}/")] {
+        let world = World::with(&[("DRAIN_WAKE_URL", &*url)]).await;
+        let begun = Instant::now();
+        let answer = world.post("owner", "/projects/p1/deo-score/recompute", "").await;
+        let took = begun.elapsed();
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (201, r#"{"projectId":"p1","enqueued":true}"#)
+        );
+        // 0.3 s for the wake-up; the rest is a first connection to each server.
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+}

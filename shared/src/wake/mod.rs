@@ -1,0 +1,149 @@
+//! Waking the drain: a request to its function URL, or to QStash, as soon as jobs wait.
+//!
+//! Off unless `DRAIN_WAKE_URL` is set, and never needed: what is not woken is ticked. So a wake-up
+//! never fails anything, and holds nobody up for long.
+//!
+//! A thousand adds must not become a thousand drains. Across instances the queue itself tells who
+//! rings: only the add that found none waiting ([`Enqueued::first`](crate::queue::Enqueued::first)).
+//! Within an instance there is a least time between two rings, and the last one in such a time is
+//! rung at its end, since the drain that the first one woke may have gone by then.
+
+mod ring;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ring::Bell;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::config::WakeConfig;
+
+/// The least time between two rings of one instance: a tick of a few jobs takes about as long.
+const BETWEEN: Duration = Duration::from_millis(250);
+
+/// The longest that a ring holds up the one who added the job. A drain behind a function URL answers
+/// when it is done; nobody waits for that.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// A `DRAIN_WAKE_URL` or a token that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct WakeError(&'static str);
+
+/// Wakes the drain, or does nothing where no URL is set. Clones share what they know of the last
+/// ring.
+#[derive(Clone, Debug)]
+pub struct Wake(Option<Arc<Waker>>);
+
+#[derive(Debug)]
+struct Waker {
+    bell: Bell,
+    turn: Mutex<Turn>,
+}
+
+/// When the next ring may be.
+#[derive(Debug, Default)]
+struct Turn {
+    next: Option<Instant>,
+    /// A ring that waits for its time.
+    late: Option<JoinHandle<()>>,
+}
+
+impl Wake {
+    /// What `config` says. Opens no connection.
+    ///
+    /// # Errors
+    /// What is wrong with the URL or a token, without either.
+    pub fn new(config: &WakeConfig) -> Result<Self, WakeError> {
+        let bell = config.url.as_ref().map(|url| Bell::new(url, config)).transpose()?;
+        Ok(Self(bell.map(|bell| Arc::new(Waker { bell, turn: Mutex::default() }))))
+    }
+
+    /// Asks for a drain if `needed`, unless one was asked for just now: then a moment later, for all
+    /// who need one until then. Takes at most 0.3 s; what goes wrong is logged.
+    pub async fn ring(&self, needed: bool) {
+        let Some(waker) = self.0.as_ref().filter(|_| needed) else { return };
+        if waker.is_due() {
+            let ring = tokio::spawn(Arc::clone(waker).ring());
+            // It goes on when we stop waiting.
+            let _ = timeout(PATIENCE, ring).await;
+        }
+    }
+
+    /// Waits for a ring that was put off, at most 0.6 s: for those whose process ends now.
+    pub async fn finish(&self) {
+        let Some(waker) = &self.0 else { return };
+        let late = waker.turn.lock().unwrap_or_else(PoisonError::into_inner).late.take();
+        if let Some(late) = late {
+            let _ = timeout(BETWEEN + PATIENCE, late).await;
+        }
+    }
+}
+
+impl Waker {
+    /// Whether to ring now. If not, somebody will in a moment.
+    fn is_due(self: &Arc<Self>) -> bool {
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        match turn.next {
+            Some(next) if next > now => {
+                if turn.late.as_ref().is_none_or(JoinHandle::is_finished) {
+                    turn.next = Some(next + BETWEEN);
+                    let waker = Arc::clone(self);
+                    turn.late = Some(tokio::spawn(async move {
+                        sleep_until(next).await;
+                        waker.ring().await;
+                    }));
+                }
+                false
+            }
+            _ => {
+                turn.next = Some(now + BETWEEN);
+                true
+            }
+        }
+    }
+
+    async fn ring(self: Arc<Self>) {
+        self.bell.ring().await;
+    }
+}
+
+/// Whether an HTTP request with this `Authorization` header may wake the drain: never without a
+/// `DRAIN_WAKE_TOKEN`.
+pub fn may_wake(config: &WakeConfig, authorization: Option<&str>) -> bool {
+    let given = authorization.and_then(|value| value.split_once(' '));
+    match (&config.token, given) {
+        (Some(token), Some((scheme, given))) if scheme.eq_ignore_ascii_case("bearer") => {
+            // Compared as digests under a key, in a time that tells nothing of the token.
+            let key = ::ring::hmac::Key::new(::ring::hmac::HMAC_SHA256, b"wake");
+            let given = ::ring::hmac::sign(&key, given.trim().as_bytes());
+            ::ring::hmac::verify(&key, token.expose().as_bytes(), given.as_ref()).is_ok()
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    #[test]
+    fn only_the_token_wakes() {
+        let token = Some(Secret::new("a-long-token"));
+        let config = WakeConfig { token, ..WakeConfig::default() };
+        assert!(may_wake(&config, Some("Bearer a-long-token")));
+        assert!(may_wake(&config, Some("bearer  a-long-token")));
+        for wrong in
+            ["", "Bearer", "Bearer ", "Bearer a-long-toke", "Basic a-long-token", "a-long-token"]
+        {
+            assert!(!may_wake(&config, Some(wrong)), "{wrong}");
+        }
+        assert!(!may_wake(&config, None));
+        // Nothing set lets nobody in.
+        assert!(!may_wake(&WakeConfig::default(), Some("Bearer ")));
+        assert!(!may_wake(&WakeConfig::default(), None));
+    }
+}
