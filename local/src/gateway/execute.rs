@@ -5,8 +5,9 @@ use hyper::StatusCode;
 use super::{
     auth::Access,
     command::Command,
+    failure::Failure,
     permissions::Permissions,
-    pool::{Pool, UpstreamError},
+    pool::Pool,
     refusal::{self, Refusal},
     reply::Outcome,
     resp::Frame,
@@ -21,21 +22,6 @@ pub(super) struct Executor {
     pool: Pool,
     permissions: Permissions,
     scripts: Scripts,
-}
-
-/// Why a request as a whole has no outcome.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// Nothing was executed.
-    Refused(Refusal),
-    /// The commands were sent and the answer was lost.
-    Lost,
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
 }
 
 impl Executor {
@@ -137,22 +123,6 @@ impl Executor {
         }
         let Translation { command: translated, answer } = self.scripts.translate(&command);
         Ok(Step::Sent { command: translated.unwrap_or(command), answer })
-    }
-}
-
-impl From<UpstreamError> for Failure {
-    fn from(error: UpstreamError) -> Self {
-        match &error {
-            UpstreamError::Open(error) => {
-                tracing::warn!(%error, "no connection to Redis");
-                Self::Refused(Refusal::unreachable(error))
-            }
-            UpstreamError::Lost(_) => {
-                tracing::warn!(%error, "an answer of Redis was lost");
-                Self::Lost
-            }
-            UpstreamError::TooLarge => Self::Refused(Refusal::bad_request(format!("ERR {error}"))),
-        }
     }
 }
 

@@ -12,6 +12,7 @@ mod billing;
 mod body;
 mod command;
 mod execute;
+mod failure;
 mod faults;
 mod handler;
 mod json_form;

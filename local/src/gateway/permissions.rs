@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     command::Command,
-    execute::Failure,
+    failure::Failure,
     pool::Pool,
     refusal::Refusal,
     resp::{Frame, Token},

@@ -1,8 +1,10 @@
 //! What the gateway says when it does not pass a request on: Upstash's words and statuses.
 
+use std::error::Error;
+
 use hyper::StatusCode;
 
-use super::{command::Command, link::OpenError};
+use super::command::Command;
 
 /// A request or a command that is refused: nothing was sent to Redis for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ impl Refusal {
     }
 
     /// No connection to Redis: nothing was executed.
-    pub(super) fn unreachable(error: &OpenError) -> Self {
+    pub(super) fn unreachable(error: &dyn Error) -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             message: format!("ERR nothing was executed: {error}"),

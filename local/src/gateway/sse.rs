@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::{
     command::Command,
-    execute::Failure,
+    failure::Failure,
     link::Link,
     path_form,
     pool::{Pool, UpstreamError},

@@ -12,8 +12,8 @@ use super::error::{Error, ErrorKind, Retry};
 use super::failure::{Failure, refusal};
 use super::meter::Meter;
 use super::request::{Form, Request};
-use super::transport::{Items, Transport};
-use super::value::Value;
+use super::transport::Transport;
+use super::value::{Items, Value};
 
 /// The answers to a request's commands, in order.
 pub(super) type Answers = Vec<Result<Value, Error>>;

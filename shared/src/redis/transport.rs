@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::request::Request;
 use super::rest::Rest;
 use super::tcp::Tcp;
-use super::value::Value;
+use super::value::Items;
 
 /// A way to a Redis server.
 #[derive(Debug)]
@@ -16,9 +16,6 @@ pub(super) enum Transport {
     /// The Redis protocol.
     Tcp(Tcp),
 }
-
-/// What came back, one for each command: its value, or the text of its error, code first.
-pub(super) type Items = Vec<Result<Value, String>>;
 
 impl Transport {
     /// `rest` or `tcp`.

@@ -13,6 +13,9 @@ pub enum Value {
     Array(Vec<Value>),
 }
 
+/// What came back, one for each command: its value, or the text of its error, code first.
+pub(super) type Items = Vec<Result<Value, String>>;
+
 impl Value {
     /// Whether it is null.
     pub fn is_nil(&self) -> bool {

@@ -11,8 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::super::request::Form;
-use super::super::transport::Items;
-use super::super::value::Value;
+use super::super::value::{Items, Value};
 use super::Malformed;
 
 /// The answers to a request.

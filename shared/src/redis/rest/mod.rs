@@ -24,8 +24,7 @@ use super::budget::Limits;
 use super::error::{Error, ErrorKind};
 use super::failure::Failure;
 use super::request::{Form, Request};
-use super::transport::Items;
-use super::value::Value;
+use super::value::{Items, Value};
 use crate::config::Secret;
 
 /// The form in which the REST API answers; both keep every byte.

@@ -4,8 +4,7 @@
 //! they are long.
 
 use super::super::request::Form;
-use super::super::transport::Items;
-use super::super::value::Value;
+use super::super::value::{Items, Value};
 use super::Malformed;
 
 /// How deep arrays may be nested: as over TCP, where the `redis` crate draws this line.

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use super::super::error::ErrorKind;
 use super::super::failure::{Failure, kind_of};
 use super::super::request::Form;
-use super::super::transport::Items;
+use super::super::value::Items;
 use super::{Malformed, RestAnswers, json, resp2};
 
 /// Turns a whole answer into items or a failure. `wait` is what `Retry-After` asked for.

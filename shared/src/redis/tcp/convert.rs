@@ -5,8 +5,7 @@ use redis::{ServerError, Value as Resp};
 use super::super::error::ErrorKind;
 use super::super::failure::Failure;
 use super::super::request::{Form, Request};
-use super::super::transport::Items;
-use super::super::value::Value;
+use super::super::value::{Items, Value};
 
 /// The request's commands, with MULTI and EXEC around a transaction's.
 pub(super) fn pipeline(request: &Request) -> redis::Pipeline {

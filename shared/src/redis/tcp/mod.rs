@@ -22,7 +22,7 @@ use super::budget::Limits;
 use super::error::Error;
 use super::failure::Failure;
 use super::request::{Form, Request};
-use super::transport::Items;
+use super::value::Items;
 use crate::config::Secret;
 
 /// A client of one Redis server.
