@@ -12,10 +12,10 @@ use utoipa::{IntoParams, ToSchema};
 use crate::Api;
 use crate::access::Need;
 use crate::caller::Caller;
+use crate::described::{ForReader, IdParam, TagParam};
 use crate::error::Error;
 use crate::etag::tagged;
 use crate::input::{Id, Params, is_id};
-use crate::openapi::{ForReader, IdParam, TagParam};
 use crate::score::SnapshotBody;
 
 /// Snapshots a page, where the request does not say.

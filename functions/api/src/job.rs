@@ -14,9 +14,9 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use crate::Api;
 use crate::access::Need;
 use crate::caller::Caller;
+use crate::described::{ForReader, IdParam};
 use crate::error::Error;
 use crate::input::Id;
-use crate::openapi::{ForReader, IdParam};
 use crate::queue::{no_queue, not_read};
 
 /// A job as it stands.

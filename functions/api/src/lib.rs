@@ -7,6 +7,7 @@
 
 mod access;
 mod caller;
+mod described;
 mod edge;
 mod envelope;
 mod error;

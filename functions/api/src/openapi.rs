@@ -1,16 +1,13 @@
 //! The OpenAPI 3.1 description: collected from the routes and their types, served as JSON.
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{
-    Content, PathItem, Ref, RefOr, Required, Response, ResponseBuilder, request_body::RequestBody,
-};
-use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
+use utoipa::openapi::{PathItem, RefOr, Required, request_body::RequestBody};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -96,96 +93,4 @@ impl Modify for Bearer {
         let none: [&str; 0] = [];
         openapi.security = Some(vec![SecurityRequirement::new("bearer", none)]);
     }
-}
-
-/// What a route about a project or a job has in its path.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "only described; `input::Id` reads it")]
-pub(crate) struct IdParam {
-    /// An id, percent-encoded.
-    #[param(min_length = 1, max_length = 191, pattern = r"^[^\u0000]*$")]
-    id: String,
-}
-
-/// What makes a read conditional.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "only described; `etag` reads it")]
-pub(crate) struct TagParam {
-    /// Tags of what the client has already.
-    #[param(rename = "If-None-Match", nullable = false)]
-    if_none_match: Option<String>,
-}
-
-/// What makes a retry safe.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "only described; `input::IdempotencyKey` reads it")]
-pub(crate) struct KeyParam {
-    /// For 24 hours, the same request with the same key adds no job and gets the first answer.
-    #[param(
-        rename = "Idempotency-Key",
-        nullable = false,
-        min_length = 1,
-        max_length = 255,
-        pattern = "^[!-~]+$"
-    )]
-    idempotency_key: Option<String>,
-}
-
-/// Errors of a route that asks for a user only.
-pub(crate) struct ForUser;
-
-impl IntoResponses for ForUser {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        errors(&[400, 401, 413, 500, 503])
-    }
-}
-
-/// Errors of a route that asks for an administrator.
-pub(crate) struct ForAdmin;
-
-impl IntoResponses for ForAdmin {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        errors(&[401, 403, 500, 503])
-    }
-}
-
-/// Errors of a route about something that must exist and to which the user needs access.
-pub(crate) struct ForReader;
-
-impl IntoResponses for ForReader {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        errors(&[400, 401, 403, 404, 500, 503])
-    }
-}
-
-/// Errors of a route that changes such a thing.
-pub(crate) struct ForWriter;
-
-impl IntoResponses for ForWriter {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        errors(&[400, 401, 403, 404, 413, 500, 503])
-    }
-}
-
-fn errors(statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {
-    let describe = |status: u16| match status {
-        400 => "The request is not of the documented form",
-        401 => "No valid token, or of a user who is gone",
-        403 => "The caller may not",
-        404 => "There is no such project or job",
-        413 => "The body is larger than 256 KiB",
-        503 => "Redis or Postgres does not answer; try again",
-        _ => "Our fault",
-    };
-    let response = |status| {
-        let content = Content::new(Some(Ref::from_schema_name("Error")));
-        ResponseBuilder::new()
-            .description(describe(status))
-            .content("application/json", content)
-            .build()
-    };
-    statuses.iter().map(|status| (status.to_string(), RefOr::T(response(*status)))).collect()
 }

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::caller::Caller;
+use crate::described::ForAdmin;
 use crate::error::Error;
-use crate::openapi::ForAdmin;
 
 /// The queue at a glance.
 #[derive(Serialize, ToSchema)]

@@ -17,9 +17,9 @@ use utoipa::ToSchema;
 use crate::Api;
 use crate::access::Need;
 use crate::caller::Caller;
+use crate::described::{ForUser, ForWriter, IdParam, KeyParam};
 use crate::error::Error;
 use crate::input::{Body, Form, Id, IdempotencyKey, is_id};
-use crate::openapi::{ForUser, ForWriter, IdParam, KeyParam};
 use crate::queue::no_queue;
 use crate::trace;
 

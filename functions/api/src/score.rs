@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 use crate::Api;
 use crate::access::Need;
 use crate::caller::Caller;
+use crate::described::{ForReader, IdParam, TagParam};
 use crate::error::Error;
 use crate::etag::tagged;
 use crate::input::Id;
-use crate::openapi::{ForReader, IdParam, TagParam};
 
 /// A project's latest score; both parts are `null` until it is first computed.
 #[derive(Serialize, ToSchema)]

@@ -13,9 +13,9 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::Api;
 use crate::access::Need;
 use crate::caller::Caller;
+use crate::described::{ForReader, IdParam};
 use crate::error::Error;
 use crate::input::Id;
-use crate::openapi::{ForReader, IdParam};
 
 /// The 17 signals.
 #[derive(Serialize)]
