@@ -4,6 +4,7 @@
 
 mod adding;
 mod claiming;
+mod long_requests;
 #[path = "../lossy/mod.rs"]
 mod lossy;
 mod lost_answers;

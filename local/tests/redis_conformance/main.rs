@@ -54,6 +54,7 @@ conformance! {
     commands::the_commands_of_the_project,
     errors::errors_keep_their_codes,
     limits::long_values_and_long_pipelines,
+    limits::a_request_over_ten_megabytes_is_refused_over_rest,
     meter::handles_have_their_own_meters,
     scripts::a_script_refuses_with_its_own_code,
     scripts::a_script_that_does_not_count_is_a_mistake,

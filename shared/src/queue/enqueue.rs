@@ -8,13 +8,21 @@ use super::replay::nonce;
 use super::scripts::ENQUEUE;
 use super::{Error, Queue, strings};
 use crate::config::Events;
+use crate::redis::Redis;
 
 /// Jobs a call at most: what one request to the API may ask for goes in one round trip, while a call's
 /// time in Redis stays short and its arguments stay below Lua's limits.
 const MOST_JOBS: usize = 1_000;
 
-/// Bytes of data a call at most; Upstash refuses requests over 10 MB, and JSON escapes grow a text.
-const MOST_BYTES: usize = 3_000_000;
+/// Bytes of jobs a call at most, as they stand in a request to Upstash, which refuses requests over
+/// 10 MB: a quote of a job's data is four bytes there. Half of that keeps a call's time short, too.
+///
+/// Where calls are cut must depend on the jobs alone, neither on the transport nor on a script's
+/// length: an idempotency key finds each call's receipt again by its place.
+const MOST_BYTES: usize = 5_000_000;
+
+/// Room in a request for what surrounds the jobs in the arguments, beside the prefix: bytes.
+const FRAME_BYTES: usize = 512;
 
 /// How long a receipt lives that only has to outlast a lost answer: milliseconds.
 const REPLAY_MS: u64 = 300_000;
@@ -59,11 +67,13 @@ struct De<'a> {
 }
 
 impl Queue {
-    /// Adds jobs, in order, in one round trip a chunk of 1,000; one answer per job, in order.
+    /// Adds jobs, in order, in one round trip a chunk of 1,000 or about 5 MB; one answer per
+    /// job, in order.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when BullMQ would refuse a job; then nothing was written. [`Error::Redis`]:
-    /// chunks before the failing one are in the queue.
+    /// [`Error::Invalid`] when BullMQ would refuse a job, or when a job alone is too long for a
+    /// request; then nothing was written. [`Error::Redis`]: chunks before the failing one are in the
+    /// queue.
     pub async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Added>, Error> {
         Ok(self.add(jobs, None).await?.added)
     }
@@ -88,27 +98,52 @@ impl Queue {
                 return Err(Error::Invalid { index, reason });
             }
         }
+        let now = self.clock.now_ms();
+        let items: Vec<Item<'_>> = jobs.iter().map(|job| item(job, now)).collect();
+        let sizes: Vec<usize> =
+            items.iter().map(|item| self.request_bytes(item)).collect::<Result<_, _>>()?;
+        if let Some(room) = self.redis.room_for_args(&ENQUEUE, &self.keys.fixed(key.unwrap_or("")))
+        {
+            let frame = FRAME_BYTES + Redis::request_bytes(self.keys.base.as_bytes());
+            let room = room.saturating_sub(frame);
+            if let Some(index) = sizes.iter().position(|size| *size > room) {
+                return Err(Error::Invalid { index, reason: too_long(sizes[index], room) });
+            }
+        }
         let mut enqueued = Enqueued { added: Vec::with_capacity(jobs.len()), first: false };
-        for (index, chunk) in chunks(jobs).enumerate() {
+        let mut rest = items.as_slice();
+        for (index, count) in cuts(&sizes).enumerate() {
+            let (call, after) = rest.split_at(count);
+            rest = after;
             let receipt = match key {
                 Some(key) => format!("once:{index}:{key}"),
                 None => nonce(),
             };
-            let part = self.add_chunk(chunk, &receipt, key.is_some()).await?;
+            let part = self.add_call(call, &receipt, key.is_some()).await?;
             enqueued.added.extend(part.added);
             enqueued.first |= part.first;
         }
         Ok(enqueued)
     }
 
-    async fn add_chunk(
+    /// How many bytes `item` takes in a request: its part of the argument, and its keys.
+    fn request_bytes(&self, item: &Item<'_>) -> Result<usize, Error> {
+        // Our own structs of strings and numbers always serialise.
+        let json = serde_json::to_vec(item).map_err(|_| Error::Protocol(ENQUEUE.name))?;
+        let de = item.de.as_ref().map_or(0, |de| {
+            let id = Redis::request_bytes(de.id.as_bytes());
+            // In `dedups` escapes are escaped, as they are in the item.
+            4 * id + Redis::request_bytes(self.keys.base.as_bytes())
+        });
+        Ok(Redis::request_bytes(&json) + de)
+    }
+
+    async fn add_call(
         &self,
-        jobs: &[NewJob],
+        items: &[Item<'_>],
         receipt: &str,
         once: bool,
     ) -> Result<Enqueued, Error> {
-        let now = self.clock.now_ms();
-        let items: Vec<Item<'_>> = jobs.iter().map(|job| item(job, now)).collect();
         let mut dedups: Vec<&str> = items.iter().filter_map(|i| Some(i.de.as_ref()?.id)).collect();
         dedups.sort_unstable();
         dedups.dedup();
@@ -123,7 +158,7 @@ impl Queue {
                     again: again || once,
                     receipt_ms: if once { IDEMPOTENCY_MS } else { REPLAY_MS },
                     dedups: &dedups,
-                    jobs: &items,
+                    jobs: items,
                 },
             )
             .await?;
@@ -131,7 +166,7 @@ impl Queue {
             [pairs, first] => strings(pairs).zip(first.as_int()),
             _ => None,
         }
-        .filter(|(pairs, _)| pairs.len() == 2 * jobs.len())
+        .filter(|(pairs, _)| pairs.len() == 2 * items.len())
         .ok_or(Error::Protocol(ENQUEUE.name))?;
         let added: Result<_, _> = pairs
             .chunks_exact(2)
@@ -172,21 +207,38 @@ fn item(job: &NewJob, now: i64) -> Item<'_> {
     }
 }
 
-/// Cuts `jobs` into calls of at most [`MOST_JOBS`] jobs and about [`MOST_BYTES`] bytes.
-fn chunks(mut jobs: &[NewJob]) -> impl Iterator<Item = &[NewJob]> {
+/// How many jobs each call takes, so that it has at most [`MOST_JOBS`] jobs and [`MOST_BYTES`] bytes;
+/// a longer job goes alone.
+fn cuts(mut sizes: &[usize]) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
-        let fits = jobs
-            .iter()
-            .take(MOST_JOBS)
-            .take_while(|job| {
-                bytes += job.data.len();
-                bytes <= MOST_BYTES
-            })
-            .count();
-        // A single job over the bound goes alone: the client refuses it if the server would.
-        let (chunk, rest) = jobs.split_at(fits.max(1).min(jobs.len()));
-        jobs = rest;
-        (!chunk.is_empty()).then_some(chunk)
+        let fits = sizes.iter().take(MOST_JOBS).take_while(|size| {
+            bytes += **size;
+            bytes <= MOST_BYTES
+        });
+        let count = fits.count().max(1).min(sizes.len());
+        sizes = &sizes[count..];
+        (count > 0).then_some(count)
     })
+}
+
+fn too_long(size: usize, room: usize) -> String {
+    format!(
+        "takes {size} bytes of a request to Upstash, which has room for {room}; keep its data \
+         elsewhere and enqueue where it is"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_cut_by_jobs_and_by_bytes() {
+        let cut = |sizes: &[usize]| cuts(sizes).collect::<Vec<_>>();
+        assert!(cut(&[]).is_empty());
+        assert_eq!(cut(&[1; 2_001]), [1_000, 1_000, 1]);
+        assert_eq!(cut(&[MOST_BYTES / 2; 5]), [2, 2, 1]);
+        assert_eq!(cut(&[1, MOST_BYTES + 1, 1, 1]), [1, 1, 2]);
+    }
 }

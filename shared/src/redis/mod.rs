@@ -136,25 +136,25 @@ impl Redis {
         self.transport.name()
     }
 
-    /// The longest request that may be sent, in bytes: Upstash's limit. Longer ones are refused
-    /// over REST before they are sent; over TCP the server decides.
-    pub fn max_request_bytes() -> usize {
-        rest::MAX_REQUEST_BYTES
-    }
-
-    /// How many bytes `arg` takes in a request, to stay below [`Redis::max_request_bytes`].
+    /// How many bytes `arg` takes in a REST request, its escapes included.
     pub fn request_bytes(arg: &[u8]) -> usize {
         rest::encoded_len(arg)
     }
 
     /// How many bytes ([`Redis::request_bytes`]) are left for the arguments of a call of `script`
-    /// on `keys`.
-    pub fn room_for_args(script: &Script, keys: &[String]) -> usize {
-        // Brackets, the command's name and the number of keys.
-        let frame = 64;
-        let keys: usize = keys.iter().map(|key| Self::request_bytes(key.as_bytes())).sum();
-        let source = Self::request_bytes(script.source.as_bytes());
-        Self::max_request_bytes().saturating_sub(frame + keys + source)
+    /// on `keys`; a longer request is refused before it is sent. `None` over TCP, where the server
+    /// decides.
+    pub fn room_for_args(&self, script: &Script, keys: &[String]) -> Option<usize> {
+        match *self.transport {
+            Transport::Tcp(_) => None,
+            Transport::Rest(_) => {
+                // Brackets, the command's name and the number of keys.
+                let frame = 64;
+                let keys: usize = keys.iter().map(|key| Self::request_bytes(key.as_bytes())).sum();
+                let source = Self::request_bytes(script.source.as_bytes());
+                Some(rest::MAX_REQUEST_BYTES.saturating_sub(frame + keys + source))
+            }
+        }
     }
 
     /// Runs one command.

@@ -23,7 +23,7 @@ pub(super) fn encode(request: &Request) -> Result<Bytes, Failure> {
     if body.len() > MAX_REQUEST_BYTES {
         return Err(unsendable(format!(
             "the request has {} bytes, more than the {MAX_REQUEST_BYTES} that Upstash takes; \
-             split it",
+             send less at once",
             body.len()
         )));
     }

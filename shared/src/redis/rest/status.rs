@@ -50,7 +50,8 @@ pub(super) fn interpret(
         }),
         (413, _) => Err(Failure::Final {
             kind: ErrorKind::Unsendable,
-            reason: "the server refused the request as too large (HTTP 413); split it".into(),
+            reason: "the server refused the request as too large (HTTP 413); send less at once"
+                .into(),
         }),
         (300..=399 | 404 | 405, _) => Err(Failure::Final {
             kind: ErrorKind::Configuration,
