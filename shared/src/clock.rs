@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub(crate) use iso8601::{civil, days};
 pub use iso8601::{from_iso8601, to_iso8601};
 
 /// A source of the current time, cheap to clone.

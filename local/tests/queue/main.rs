@@ -9,6 +9,7 @@ mod long_requests;
 mod lossy;
 mod lost_answers;
 mod metering;
+mod schedules;
 mod settling;
 
 use std::collections::HashSet;

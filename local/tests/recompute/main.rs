@@ -10,6 +10,7 @@ mod outages;
 #[path = "../store/proxy.rs"]
 #[allow(dead_code, reason = "the store's own tests look at more of it")]
 mod proxy;
+mod schedules;
 mod slow;
 mod storm;
 mod ticks;

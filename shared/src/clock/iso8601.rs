@@ -125,7 +125,7 @@ fn number(rest: &mut &[u8], digits: usize) -> Option<i64> {
 
 /// Days since the epoch of a date. Years are counted from March, so that a leap day ends one, and
 /// in eras of 400, after which the calendar repeats.
-fn days(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -134,7 +134,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// The date (year, month, day) of a day since the epoch: the inverse of [`days`].
-fn civil(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

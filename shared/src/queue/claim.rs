@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::policy::StoredOptions;
 use super::replay::nonce;
+use super::schedule::Produced;
 use super::scripts::CLAIM;
 use super::{Error, Queue, strings};
 use crate::config::Events;
@@ -40,6 +41,11 @@ pub struct Claim {
     pub missing: Vec<String>,
     /// Why there are no more.
     pub status: ClaimStatus,
+    /// What became of the next job of each scheduler whose job was claimed, by that job's id.
+    pub schedules: Vec<(String, Produced)>,
+    /// Jobs of schedulers that were claimed, but whose next one could not be put in place, so that
+    /// to run them would end the schedule: left alone, they come back once they have stalled.
+    pub unscheduled: Vec<String>,
 }
 
 /// Why a claim gave what it gave.
@@ -114,7 +120,8 @@ struct Call<'a> {
 }
 
 impl Queue {
-    /// Claims up to `request.count` jobs in one round trip.
+    /// Claims up to `request.count` jobs in one round trip. Where there are jobs of schedulers among
+    /// them, two more put their next ones in place.
     ///
     /// # Errors
     /// [`Error::Redis`]. When the answer is lost, the call is repeated and finds what it took.
@@ -131,7 +138,8 @@ impl Queue {
                 },
             )
             .await?;
-        parse(token, &answer).ok_or(Error::Protocol(CLAIM.name))
+        let claim = parse(token, &answer).ok_or(Error::Protocol(CLAIM.name))?;
+        Ok(self.keep_schedules(claim).await)
     }
 
     pub(super) fn claim_args<'a>(
@@ -160,6 +168,8 @@ pub(super) fn parse(token: String, answer: &[Value]) -> Option<Claim> {
         token,
         jobs: jobs.as_array()?.iter().map(job).collect::<Option<_>>()?,
         missing: strings(missing)?,
+        schedules: Vec::new(),
+        unscheduled: Vec::new(),
         status: match status.as_str()? {
             "claimed" => ClaimStatus::Claimed,
             "empty" => ClaimStatus::Empty { next_due_ms: (ms > 0).then_some(ms) },

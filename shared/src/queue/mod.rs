@@ -14,6 +14,7 @@
 //!   outside.
 //! - [`Queue::pause`], [`Queue::retry`], [`Queue::promote`], [`Queue::remove`], [`Queue::clean`],
 //!   [`Queue::obliterate`]: an operator's hand.
+//! - [`schedule`]: job schedulers.
 
 mod browse;
 mod claim;
@@ -34,6 +35,7 @@ mod remove;
 mod renew;
 mod replay;
 mod revive;
+pub mod schedule;
 mod scripts;
 mod settle;
 mod throughput;

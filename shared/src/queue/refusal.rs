@@ -39,24 +39,15 @@ pub enum Refusal {
     /// Jobs are being processed.
     #[error("Cannot obliterate queue with active jobs")]
     ActiveJobs,
-    /// BullMQ's code -10.
-    #[error(
-        "Cannot create job scheduler iteration - job ID already exists. addJobScheduler {id}: \
-         remove the finished job of its next time first"
-    )]
-    IterationExists {
-        /// The scheduler.
-        id: String,
-    },
-    /// BullMQ's code -11.
+    /// BullMQ's code -10: a job of the scheduler's next time exists.
+    #[error("Cannot create job scheduler iteration - job ID already exists. addJobScheduler")]
+    IterationExists,
+    /// BullMQ's code -11: jobs of all its next times exist.
     #[error(
         "Cannot create job scheduler iteration - current and next time slots already have jobs. \
-         addJobScheduler {id}: remove its finished jobs first"
+         addJobScheduler"
     )]
-    SlotsBusy {
-        /// The scheduler.
-        id: String,
-    },
+    SlotsBusy,
     /// A schedule that BullMQ would not accept, or could not follow.
     #[error("{0}")]
     Schedule(String),

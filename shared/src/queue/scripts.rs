@@ -119,6 +119,23 @@ pub(crate) static MOVE_TO_WAIT: Lazy = script!(
     "parts/revive",
     "move_to_wait"
 );
+pub(crate) static SCHEDULE: Lazy = script!(
+    "deo:schedule",
+    "parts/prelude",
+    "parts/once",
+    "parts/place",
+    "parts/schedule",
+    "schedule"
+);
+pub(crate) static UNSCHEDULE: Lazy =
+    script!("deo:unschedule", "parts/prelude", "parts/once", "unschedule");
+pub(crate) static NEXT_ITERATION: Lazy = script!(
+    "deo:next-iteration",
+    "parts/prelude",
+    "parts/place",
+    "parts/schedule",
+    "next_iteration"
+);
 pub(crate) static PRIORITIES: Lazy = script!("deo:priorities", "priorities");
 pub(crate) static RENEW: Lazy = script!("deo:renew", "renew");
 

@@ -192,13 +192,14 @@ impl Queue {
                 claim: Some(self.claim_args(&next, request, again)),
             })
             .await?;
-        match answer.as_slice() {
+        let (settled, claim) = match answer.as_slice() {
             [codes, requeued, claimed @ ..] => {
                 settled(&items, codes, requeued).zip(claim::parse(next, claimed))
             }
             _ => None,
         }
-        .ok_or(Error::Protocol(SETTLE_AND_CLAIM.name))
+        .ok_or(Error::Protocol(SETTLE_AND_CLAIM.name))?;
+        Ok((settled, self.keep_schedules(claim).await))
     }
 
     fn settle_args<'a>(&self, token: &'a str, jobs: &'a [Item<'a>], again: bool) -> Args<'a> {

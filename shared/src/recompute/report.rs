@@ -69,6 +69,8 @@ pub struct Report {
     pub malformed_rows: u64,
     /// Ids that stood in the queue without a job behind them, dropped.
     pub missing: u64,
+    /// Jobs of schedulers whose next one could not be put in place, left alone until they stall.
+    pub unscheduled: u64,
     /// Jobs of owners that died, given back to the queue.
     pub recovered: u64,
     /// Batches.

@@ -250,6 +250,7 @@ impl Tick<'_> {
     fn note(&mut self, claim: &Claim) {
         self.report.claimed += claim.jobs.len() as u64;
         self.report.missing += claim.missing.len() as u64;
+        self.report.unscheduled += claim.unscheduled.len() as u64;
         for id in &claim.missing {
             warn!(job = id.as_str(), "an id stood in the queue without a job behind it");
         }

@@ -130,6 +130,8 @@ impl Driver {
             token: claim.token.clone(),
             jobs: claim.jobs.iter().map(Into::into).collect(),
             missing: claim.missing,
+            schedules: claim.schedules.into_iter().map(wire::produced).collect(),
+            unscheduled: claim.unscheduled,
             status,
             wait_ms,
             next_due_ms,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::config::Events;
+use shared::queue::schedule::Produced;
 use shared::queue::{
     self, Backoff, ClaimStatus, ClaimedJob, Cleanable, Code, Deduplication, JobOptions, KeepJobs,
     NewJob, Outcome, Settlement,
@@ -307,9 +308,20 @@ pub(super) struct Claimed {
     pub(super) token: String,
     pub(super) jobs: Vec<ClaimedView>,
     pub(super) missing: Vec<String>,
+    pub(super) schedules: Vec<Scheduled>,
+    pub(super) unscheduled: Vec<String>,
     pub(super) status: &'static str,
     pub(super) wait_ms: Option<i64>,
     pub(super) next_due_ms: Option<i64>,
+}
+
+/// What became of the next job of the scheduler that made the job `id`, and its id.
+#[derive(Debug, Serialize)]
+pub(super) struct Scheduled {
+    id: String,
+    produced: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 /// A claimed job, by the names that BullMQ's `Job` has for these.
@@ -356,6 +368,15 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Deduplicated => "deduplicated",
         Outcome::AfterActive => "after-active",
     }
+}
+
+pub(super) fn produced((id, produced): (String, Produced)) -> Scheduled {
+    let (produced, next) = match produced {
+        Produced::Next(next) => ("next", Some(next)),
+        Produced::Already(next) => ("already", Some(next)),
+        Produced::Nothing => ("nothing", None),
+    };
+    Scheduled { id, produced, next: next.map(|next| next.job_id) }
 }
 
 pub(super) fn code(code: Code) -> i64 {
