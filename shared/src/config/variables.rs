@@ -151,7 +151,8 @@ pub(super) const SCHEDULERS: Variable = Variable::new(
     "ENABLE_QUEUE_SCHEDULERS",
     Kind::Flag,
     "false",
-    "Whether job schedulers may be changed from here.",
+    "Whether `deo queue schedule` may make, list and end job schedulers. Their jobs are drained, and \
+     their next ones put in place, in either case.",
 );
 pub(super) const BATCH_SIZE: Variable = Variable::new(
     "QUEUE_BATCH_SIZE",

@@ -9,6 +9,7 @@ mod promote;
 mod remove;
 mod resume;
 mod retry;
+mod schedule;
 mod shelf;
 mod shown;
 mod span;
@@ -47,6 +48,7 @@ enum Command {
     Remove(remove::Args),
     Clean(clean::Args),
     Obliterate(obliterate::Args),
+    Schedule(schedule::Args),
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
@@ -61,6 +63,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         Command::Remove(args) => remove::run(args).await,
         Command::Clean(args) => clean::run(args).await,
         Command::Obliterate(args) => obliterate::run(args).await,
+        Command::Schedule(args) => schedule::run(args).await,
     }
 }
 
