@@ -5,7 +5,9 @@ mod metrics;
 
 use shared::clock::Clock;
 use shared::config::Config;
-use shared::recompute::{Recompute, Report, open};
+use shared::queue::Queue;
+use shared::recompute::{Recompute, Report, Stop, open};
+use shared::store::Store;
 use tokio::time::Instant;
 
 pub use event::{Asked, answer, refusal};
@@ -16,6 +18,8 @@ pub use shared::recompute::StartError;
 #[derive(Clone, Debug)]
 pub struct Drain {
     recompute: Recompute,
+    queue: Queue,
+    store: Store,
 }
 
 impl Drain {
@@ -25,11 +29,27 @@ impl Drain {
     /// [`StartError`], which names the variable to set.
     pub fn new(config: &Config) -> Result<Self, StartError> {
         let (queue, store) = open(config, Clock::System)?;
-        Ok(Self { recompute: Recompute::new(queue, store, &config.drain, Clock::System) })
+        let recompute = Recompute::new(queue.clone(), store.clone(), &config.drain, Clock::System);
+        Ok(Self { recompute, queue, store })
     }
 
     /// Runs one tick, at most until `deadline`. What goes wrong stands in the report.
     pub async fn tick(&self, deadline: Instant) -> Report {
         self.recompute.tick(deadline).await
+    }
+
+    /// As [`Drain::tick`]; ends sooner when `stop` asks for it.
+    pub async fn tick_until(&self, deadline: Instant, stop: &Stop) -> Report {
+        self.recompute.tick_until(deadline, stop).await
+    }
+
+    /// The queue that it works on.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// The database that it works with.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 }

@@ -20,6 +20,7 @@ mod system;
 mod token;
 mod up;
 mod with_servers;
+mod worker;
 
 use std::error::Error;
 use std::io::{self, IsTerminal as _};
@@ -70,6 +71,7 @@ enum Command {
     Token(token::Args),
     Up(up::Args),
     WithServers(with_servers::Args),
+    Worker(worker::Args),
 }
 
 impl Command {
@@ -89,6 +91,7 @@ impl Command {
             Self::Token(args) => token::run(args).await,
             Self::Up(args) => up::run(args).await,
             Self::WithServers(args) => with_servers::run(args).await,
+            Self::Worker(args) => worker::run(args).await,
         }
     }
 }

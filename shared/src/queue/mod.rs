@@ -8,6 +8,7 @@
 //!   a sleeping drain should be woken.
 //! - [`Queue::peek`]: which states hold jobs, for one billed command.
 //! - [`Queue::claim`], [`Queue::settle`], [`Queue::settle_and_claim`]: the work.
+//! - [`Queue::wait_for_work`]: sleeping until there is some, over TCP.
 //! - [`Queue::renew`]: locks that must outlast a long batch.
 //! - [`Queue::recover`]: jobs whose owner died go back.
 //! - [`Queue::overview`], [`Queue::counts`], [`Queue::jobs`], [`Queue::job`]: looking in from
@@ -23,6 +24,7 @@ mod enqueue;
 mod inspect;
 mod job;
 mod keys;
+mod marker;
 mod operate;
 mod options;
 mod overview;
@@ -47,6 +49,7 @@ pub use inspect::{JobState, JobView};
 pub use job::{
     Added, Backoff, Counts, Deduplication, Enqueued, JobOptions, KeepJobs, NewJob, Outcome,
 };
+pub use marker::Waited;
 pub use overview::{Finished, Overview};
 pub use peek::Occupied;
 pub use policy::{Ending, StoredOptions};

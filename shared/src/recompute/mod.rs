@@ -8,9 +8,11 @@ mod batch;
 mod report;
 mod request;
 mod start;
+mod stop;
 mod tick;
 
 pub use report::{Remaining, Report, StoppedBecause};
 pub use request::{JOB_NAME, JobData, JobResult, Reason, SCHEDULED_PRIORITY, recompute_job};
 pub use start::{StartError, open};
+pub use stop::{Stop, Stopper};
 pub use tick::Recompute;

@@ -7,6 +7,7 @@ use tracing::{error, info, warn};
 
 use super::batch::{Scored, score};
 use super::report::{Report, StoppedBecause};
+use super::stop::Stop;
 use crate::clock::Clock;
 use crate::config::{DrainConfig, SnapshotRetention};
 use crate::queue::{
@@ -34,6 +35,12 @@ impl Recompute {
     ///
     /// An empty queue costs one billed command, and Postgres is opened only for a claimed job.
     pub async fn tick(&self, deadline: Instant) -> Report {
+        self.tick_until(deadline, &Stop::never()).await
+    }
+
+    /// As [`Recompute::tick`], and when `stop` asks for the end: then the batch under way is finished
+    /// within 5 s or given back, and the tick ends as at its deadline.
+    pub async fn tick_until(&self, deadline: Instant, stop: &Stop) -> Report {
         let started = Instant::now();
         let deadline = deadline.min(started + self.config.timeout);
         let redis = self.queue.redis().metered().until(deadline);
@@ -41,6 +48,7 @@ impl Recompute {
             queue: self.queue.over(redis),
             store: &self.store,
             clock: &self.clock,
+            stop,
             retention: self.config.snapshots,
             claim_until: deadline.checked_sub(self.config.margin).unwrap_or(started),
             slowest: Duration::ZERO,
@@ -79,6 +87,7 @@ struct Tick<'a> {
     queue: Queue,
     store: &'a Store,
     clock: &'a Clock,
+    stop: &'a Stop,
     retention: SnapshotRetention,
     /// No claim after this moment, and no batch is worked on past it.
     claim_until: Instant,
@@ -214,24 +223,21 @@ impl Tick<'_> {
     async fn work(&mut self, claim: &Claim) -> (Vec<Settlement>, Option<Failure>) {
         let began = Instant::now();
         let names = self.queue.config();
-        let scored = tokio::time::timeout_at(
-            self.claim_until,
-            score(&claim.jobs, self.store, self.clock, &names.prefix, &names.name),
-        )
-        .await;
+        let scoring = score(&claim.jobs, self.store, self.clock, &names.prefix, &names.name);
+        let scored = self.in_time(scoring).await;
         self.report.database_ms += millis(began.elapsed());
         self.report.batches += 1;
         let release = || vec![Settlement::Release; claim.jobs.len()];
         match scored {
-            Ok(Ok(Scored { settlements, coalesced, malformed_rows, projects })) => {
+            Some(Ok(Scored { settlements, coalesced, malformed_rows, projects })) => {
                 self.report.coalesced += coalesced;
                 self.report.malformed_rows += malformed_rows;
                 self.prune(&projects).await;
                 (settlements, None)
             }
-            Ok(Err(error)) => (release(), Some(error.into())),
+            Some(Err(error)) => (release(), Some(error.into())),
             // Out of time is no failure: the jobs go back and the next tick has them.
-            Err(_) => (release(), None),
+            None => (release(), None),
         }
     }
 
@@ -240,10 +246,10 @@ impl Tick<'_> {
     async fn prune(&self, projects: &[String]) {
         let now_ms = self.clock.now_ms();
         let pruned = self.store.prune_snapshots(projects, self.retention, now_ms);
-        match tokio::time::timeout_at(self.claim_until, pruned).await {
-            Ok(Ok(0)) | Err(_) => {}
-            Ok(Ok(gone)) => info!(snapshots = gone, "old snapshots deleted"),
-            Ok(Err(error)) => warn!(%error, "old snapshots cannot be deleted"),
+        match self.in_time(pruned).await {
+            Some(Ok(0)) | None => {}
+            Some(Ok(gone)) => info!(snapshots = gone, "old snapshots deleted"),
+            Some(Err(error)) => warn!(%error, "old snapshots cannot be deleted"),
         }
     }
 
@@ -269,9 +275,17 @@ impl Tick<'_> {
         info!(settled = settled.codes.len(), requeued = settled.requeued, "batch settled");
     }
 
+    /// What `work` gives, if it does before the time is up.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = tokio::time::timeout_at(self.claim_until, work) => done.ok(),
+            () = self.stop.over() => None,
+        }
+    }
+
     /// Whether the next batch would not fit into the time that is left.
     fn is_late(&self) -> bool {
-        Instant::now() + self.slowest >= self.claim_until
+        self.stop.is_asked() || Instant::now() + self.slowest >= self.claim_until
     }
 }
 

@@ -141,6 +141,11 @@ impl Connection {
         Ok((live, false))
     }
 
+    /// Ends the connection once nobody uses it any more.
+    pub(super) async fn close(&self) {
+        *self.live.lock().await = None;
+    }
+
     async fn forget(&self, dead: &Arc<Live>) {
         let mut slot = self.live.lock().await;
         if slot.as_ref().is_some_and(|live| Arc::ptr_eq(live, dead)) {

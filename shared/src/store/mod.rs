@@ -90,6 +90,12 @@ impl Store {
         self.connection().rows(&self.sql().ping, &[]).await.map(drop)
     }
 
+    /// Closes the connection, if one is open; the next statement opens another. For who will ask
+    /// nothing for some time: a database that sleeps while nobody uses it may sleep then.
+    pub async fn close(&self) {
+        self.connection().close().await;
+    }
+
     /// What the last statement said of the database, without asking it.
     pub fn health(&self) -> Health {
         self.connection().health()

@@ -1,0 +1,133 @@
+//! How a worker sleeps: on a connection of its own, blocked on BullMQ's marker; over REST by the clock.
+
+use std::time::Duration;
+
+use drain::Drain;
+use shared::clock::Clock;
+use shared::config::{Config, RedisConfig};
+use shared::queue::{Error, Queue, Waited};
+use shared::recompute::{Report, Stop, StoppedBecause};
+use shared::redis::{Limits, Options, Redis};
+use shared::store::Store;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// How long the database's connection outlives the last job.
+const DATABASE_IDLE: Duration = Duration::from_secs(5);
+
+/// How long to wait while the queue's own limits hold it back, or it is paused: a marker comes when
+/// it is resumed, but none when a limit is over.
+const HELD_BACK: Duration = Duration::from_secs(5);
+
+/// How long an answer may be late.
+const SLACK: Duration = Duration::from_secs(10);
+
+/// The time between two ticks.
+pub(super) struct Sleep {
+    queue: Queue,
+    store: Store,
+    /// The queue over the connection that blocks; `None` over REST.
+    blocking: Option<Queue>,
+    every: Duration,
+    /// When to close the database's connection, if that is open.
+    close_at: Option<Instant>,
+}
+
+impl Sleep {
+    pub(super) fn new(
+        config: &Config,
+        drain: &Drain,
+        every: Duration,
+    ) -> Result<Self, shared::redis::Error> {
+        let (queue, store) = (drain.queue().clone(), drain.store().clone());
+        let answer = every + SLACK;
+        let limits = Limits { answer, call: answer + SLACK, ..Limits::default() };
+        let blocking = match &config.redis {
+            Some(redis @ RedisConfig::Tcp { .. }) => {
+                let options = Options { limits, ..Options::default() };
+                Some(queue.over(Redis::with_options(redis, options)?))
+            }
+            _ => None,
+        };
+        Ok(Self { queue, store, blocking, every, close_at: None })
+    }
+
+    /// What people should know at the start.
+    pub(super) fn describe(&self) -> String {
+        let seconds = self.every.as_secs_f64();
+        match self.blocking {
+            Some(_) => {
+                format!("working; woken by the queue's marker, and looking every {seconds} s")
+            }
+            None => format!(
+                "working; REST cannot wait for jobs, so looking every {seconds} s: use REDIS_URL (TCP) \
+                 to be woken"
+            ),
+        }
+    }
+
+    /// Sleeps until the next tick is worth its while, or `stop` asks for the end. After some seconds
+    /// the database's connection is closed.
+    pub(super) async fn until_work(&mut self, report: &Report, stop: &Stop) -> Result<(), Error> {
+        if report.batches > 0 {
+            self.close_at = Some(Instant::now() + DATABASE_IDLE);
+        }
+        let mut limit = self.every;
+        if report.stopped_because == StoppedBecause::Paused {
+            limit = limit.min(HELD_BACK);
+        }
+        if report.remaining.is_some_and(|remaining| remaining.delayed > 0) {
+            limit = limit.min(until(self.queue.next_due_ms().await?));
+        }
+        let waiting = async {
+            match &self.blocking {
+                Some(queue) => blocked(queue, limit).await,
+                None => {
+                    sleep(limit).await;
+                    Ok(())
+                }
+            }
+        };
+        tokio::pin!(waiting);
+        loop {
+            let close_at = self.close_at.unwrap_or_else(Instant::now);
+            tokio::select! {
+                waited = &mut waiting => return waited,
+                () = stop.asked() => return Ok(()),
+                () = sleep_until(close_at), if self.close_at.is_some() => {
+                    self.store.close().await;
+                    self.close_at = None;
+                }
+            }
+        }
+    }
+
+    /// Puts back the marker that this worker may have taken, for another one.
+    pub(super) async fn leave(&self) {
+        if self.blocking.is_some()
+            && let Err(error) = self.queue.mark().await
+        {
+            eprintln!("deo: no marker was left for the next worker: {error}");
+        }
+    }
+}
+
+/// Sleeps until there is work: at once, or when the delayed job falls due that the marker tells of.
+async fn blocked(queue: &Queue, limit: Duration) -> Result<(), Error> {
+    let mut end = Instant::now() + limit;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        match queue.wait_for_work(left).await? {
+            Waited::Work | Waited::Long => return Ok(()),
+            Waited::Due(due) => end = end.min(Instant::now() + until(Some(due))),
+        }
+    }
+}
+
+/// The time from now to `due`, in milliseconds since the epoch.
+fn until(due: Option<i64>) -> Duration {
+    let left = due.map_or(i64::MAX, |due| due - Clock::System.now_ms());
+    Duration::from_millis(u64::try_from(left).unwrap_or(0))
+}
