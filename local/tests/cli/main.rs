@@ -1,6 +1,7 @@
 //! The command line from outside: exit codes, JSON, what it does and what it leaves behind.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bench;
 mod demo;
 mod leftovers;
 mod queue;

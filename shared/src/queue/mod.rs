@@ -56,6 +56,7 @@ pub use policy::{Ending, StoredOptions};
 pub use recover::Recovered;
 pub use refusal::Refusal;
 pub use revive::Ended;
+pub use scripts::plain_scripts;
 pub use settle::{Code, Settled, Settlement};
 pub use throughput::Throughput;
 

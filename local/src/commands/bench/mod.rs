@@ -1,6 +1,11 @@
 //! `deo bench`: measurements, each beside what it is held against; one file or folder a measurement.
 
+mod bullmq;
 mod cold_start;
+mod commands;
+mod commandstats;
+mod ours;
+mod scripts;
 
 use clap::Subcommand;
 
@@ -16,10 +21,14 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     ColdStart(cold_start::Args),
+    Commands(commands::Args),
+    Scripts(scripts::Args),
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
     match args.command {
         Command::ColdStart(args) => cold_start::run(args).await,
+        Command::Commands(args) => commands::run(args).await,
+        Command::Scripts(args) => scripts::run(args).await,
     }
 }

@@ -1,0 +1,145 @@
+//! `deo bench commands`: billed commands a job, beside BullMQ doing the same work.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::bullmq::{self, Calls, Theirs};
+use super::ours::{Costs, Ours};
+use crate::commands::Outcome;
+use crate::terminal::{Step, say, table};
+
+pub(super) type Failure = Box<dyn Error + Send + Sync>;
+
+/// Billed commands a job, counted by Redis itself, beside BullMQ 6 doing the same work
+///
+/// Takes a good minute, for which BullMQ's worker idles. BullMQ needs Node and npm; where they are
+/// missing, only our column is measured.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Jobs of each kind.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(100..=4_000))]
+    jobs: u32,
+
+    /// Leave BullMQ out.
+    #[arg(long)]
+    ours: bool,
+
+    /// Print one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How long BullMQ's idle worker is watched: two of its stalled checks.
+const IDLE_S: u32 = 60;
+
+/// One kind of work. Figures are commands a job, from enqueue to completed, unless it says otherwise.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    work: &'static str,
+    /// Inside scripts, and calls of the client beside them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bullmq: Option<Beside>,
+    ours: f64,
+    at_most: f64,
+}
+
+#[derive(Serialize)]
+struct Beside {
+    inner: f64,
+    client: f64,
+}
+
+impl From<Calls> for Beside {
+    fn from(calls: Calls) -> Self {
+        Self { inner: calls.inner, client: calls.client }
+    }
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
+    let told = !args.json;
+    let missing = if args.ours { None } else { bullmq::missing().await };
+    let step = Step::begin("starting Redis and Postgres", told);
+    let ours = Ours::start(args.jobs).await?;
+    step.done("Redis and Postgres, with a project for every job")?;
+
+    let step = Step::begin("draining", told);
+    let costs = ours.measure().await?;
+    step.done("Drained in batches of 100, in whole ticks")?;
+
+    let theirs = if args.ours || missing.is_some() {
+        None
+    } else {
+        let step = Step::begin(format!("BullMQ works, and idles for {IDLE_S} s"), told);
+        let theirs = bullmq::measure(args.jobs, &ours.retention()?, IDLE_S).await?;
+        step.done(format!("BullMQ {} worked, and idled for {IDLE_S} s", theirs.version))?;
+        Some(theirs)
+    };
+    let rows = rows(&costs, theirs.as_ref());
+    let over: Vec<&str> = rows.iter().filter(|r| r.ours > r.at_most).map(|r| r.work).collect();
+    if args.json {
+        let version = theirs.as_ref().map(|theirs| &theirs.version);
+        let report = serde_json::json!({"jobs": args.jobs, "bullmq": version, "rows": rows});
+        say(report.to_string())?;
+    } else {
+        say(format!("\n{}", shown(&rows, theirs.as_ref())))?;
+        if let Some(reason) = &missing {
+            say(format!("\nWithout BullMQ's columns: {reason}."))?;
+        }
+    }
+    for work in &over {
+        eprintln!("deo: over its budget: {work}");
+    }
+    Ok(if over.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The budget. Warmed up: as many jobs were done before, so that retention evicts one for each. A tick that finds work costs a few commands besides, which are in these figures.
+fn rows(ours: &Costs, theirs: Option<&Theirs>) -> Vec<Row> {
+    let row = |work, of: fn(&Theirs) -> Calls, ours, at_most| Row {
+        work,
+        bullmq: theirs.map(|theirs| of(theirs).into()),
+        ours,
+        at_most,
+    };
+    vec![
+        row("events off, keep", |t| t.busy.keep, ours.keep, 6.3),
+        row("events on, keep", |t| t.busy.keep, ours.keep_with_events, 10.3),
+        row("events off, removeOnComplete", |t| t.busy.remove, ours.remove, 5.3),
+        row("as the API enqueues, warmed up", |t| t.busy.by_api, ours.by_api, 6.5),
+        row("as cron enqueues, warmed up", |t| t.busy.by_cron, ours.by_cron, 6.5),
+        row("one lone job, ticks included", |t| t.busy.lone, ours.lone, 40.0),
+        row("round trips per 100 jobs drained", round_trips, ours.round_trips, 1.0),
+        row("idle: BullMQ a minute, ours a tick", |t| t.idle, ours.idle, 1.0),
+    ]
+}
+
+fn round_trips(theirs: &Theirs) -> Calls {
+    Calls { inner: 0.0, client: theirs.busy.drained.client * 100.0 }
+}
+
+fn shown(rows: &[Row], theirs: Option<&Theirs>) -> String {
+    let title = theirs.map(|theirs| format!("BullMQ {}: in scripts", theirs.version));
+    let titles: Vec<&str> = match &title {
+        Some(title) => vec!["", title, "client calls", "ours", "at most"],
+        None => vec!["", "ours", "at most"],
+    };
+    let right: Vec<usize> = (1..titles.len()).collect();
+    let mut table = table(&titles, &right);
+    for row in rows {
+        let mut cells = vec![row.work.to_owned()];
+        if let Some(bullmq) = &row.bullmq {
+            cells.extend([figure(bullmq.inner), figure(bullmq.client)]);
+        }
+        cells.extend([figure(row.ours), figure(row.at_most)]);
+        table.add_row(cells);
+    }
+    table.to_string()
+}
+
+/// Two digits where they say something.
+fn figure(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

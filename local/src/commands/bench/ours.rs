@@ -1,0 +1,183 @@
+//! Our side: whole ticks of the drain, with every command counted by Redis itself.
+
+use std::time::Duration;
+
+use shared::clock::Clock;
+use shared::config::{Config, Secret};
+use shared::queue::{JobOptions, KeepJobs, NewJob, Queue};
+use shared::recompute::{JOB_NAME, JobData, Reason, Recompute, Report, recompute_job};
+use shared::redis::Redis;
+use shared::store::{Database, Store};
+use tokio::time::Instant;
+
+use super::commands::Failure;
+use super::commandstats::Executed;
+use crate::migrations;
+use crate::seed::{self, Plan};
+use crate::servers::{PostgresServer, RedisServer};
+use crate::settings::Settings;
+
+/// Jobs of one enqueue call, and of one batch of the drain.
+const BATCH: usize = 100;
+
+/// Longer than any tick here.
+const TICK: Duration = Duration::from_secs(50);
+
+/// Private servers, with a project for every job.
+pub(super) struct Ours {
+    redis: RedisServer,
+    postgres: PostgresServer,
+    projects: Vec<String>,
+}
+
+/// What every row of the table comes to.
+pub(super) struct Costs {
+    pub(super) keep: f64,
+    pub(super) keep_with_events: f64,
+    pub(super) remove: f64,
+    pub(super) by_api: f64,
+    pub(super) by_cron: f64,
+    pub(super) lone: f64,
+    pub(super) round_trips: f64,
+    pub(super) idle: f64,
+}
+
+/// One queue of its own on the servers.
+struct Bench {
+    queue: Queue,
+    recompute: Recompute,
+}
+
+impl Ours {
+    /// Servers, tables and `jobs` projects.
+    pub(super) async fn start(jobs: u32) -> Result<Self, Failure> {
+        let (redis, postgres) = tokio::try_join!(RedisServer::start(), PostgresServer::start())?;
+        let database = Database::parse(&Secret::new(postgres.url()))?;
+        migrations::migrate(&database, false).await?;
+        let now_ms = Clock::System.now_ms();
+        let plan = Plan { projects: jobs, pages: 1, products: 1, seed: 1, now_ms };
+        seed::seed(&database, &plan, |_| {}).await?;
+        let client = database.connect().await?;
+        let rows = client.query(r#"SELECT id FROM "Project""#, &[]).await?;
+        let projects = rows.iter().map(|row| row.get(0)).collect();
+        Ok(Self { redis, postgres, projects })
+    }
+
+    /// What BullMQ is to keep of the jobs that it processes: ours, in its own words.
+    pub(super) fn retention(&self) -> Result<serde_json::Value, Failure> {
+        let keep = self.config("retention", "false")?.queue.keep_completed;
+        Ok(serde_json::json!({"age": keep.age_s, "count": keep.count}))
+    }
+
+    fn config(&self, prefix: &str, events: &str) -> Result<Config, Failure> {
+        let settings = Settings::default()
+            .without("UPSTASH_REDIS_REST_URL")
+            .without("UPSTASH_REDIS_REST_TOKEN")
+            .with("REDIS_TRANSPORT", "tcp")
+            .with("REDIS_URL", self.redis.url())
+            .with("DATABASE_URL", self.postgres.url())
+            .with("REDIS_PREFIX", prefix)
+            .with("ENABLE_QUEUE_EVENTS", events)
+            .with("ENABLE_QUEUE_PROCESSORS", "true")
+            .with("QUEUE_BATCH_SIZE", BATCH.to_string())
+            .with("DRAIN_TIMEOUT_MS", TICK.as_millis().to_string());
+        Ok(Config::from_env(&settings)?)
+    }
+
+    fn bench(&self, prefix: &str, events: &str) -> Result<Bench, Failure> {
+        let config = self.config(prefix, events)?;
+        let redis = Redis::new(config.redis.as_ref().ok_or("no Redis is configured")?)?;
+        let queue = Queue::new(redis, &config.queue, Clock::System);
+        let store = Store::new(config.database_url.as_ref().ok_or("no database is configured")?)?;
+        let recompute = Recompute::new(queue.clone(), store, &config.drain, Clock::System);
+        Ok(Bench { queue, recompute })
+    }
+
+    /// Measures all rows.
+    pub(super) async fn measure(&self) -> Result<Costs, Failure> {
+        let plain = |remove| {
+            let opts = JobOptions { remove_on_complete: remove, ..JobOptions::default() };
+            self.projects.iter().map(|id| job(id, opts.clone())).collect::<Vec<_>>()
+        };
+        let kept = plain(None);
+        let off = self.bench("keep", "false")?;
+        let keep = off.cost(&kept).await?;
+        let on = self.bench("events", "true")?;
+        let keep_with_events = on.cost(&kept).await?;
+        let remove = self.bench("remove", "false")?.cost(&plain(Some(KeepJobs::None))).await?;
+
+        let api = self.bench("api", "false")?;
+        let by_api = api.warm_cost(&self.projects, Reason::Manual).await?;
+        let lone = api.cost(&api.asked(&self.projects[..1], Reason::Manual)).await?;
+        let cron = self.bench("cron", "false")?;
+        let by_cron = cron.warm_cost(&self.projects, Reason::Scheduled).await?;
+
+        // What a longer drain takes on top of a shorter one is the steady state alone.
+        let (short, long) =
+            (off.drain(&kept).await?, off.drain(&[&kept[..], &kept].concat()).await?);
+        let more = (long.round_trips - short.round_trips) as f64;
+        let round_trips = more * BATCH as f64 / kept.len() as f64;
+
+        let before = off.executed().await?;
+        off.tick().await?;
+        let idle = off.executed().await?.since(before).commands as f64;
+        Ok(Costs { keep, keep_with_events, remove, by_api, by_cron, lone, round_trips, idle })
+    }
+}
+
+impl Bench {
+    /// A recompute of each project, as it is asked for in production.
+    fn asked(&self, projects: &[String], reason: Reason) -> Vec<NewJob> {
+        let ask = |id: &String| recompute_job(&data(id, reason), self.queue.config());
+        projects.iter().map(ask).collect()
+    }
+
+    /// As [`Bench::cost`], once as many jobs were completed that retention makes room.
+    async fn warm_cost(&self, projects: &[String], reason: Reason) -> Result<f64, Failure> {
+        let asked = self.asked(projects, reason);
+        self.cost(&asked).await?;
+        self.cost(&asked).await
+    }
+
+    async fn executed(&self) -> Result<Executed, Failure> {
+        Executed::by(self.queue.redis()).await
+    }
+
+    async fn tick(&self) -> Result<Report, Failure> {
+        let report = self.recompute.tick(Instant::now() + TICK).await;
+        match report.error {
+            Some(error) => Err(error.into()),
+            None => Ok(report),
+        }
+    }
+
+    /// Adds `jobs` in batches and completes them in one tick.
+    async fn drain(&self, jobs: &[NewJob]) -> Result<Report, Failure> {
+        for batch in jobs.chunks(BATCH) {
+            self.queue.enqueue(batch).await?;
+        }
+        let report = self.tick().await?;
+        if report.completed != jobs.len() as u64 {
+            let completed = report.completed;
+            return Err(format!("{completed} of {} jobs completed in one tick", jobs.len()).into());
+        }
+        Ok(report)
+    }
+
+    /// Billed commands a job, from enqueue to completed, with all that its tick does besides.
+    async fn cost(&self, jobs: &[NewJob]) -> Result<f64, Failure> {
+        let before = self.executed().await?;
+        self.drain(jobs).await?;
+        let spent = self.executed().await?.since(before).commands;
+        Ok(spent as f64 / jobs.len() as f64)
+    }
+}
+
+fn data(project_id: &str, reason: Reason) -> JobData {
+    JobData { project_id: project_id.to_owned(), triggered_by_user_id: None, reason }
+}
+
+fn job(project_id: &str, opts: JobOptions) -> NewJob {
+    let data = serde_json::json!(data(project_id, Reason::Manual)).to_string();
+    NewJob { name: JOB_NAME.to_owned(), data, opts, promote_duplicate: false }
+}

@@ -1,0 +1,259 @@
+//! `deo bench scripts`: how long the scripts are, and how long they keep a full Redis busy.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+use shared::clock::Clock;
+use shared::config::{Config, QueueConfig};
+use shared::queue::plain_scripts;
+use shared::queue::{Claim, ClaimRequest, ClaimedJob, JobOptions, NewJob, Queue, Settlement};
+use shared::recompute::{JobData, Reason, recompute_job};
+use shared::redis::{Command, Redis};
+
+use super::commands::Failure;
+use super::commandstats::Executed;
+use crate::commands::Outcome;
+use crate::servers::RedisServer;
+use crate::settings::Settings;
+use crate::terminal::{Step, progress, say, table};
+
+/// How long the scripts are, and the server's time for batches of 100 on a queue of a million
+///
+/// Fills a private Redis with as many waiting jobs and again as many prioritized ones; a million of
+/// each takes about 2 GB and some minutes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Jobs that wait, and jobs with a priority.
+    #[arg(long, default_value_t = 1_000_000)]
+    jobs: u32,
+
+    /// Print one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Jobs a call.
+const BATCH: usize = 100;
+
+/// Calls of each kind that are measured.
+const ROUNDS: usize = 25;
+
+/// Batches that are settled before, so that retention has to make room for each further one.
+const WARM_UP: usize = 12;
+
+/// What a plain job's scripts may take: bytes, and milliseconds of the server's time.
+const MOST_BYTES: usize = 8 * 1_024;
+const MOST_MS: f64 = 5.0;
+
+/// The server's processor time for one kind of call, in milliseconds; parsing and answering included.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Timing {
+    call: &'static str,
+    median_ms: f64,
+    worst_ms: f64,
+}
+
+#[derive(Serialize)]
+struct Size {
+    script: &'static str,
+    bytes: usize,
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
+    let told = !args.json;
+    let step = Step::begin("starting Redis", told);
+    let server = RedisServer::start().await?;
+    let bench = Bench::on(&server)?;
+    step.done("Redis")?;
+    bench.fill(args.jobs).await?;
+    let timings = bench.measure().await?;
+    let sizes: Vec<Size> = plain_scripts().map(|(script, bytes)| Size { script, bytes }).collect();
+    if args.json {
+        let report = serde_json::json!({"jobs": args.jobs, "scripts": sizes, "calls": timings});
+        say(report.to_string())?;
+    } else {
+        show(args.jobs, &sizes, &timings)?;
+    }
+    let small = sizes.iter().all(|size| size.bytes < MOST_BYTES);
+    let quick = timings.iter().all(|timing| timing.median_ms < MOST_MS);
+    Ok(if small && quick { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct Bench {
+    queue: Queue,
+    config: QueueConfig,
+}
+
+impl Bench {
+    fn on(server: &RedisServer) -> Result<Self, Failure> {
+        let settings = Settings::default()
+            .without("UPSTASH_REDIS_REST_URL")
+            .without("UPSTASH_REDIS_REST_TOKEN")
+            .without("ENABLE_QUEUE_EVENTS")
+            .with("REDIS_TRANSPORT", "tcp")
+            .with("REDIS_URL", server.url());
+        let config = Config::from_env(&settings)?;
+        let redis = Redis::new(config.redis.as_ref().ok_or("no Redis is configured")?)?;
+        let queue = Queue::new(redis, &config.queue, Clock::System);
+        Ok(Self { queue, config: config.queue })
+    }
+
+    /// As the API asks for it: deduplicated, with retention.
+    fn asked(&self, i: u32) -> NewJob {
+        let project_id = format!("project-{i}");
+        let data = JobData { project_id, triggered_by_user_id: None, reason: Reason::Manual };
+        recompute_job(&data, &self.config)
+    }
+
+    fn plain(&self, i: u32, priority: u32) -> NewJob {
+        let opts = JobOptions { priority, ..JobOptions::default() };
+        NewJob { opts, ..self.asked(i) }
+    }
+
+    async fn fill(&self, jobs: u32) -> Result<(), Failure> {
+        const CALL: u32 = 1_000;
+        let bar = progress(u64::from(jobs) * 2, "filling");
+        for from in (0..jobs).step_by(CALL as usize) {
+            let page = || from..(from + CALL).min(jobs);
+            self.queue.enqueue(&page().map(|i| self.asked(i)).collect::<Vec<_>>()).await?;
+            let ranked: Vec<_> = page().map(|i| self.plain(i, 1 + i % 20)).collect();
+            self.queue.enqueue(&ranked).await?;
+            bar.inc(2 * page().len() as u64);
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    async fn measure(&self) -> Result<Vec<Timing>, Failure> {
+        let mut spans = Spans::default();
+        for round in 0..ROUNDS {
+            let first = 1_000_000_000 + u32::try_from(round * BATCH)?;
+            let numbers = first..first + u32::try_from(BATCH)?;
+            let plain: Vec<_> = numbers.clone().map(|i| self.plain(i, 0)).collect();
+            let ranked: Vec<_> = numbers.clone().map(|i| self.plain(i, 7)).collect();
+            let asked: Vec<_> = numbers.map(|i| self.asked(i)).collect();
+            spans.time("enqueue", &self.queue, self.queue.enqueue(&plain)).await?;
+            spans.time("enqueue, prioritized", &self.queue, self.queue.enqueue(&ranked)).await?;
+            spans.time("enqueue, as the API does", &self.queue, self.queue.enqueue(&asked)).await?;
+        }
+        // Those that wait have retention, those with a priority are kept. In this order, each batch
+        // evicts as many jobs as it completes.
+        let waiting = ClaimRequest { prioritized: false, ..all() };
+        for _ in 0..WARM_UP {
+            let claim = full(self.queue.claim(waiting).await?)?;
+            self.queue.settle(&claim.token.clone(), &completed(claim)).await?;
+        }
+        self.work(&mut spans, ["claim", "settle, evicting 100"], waiting).await?;
+        self.chain(&mut spans, "settle and claim, evicting 100", waiting).await?;
+        let ranked = ClaimRequest { wait: false, ..all() };
+        self.work(&mut spans, ["claim, prioritized", "settle, keep"], ranked).await?;
+        self.chain(&mut spans, "settle and claim, prioritized, keep", ranked).await?;
+        // 200 jobs are active by now, and stay ours.
+        let check = format!("{}:{}:stalled-check", self.config.prefix, self.config.name);
+        for _ in 0..ROUNDS {
+            spans.time("recover, nothing stalled", &self.queue, self.queue.recover()).await?;
+            self.queue.redis().call(Command::new("DEL").arg(&*check)).await?;
+        }
+        Ok(spans.timings())
+    }
+
+    /// Claims and settles in two calls each.
+    async fn work(
+        &self,
+        spans: &mut Spans,
+        [claims, settles]: [&'static str; 2],
+        request: ClaimRequest,
+    ) -> Result<(), Failure> {
+        for _ in 0..ROUNDS {
+            let claim = spans.time(claims, &self.queue, self.queue.claim(request)).await?;
+            let (token, jobs) = (claim.token.clone(), completed(full(claim)?));
+            spans.time(settles, &self.queue, self.queue.settle(&token, &jobs)).await?;
+        }
+        Ok(())
+    }
+
+    /// Settles and claims in one call, and leaves the last 100 jobs active.
+    async fn chain(
+        &self,
+        spans: &mut Spans,
+        call: &'static str,
+        request: ClaimRequest,
+    ) -> Result<(), Failure> {
+        let request = ClaimRequest { delayed: false, ..request };
+        let mut claim = full(self.queue.claim(request).await?)?;
+        for _ in 0..ROUNDS {
+            let (token, jobs) = (claim.token.clone(), completed(claim));
+            let next = self.queue.settle_and_claim(&token, &jobs, request);
+            claim = full(spans.time(call, &self.queue, next).await?.1)?;
+        }
+        Ok(())
+    }
+}
+
+fn all() -> ClaimRequest {
+    ClaimRequest::everywhere(BATCH as u32)
+}
+
+fn full(claim: Claim) -> Result<Claim, Failure> {
+    match claim.jobs.len() {
+        BATCH => Ok(claim),
+        jobs => Err(format!("a claim took {jobs} jobs: ask for more with --jobs").into()),
+    }
+}
+
+fn completed(claim: Claim) -> Vec<(ClaimedJob, Settlement)> {
+    let done = Settlement::Complete(r#"{"projectId":"p","snapshotId":"s"}"#.to_owned());
+    claim.jobs.into_iter().map(|job| (job, done.clone())).collect()
+}
+
+/// What was measured, by kind of call, in the order in which they first came.
+#[derive(Default)]
+struct Spans(Vec<(&'static str, Vec<f64>)>);
+
+impl Spans {
+    /// Runs `call`, which is one script, and notes the server's processor time for it.
+    async fn time<T>(
+        &mut self,
+        name: &'static str,
+        queue: &Queue,
+        call: impl Future<Output = Result<T, shared::queue::Error>>,
+    ) -> Result<T, Failure> {
+        let before = Executed::by(queue.redis()).await?;
+        let answer = call.await?;
+        let spent = Executed::by(queue.redis()).await?.since(before);
+        let ms = spent.cpu_us as f64 / 1_000.0;
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, spans)) => spans.push(ms),
+            None => self.0.push((name, vec![ms])),
+        }
+        Ok(answer)
+    }
+
+    fn timings(mut self) -> Vec<Timing> {
+        for (_, spans) in &mut self.0 {
+            spans.sort_by(f64::total_cmp);
+        }
+        let timing = |(call, spans): &(&'static str, Vec<f64>)| Timing {
+            call,
+            median_ms: spans.get(spans.len() / 2).copied().unwrap_or_default(),
+            worst_ms: spans.last().copied().unwrap_or_default(),
+        };
+        self.0.iter().map(timing).collect()
+    }
+}
+
+fn show(jobs: u32, sizes: &[Size], timings: &[Timing]) -> std::io::Result<()> {
+    let mut scripts = table(&["script", "bytes", "at most"], &[1, 2]);
+    for size in sizes {
+        scripts.add_row([size.script, &size.bytes.to_string(), &(MOST_BYTES - 1).to_string()]);
+    }
+    say(format!("\n{scripts}"))?;
+    let title = format!("100 jobs, {jobs} waiting and {jobs} prioritized");
+    let mut calls = table(&[&title, "ms, median", "worst", "less than"], &[1, 2, 3]);
+    for timing in timings {
+        let [median, worst] = [timing.median_ms, timing.worst_ms].map(|ms| format!("{ms:.2}"));
+        calls.add_row([timing.call, &median, &worst, &format!("{MOST_MS:.0}")]);
+    }
+    say(format!("\n{calls}"))
+}
