@@ -6,6 +6,7 @@
 //! the functions' code. [`terminal`] is how results look.
 
 pub mod commands;
+pub mod cost;
 pub mod gateway;
 pub mod http_api;
 pub mod migrations;

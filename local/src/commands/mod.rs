@@ -5,6 +5,7 @@
 
 mod bench;
 mod config;
+mod cost;
 mod demo;
 mod drain;
 mod drive;
@@ -21,6 +22,7 @@ mod token;
 mod up;
 mod with_servers;
 mod worker;
+mod world;
 
 use std::error::Error;
 use std::io::{self, IsTerminal as _};
@@ -58,6 +60,7 @@ struct Cli {
 enum Command {
     Bench(bench::Args),
     Config(config::Args),
+    Cost(cost::Args),
     Demo(demo::Args),
     Drain(drain::Args),
     #[command(hide = true)]
@@ -79,6 +82,7 @@ impl Command {
         match self {
             Self::Bench(args) => bench::run(args).await,
             Self::Config(args) => config::run(args).await,
+            Self::Cost(args) => cost::run(args).await,
             Self::Demo(args) => demo::run(args).await,
             Self::Drain(args) => drain::run(args).await,
             Self::Drive(args) => drive::run(args).await,

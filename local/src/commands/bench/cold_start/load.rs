@@ -8,9 +8,8 @@ use shared::recompute::{JobData, Reason, Report, StoppedBecause, recompute_job};
 use shared::redis::Redis;
 use tokio::time::Instant;
 
-use super::Failure;
 use super::subject::Subject;
-use super::world::World;
+use crate::commands::world::{Failure, World};
 use crate::seed::Plan;
 use crate::settings::Settings;
 

@@ -4,7 +4,6 @@ mod bars;
 mod figures;
 mod load;
 mod subject;
-mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,11 +15,11 @@ use crate::commands::signals::Signals;
 use crate::runtime_api::Function;
 use crate::terminal::{Step, heading, say};
 
+use crate::commands::world::{Failure, World};
 use bars::Verdict;
 use figures::{Figures, Sample, mb, table};
 use load::{Load, Loaded};
 use subject::{Subject, subjects};
-use world::World;
 
 /// Measure the start, the size and the memory of the functions as they are deployed
 ///
@@ -53,8 +52,6 @@ pub(super) struct Args {
     json: bool,
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 /// Everything that was measured.
 #[derive(Serialize)]
 struct Measured {
@@ -81,7 +78,7 @@ pub(super) async fn run(args: Args) -> Outcome {
 
 async fn measure(args: &Args) -> Result<Measured, Failure> {
     let step = Step::begin("starting Redis and Postgres", !args.json);
-    let world = World::start().await?;
+    let world = World::start(20).await?;
     let subjects = subjects(args, &world)?;
     step.done("Redis and Postgres are there, and every function was found")?;
 

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::Args;
 use super::bars::OURS;
 use super::figures::{Figures, Sample};
-use super::world::World;
-use super::{Args, Failure};
+use crate::commands::world::{Failure, World};
 use crate::runtime_api::{self, Function};
 
 /// The events that they get: a request for the health of everything, and a schedule's tick.

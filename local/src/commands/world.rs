@@ -7,7 +7,8 @@ use shared::config::Secret;
 use shared::store::Database;
 use tokio::time::Instant;
 
-use super::Failure;
+/// Whatever went wrong.
+pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::relay::Relay;
 use crate::seed::{self, Plan};
@@ -33,7 +34,8 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) async fn start() -> Result<Self, Failure> {
+    /// With so many projects.
+    pub(super) async fn start(projects: u32) -> Result<Self, Failure> {
         let (redis, postgres) = tokio::try_join!(RedisServer::start(), PostgresServer::start())?;
         let gateway = Gateway::start(GatewayConfig::new(redis.url(), TOKEN)).await?;
         let rest = gateway.url().trim_start_matches("http://").parse()?;
@@ -41,7 +43,7 @@ impl World {
         let tcp = Relay::to(SocketAddr::from((Ipv4Addr::LOCALHOST, redis.port()))).await?;
         let mut world =
             Self { rest, tcp, database_url: String::new(), _gateway: gateway, redis, postgres };
-        world.database_url = world.database(20).await?;
+        world.database_url = world.database(projects).await?;
         Ok(world)
     }
 

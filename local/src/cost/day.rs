@@ -1,0 +1,88 @@
+//! What happens on a day.
+
+use serde::Serialize;
+
+use super::figures::Figures;
+
+/// Seconds a day.
+const DAY_S: f64 = 86_400.0;
+
+/// Milliseconds of a tick that are worked: its own 55 s but for its margin.
+const WORKED_MS: f64 = 52_000.0;
+
+/// What there is to do.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Workload {
+    /// Projects.
+    pub projects: f64,
+    /// Recomputes a day, the nightly ones included.
+    pub recomputes: f64,
+    /// After so many days the nightly recompute takes a project again.
+    pub max_age_days: f64,
+    /// Seconds from tick to tick.
+    pub every_s: f64,
+    /// Megabytes of memory that a function has.
+    pub memory_mb: f64,
+    /// Milliseconds that a question to Redis or Postgres takes on its way.
+    pub latency_ms: f64,
+    /// The size of Neon's compute.
+    pub compute_units: f64,
+    /// BullMQ's workers to compare with.
+    pub workers: f64,
+}
+
+/// What happens on a day. The recomputes that are asked for come one by one, evenly over the day: the dearest
+/// way that they can.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Day {
+    /// Recomputes that the nightly one enqueues.
+    pub nightly: f64,
+    /// Recomputes that someone asks for.
+    pub asked: f64,
+    /// Ticks that work on the night's jobs.
+    pub night_ticks: f64,
+    /// Ticks that find a job that was asked for.
+    pub asked_ticks: f64,
+    /// Ticks that find nothing.
+    pub idle_ticks: f64,
+    /// Seconds in which the database is awake.
+    pub awake_s: f64,
+}
+
+impl Day {
+    /// The day of a workload; `sleeps_after_s` is how long the database stays awake after a query.
+    pub fn of(workload: &Workload, figures: &Figures, sleeps_after_s: f64) -> Self {
+        let latency = workload.latency_ms;
+        let ticks = (DAY_S / workload.every_s).floor().max(1.0);
+        let due = (workload.projects / workload.max_age_days).ceil();
+        let nightly = due.min(workload.recomputes);
+        let asked = workload.recomputes - nightly;
+        let job_ms = figures.job.with_latency(latency);
+        let a_tick = (WORKED_MS / job_ms.max(0.001)).floor().max(1.0);
+        let night_ticks = (nightly / a_tick).ceil().min(ticks);
+        let asked_ticks = asked.min(ticks - night_ticks);
+        let idle_ticks = ticks - night_ticks - asked_ticks;
+        // Each tick that was woken for keeps the database awake after it, but no longer than until
+        // the next one.
+        let work_s = (night_ticks + asked_ticks) * figures.busy_tick.with_latency(latency)
+            / 1_000.0
+            + workload.recomputes * job_ms / 1_000.0;
+        let nights = if nightly > 0.0 { 1.0 } else { 0.0 };
+        let gap = if asked_ticks > 0.0 { DAY_S / asked_ticks } else { DAY_S };
+        let idle_s = asked_ticks * gap.min(sleeps_after_s) + nights * sleeps_after_s;
+        let awake_s = (idle_s + work_s).min(DAY_S);
+        Self { nightly, asked, night_ticks, asked_ticks, idle_ticks, awake_s }
+    }
+
+    /// All ticks.
+    pub fn ticks(&self) -> f64 {
+        self.idle_ticks + self.busy_ticks()
+    }
+
+    /// Ticks that find jobs.
+    pub fn busy_ticks(&self) -> f64 {
+        self.night_ticks + self.asked_ticks
+    }
+}

@@ -1,0 +1,13 @@
+//! What a month costs: [`Workload`] and [`Figures`] make a [`Day`], thirty of them and [`Prices`] a [`Bill`],
+//! line by line, each with its formula.
+
+mod bill;
+mod day;
+mod figures;
+mod prices;
+
+pub(crate) use bill::number;
+pub use bill::{Bill, Line, ours, worker};
+pub use day::{Day, Workload};
+pub use figures::{Figures, Once, Worker};
+pub use prices::{Lambda, Machine, Neon, Prices, Upstash};
