@@ -79,11 +79,26 @@ async function python() {
   if (code !== 0) report(false, 'python', `ended with ${code}`);
 }
 
+/** `deo bench rest` for a moment: that it works, not how fast. */
+function bench() {
+  const name = 'deo bench rest';
+  try {
+    const args = ['bench', 'rest', '--json', '--rounds', '1', '--millis', '100', '--sdk', here];
+    const { lines } = JSON.parse(execFileSync(deo(), args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }));
+    const idle = lines.filter(({ median }) => !(median.per_cpu_second > 0));
+    report(lines.length === 10 && idle.length === 0, name, JSON.stringify(lines));
+  } catch (error) {
+    // In a release build, a bar that is missed in so short a time is no failure either.
+    report(Boolean(error.stdout), name, error);
+  }
+}
+
 install();
 const stop = await gateway();
 try {
   await node(['batches.test.mjs', 'libraries.test.mjs', 'commands.test.mjs']);
   await python();
+  bench();
 } finally {
   await stop();
 }

@@ -5,6 +5,7 @@ mod cold_start;
 mod commands;
 mod commandstats;
 mod ours;
+mod rest;
 mod scripts;
 
 use clap::Subcommand;
@@ -22,6 +23,7 @@ pub(super) struct Args {
 enum Command {
     ColdStart(cold_start::Args),
     Commands(commands::Args),
+    Rest(rest::Args),
     Scripts(scripts::Args),
 }
 
@@ -29,6 +31,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     match args.command {
         Command::ColdStart(args) => cold_start::run(args).await,
         Command::Commands(args) => commands::run(args).await,
+        Command::Rest(args) => rest::run(args).await,
         Command::Scripts(args) => scripts::run(args).await,
     }
 }
