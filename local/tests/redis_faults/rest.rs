@@ -60,6 +60,20 @@ async fn a_socket_that_died_meanwhile_costs_nothing() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_is_replaced_before_use() {
+    let limits = Limits { idle: Duration::from_millis(1), ..Limits::default() };
+    let (server, redis) = start_with(limits, [ok(ONE), ok(ONE)]).await;
+    redis.call(incr()).await.unwrap();
+    let answered = Instant::now();
+    while answered.elapsed() <= limits.idle {
+        tokio::task::yield_now().await;
+    }
+    redis.call(incr()).await.unwrap();
+    let connections: Vec<usize> = server.seen().iter().map(|seen| seen.connection).collect();
+    assert_eq!(connections, [0, 1]);
+}
+
+#[tokio::test]
 async fn a_throttled_request_waits_as_long_as_the_server_asks() {
     let (server, redis) = start([status(429, &["Retry-After: 1"], "slow down"), ok(ONE)]).await;
     let started = Instant::now();

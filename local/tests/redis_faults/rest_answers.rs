@@ -68,7 +68,7 @@ async fn refusals_have_their_kinds() {
         (html(404), ErrorKind::Configuration, "check UPSTASH_REDIS_REST_URL"),
         (status(301, &["Location: /x"], ""), ErrorKind::Configuration, "HTTP 301"),
         (html(405), ErrorKind::Configuration, "HTTP 405"),
-        (html(413), ErrorKind::Unsendable, "split it"),
+        (html(413), ErrorKind::Unsendable, "send less at once"),
         (html(400), ErrorKind::Protocol, "HTTP 400"),
         (ok("[]"), ErrorKind::Protocol, "not of Upstash's form"),
         (ok(r#"{"result":1.5}"#), ErrorKind::Protocol, "not of Upstash's form"),
