@@ -12,4 +12,5 @@ pub mod recompute;
 pub mod redis;
 pub mod store;
 pub mod tls;
+pub mod trace;
 pub mod wake;

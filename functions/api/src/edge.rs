@@ -20,7 +20,7 @@ pub fn lambda(
     LambdaEvent<LambdaRequest>,
     Response = impl Serialize + Send,
     Error = Infallible,
-    Future: Send,
+    Future: Send + 'static,
 > {
     Adapter::from(router).map_request(|mut event: LambdaEvent<LambdaRequest>| {
         if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {

@@ -23,7 +23,6 @@ mod recompute;
 mod score;
 mod signals;
 mod token;
-mod trace;
 
 use std::sync::Arc;
 

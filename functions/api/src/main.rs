@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use api::Api;
 use lambda_http::Error;
+use lambda_http::lambda_runtime::Runtime;
 use shared::config::{Config, ProcessEnv};
+use telemetry::Invocations;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda_http::tracing::init_default_subscriber();
+    telemetry::init();
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -22,5 +24,6 @@ async fn serve() -> Result<(), Error> {
     shared::tls::install_provider();
     let config = Config::from_env(&ProcessEnv)?;
     tracing::info!(config = %config.summary(), "api starts");
-    lambda_http::lambda_runtime::run(api::lambda(api::router(Api::new(&config)?))).await
+    let handler = api::lambda(api::router(Api::new(&config)?));
+    Runtime::new(handler).layer(Invocations::about(&config)).run().await
 }

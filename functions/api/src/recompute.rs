@@ -12,6 +12,7 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 use shared::queue::{self, Added, NewJob, Outcome, Queue};
 use shared::recompute::{JobData, Reason, recompute_job};
+use shared::trace::TraceContext;
 use utoipa::ToSchema;
 
 use crate::Api;
@@ -21,7 +22,6 @@ use crate::described::{ForUser, ForWriter, IdParam, KeyParam};
 use crate::error::Error;
 use crate::input::{Body, Form, Id, IdempotencyKey, is_id};
 use crate::queue::no_queue;
-use crate::trace;
 
 /// The most projects that one request may name.
 const MAX_PROJECTS: usize = 1_000;
@@ -118,7 +118,7 @@ pub(crate) async fn recompute(
         user_id: &caller.user_id,
         reason: body.and_then(|body| body.reason),
         key: key.as_deref(),
-        telemetry: trace::telemetry(&headers),
+        telemetry: telemetry(&headers),
     };
     let added = request.enqueue(&api, &queue, &[&project_id]).await?;
     let added = added.first().ok_or_else(|| Error::internal(&"the queue gave no answer"))?;
@@ -228,7 +228,7 @@ pub(crate) async fn recompute_many(
         user_id: &caller.user_id,
         reason: body.reason,
         key: key.as_deref(),
-        telemetry: trace::telemetry(&headers),
+        telemetry: telemetry(&headers),
     };
     let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
     for (id, checked) in ids.iter().zip(checked) {
@@ -285,6 +285,13 @@ impl Request<'_> {
         let scope = serde_json::json!([self.user_id, self.route, key, ids]).to_string();
         URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, scope.as_bytes()))
     }
+}
+
+/// The trace that the request belongs to, for the job.
+fn telemetry(headers: &HeaderMap) -> Option<String> {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let context = TraceContext::new(header("traceparent")?, header("tracestate"))?;
+    Some(context.to_metadata())
 }
 
 fn not_enqueued(error: queue::Error) -> Error {

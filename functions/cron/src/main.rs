@@ -4,9 +4,10 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use cron::{Cron, Report, StoppedBecause};
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
 use shared::config::{Config, ProcessEnv};
+use telemetry::Invocations;
 use tokio::time::Instant;
 
 /// How long an invocation may run where nobody says so.
@@ -14,7 +15,7 @@ const EMULATED: Duration = Duration::from_secs(60);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda_runtime::tracing::init_default_subscriber();
+    telemetry::init();
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -28,13 +29,16 @@ async fn serve() -> Result<(), Error> {
     shared::tls::install_provider();
     let config = Config::from_env(&ProcessEnv)?;
     tracing::info!(config = %config.summary(), "cron starts");
-    let cron = &Cron::new(&config)?;
-    run(service_fn(|event: LambdaEvent<Value>| async move {
-        // cargo-lambda's emulator tells no deadline, but one in 1970.
-        let left = event.context.deadline().duration_since(SystemTime::now());
-        report(cron.tick(Instant::now() + left.unwrap_or(EMULATED)).await)
-    }))
-    .await
+    let cron = Cron::new(&config)?;
+    let handler = service_fn(move |event: LambdaEvent<Value>| {
+        let cron = cron.clone();
+        async move {
+            // cargo-lambda's emulator tells no deadline, but one in 1970.
+            let left = event.context.deadline().duration_since(SystemTime::now());
+            report(cron.tick(Instant::now() + left.unwrap_or(EMULATED)).await)
+        }
+    });
+    Runtime::new(handler).layer(Invocations::about(&config)).run().await
 }
 
 /// A tick that ended in error fails the invocation, so that alarms and the on-failure destination

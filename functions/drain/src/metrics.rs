@@ -27,6 +27,7 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
         ("Waiting", "Count", waiting.map(Value::from)),
         ("OldestWaitingMs", "Milliseconds", oldest.map(Value::from)),
         ("DurationMs", "Milliseconds", Some(json!(report.duration_ms))),
+        ("BatchMs", "Milliseconds", (report.batches > 0).then(|| json!(report.batch_ms))),
         ("DatabaseMs", "Milliseconds", Some(json!(report.database_ms))),
     ];
     let mut line = Map::new();
@@ -65,6 +66,7 @@ mod tests {
     fn every_metric_that_is_announced_has_a_number_beside_it() {
         let report = Report {
             completed: 7,
+            batches: 1,
             billed_commands: 48,
             oldest_waiting_ms: Some(1500),
             remaining: Some(Remaining { waiting: 2, prioritized: 3, ..Remaining::default() }),
@@ -72,7 +74,7 @@ mod tests {
         };
         let line = parse(&report);
         let names = names(&line);
-        assert_eq!(names.len(), 14);
+        assert_eq!(names.len(), 15);
         assert!(names.iter().all(|name| line[*name].is_number()), "{line}");
         assert_eq!(line["_aws"]["Timestamp"], 1_769_860_800_000_i64);
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Prefix"]]));

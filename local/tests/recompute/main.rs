@@ -14,4 +14,5 @@ mod schedules;
 mod slow;
 mod storm;
 mod ticks;
+mod traces;
 mod world;

@@ -10,6 +10,7 @@ mod request;
 mod start;
 mod stop;
 mod tick;
+mod traced;
 
 pub use report::{Remaining, Report, StoppedBecause};
 pub use request::{JOB_NAME, JobData, JobResult, Reason, SCHEDULED_PRIORITY, recompute_job};

@@ -86,6 +86,9 @@ pub struct Report {
     pub oldest_waiting_ms: Option<i64>,
     /// Milliseconds.
     pub duration_ms: u64,
+    /// Milliseconds from claim to settlement of the batch that took longest.
+    #[serde(default)]
+    pub batch_ms: u64,
     /// Milliseconds of it in Postgres.
     pub database_ms: u64,
     /// Why it stopped.

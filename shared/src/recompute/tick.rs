@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 use super::batch::{Scored, score};
 use super::report::{Report, StoppedBecause};
 use super::stop::Stop;
+use super::traced::Traced;
 use crate::clock::Clock;
 use crate::config::{DrainConfig, SnapshotRetention};
 use crate::queue::{
@@ -55,7 +56,8 @@ impl Recompute {
             report: Report::default(),
         };
         let stopped =
-            if self.config.enabled { tick.run().await } else { Ok(StoppedBecause::Disabled) };
+            // Boxed: as a part of its callers' futures it would be too deep for the compiler.
+            if self.config.enabled { Box::pin(tick.run()).await } else { Ok(StoppedBecause::Disabled) };
         let mut report = tick.report;
         match stopped {
             Ok(reason) => report.stopped_because = reason,
@@ -197,6 +199,7 @@ impl Tick<'_> {
                 return Ok(held_back(claim.status));
             }
             let began = Instant::now();
+            let traced = Traced::begin(&claim.jobs, &self.queue.config().name);
             let (settlements, failure) = self.work(&claim).await;
             self.slowest = self.slowest.max(began.elapsed());
             let short = claim.jobs.len() < count as usize;
@@ -204,7 +207,7 @@ impl Tick<'_> {
             let late = self.is_late();
             if failure.is_some() || short || late {
                 let settled = self.queue.settle(&claim.token, &jobs).await?;
-                self.count(&settled);
+                self.count(&settled, traced, began);
                 if let Some(failure) = failure {
                     return Err(failure);
                 }
@@ -213,7 +216,7 @@ impl Tick<'_> {
             let request =
                 ClaimRequest { delayed: occupied.delayed, ..ClaimRequest::everywhere(count) };
             let (settled, next) = self.queue.settle_and_claim(&claim.token, &jobs, request).await?;
-            self.count(&settled);
+            self.count(&settled, traced, began);
             claim = next;
         }
     }
@@ -266,8 +269,10 @@ impl Tick<'_> {
         }
     }
 
-    fn count(&mut self, settled: &Settled) {
+    fn count(&mut self, settled: &Settled, traced: Traced, began: Instant) {
         self.report.count(&settled.codes);
+        self.report.batch_ms = self.report.batch_ms.max(millis(began.elapsed()));
+        traced.end(&settled.codes);
         let refused = settled.codes.iter().filter(|code| matches!(code, Code::Refused(_))).count();
         if refused > 0 {
             warn!(jobs = refused, "results dropped: the jobs were not ours any more");

@@ -1,0 +1,80 @@
+//! A span around each invocation.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use lambda_runtime::tower::Layer;
+use lambda_runtime::{LambdaInvocation, Service};
+use shared::config::{Config, RedisConfig};
+use tracing::{Instrument as _, Span, info_span};
+
+/// A layer for the runtime: a span around each invocation, with what all lines in it should say.
+#[derive(Clone, Debug)]
+pub struct Invocations {
+    transport: &'static str,
+    prefix: String,
+}
+
+impl Invocations {
+    /// About the queue that `config` names.
+    pub fn about(config: &Config) -> Self {
+        let transport = match &config.redis {
+            Some(RedisConfig::Rest { .. }) => "rest",
+            Some(RedisConfig::Tcp { .. }) => "tcp",
+            None => "none",
+        };
+        Self { transport, prefix: config.queue.prefix.clone() }
+    }
+}
+
+impl<S> Layer<S> for Invocations {
+    type Service = Spanned<S>;
+
+    fn layer(&self, inner: S) -> Spanned<S> {
+        Spanned { inner, about: self.clone(), cold: true }
+    }
+}
+
+/// The service inside the layer.
+#[derive(Clone, Debug)]
+pub struct Spanned<S> {
+    inner: S,
+    about: Invocations,
+    cold: bool,
+}
+
+impl<S> Spanned<S> {
+    fn span(&mut self, invocation: &LambdaInvocation) -> Span {
+        let context = &invocation.context;
+        info_span!(
+            "invocation",
+            requestId = context.request_id,
+            xrayTraceId = context.xray_trace_id,
+            coldStart = std::mem::replace(&mut self.cold, false),
+            transport = self.about.transport,
+            prefix = self.about.prefix,
+        )
+    }
+}
+
+impl<S> Service<LambdaInvocation> for Spanned<S>
+where
+    S: Service<LambdaInvocation, Response = ()>,
+    S::Future: Send + 'static,
+{
+    type Response = ();
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<(), S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
+        let span = self.span(&invocation);
+        // What the handler does before its first await belongs to it as well.
+        let answer = span.in_scope(|| self.inner.call(invocation));
+        Box::pin(answer.instrument(span))
+    }
+}

@@ -1,0 +1,103 @@
+//! What a tick tells: of each traced job, in whose trace it ran; of itself, that it is alive.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use shared::queue::NewJob;
+use shared::recompute::recompute_job;
+use shared::redis::Command;
+use shared::trace::TraceContext;
+
+use super::world::{World, data};
+
+/// What is logged on this thread, as JSON.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn lines(&self) -> Vec<Value> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_traced_job_is_told_of_in_its_own_trace() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone());
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+
+    let world = World::new().await;
+    world.projects(["p1", "p2", "p3"].map(str::to_owned)).await;
+    let context = |flags| {
+        let parent = format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}");
+        TraceContext::new(&parent, None).unwrap()
+    };
+    let job = |project: &str, telemetry: Option<String>| {
+        let job = recompute_job(&data(project), world.queue.config());
+        NewJob { opts: shared::queue::JobOptions { telemetry, ..job.opts }, ..job }
+    };
+    let jobs = [
+        job("p1", Some(context("01").to_metadata())),
+        job("gone", Some(context("01").to_metadata())),
+        job("p2", Some(context("00").to_metadata())),
+        job("p3", Some("not a carrier".to_owned())),
+        job("p3", None),
+    ];
+    let ids: Vec<String> =
+        world.queue.enqueue(&jobs).await.unwrap().into_iter().map(|added| added.id).collect();
+    let report = world.tick().await;
+    assert_eq!((report.completed, report.failed), (3, 1), "{report:?}");
+    assert!(report.batch_ms <= report.duration_ms && report.batches == 1, "{report:?}");
+
+    let settled: Vec<(Value, Value, Value)> = log
+        .lines()
+        .into_iter()
+        .filter(|line| line["fields"]["message"] == "job settled")
+        .map(|line| {
+            let span = &line["span"];
+            (span["job"].clone(), span["trace_id"].clone(), line["fields"]["outcome"].clone())
+        })
+        .collect();
+    let expected = [(&ids[0], "Completed"), (&ids[1], "Failed")].map(|(id, outcome)| {
+        (id.as_str().into(), "0af7651916cd43dd8448eb211c80319c".into(), outcome.into())
+    });
+    assert_eq!(settled, expected);
+}
+
+#[tokio::test]
+async fn the_heartbeat_is_a_key_on_ticks_with_work_and_no_command_on_idle_ones() {
+    let world = World::new().await;
+    let key = "engineo::deo:deo_score_queue:heartbeat";
+    let beat = async || {
+        let answer = world.queue.redis().call(Command::new("GET").arg(key)).await.unwrap();
+        answer.as_str().map(|ms| ms.parse::<i64>().unwrap())
+    };
+    let idle = world.tick().await;
+    assert_eq!((idle.billed_commands, beat().await), (1, None));
+    let ids = world.projects(["p1".to_owned()]).await;
+    world.enqueue(&ids).await;
+    world.tick().await;
+    let at = beat().await.unwrap();
+    assert!((shared::clock::Clock::System.now_ms() - at).abs() < 60_000, "{at}");
+    let ttl = world.queue.redis().call(Command::new("TTL").arg(key)).await.unwrap();
+    assert!(ttl.as_int().is_some_and(|seconds| (86_000..=86_400).contains(&seconds)), "{ttl:?}");
+    // An idle tick beats for no command: its line of metrics does (`Ticks`).
+    let idle = world.tick().await;
+    assert_eq!((idle.billed_commands, beat().await), (1, Some(at)));
+    let line: Value = serde_json::from_str(&drain::metrics(&idle, "engineo", 0)).unwrap();
+    assert_eq!((&line["Ticks"], &line["OldestWaitingMs"]), (&1.into(), &0.into()));
+}

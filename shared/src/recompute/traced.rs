@@ -1,0 +1,38 @@
+//! The jobs of a batch that carry a trace: each gets a span of its own in the trace that asked for it.
+
+use tracing::{Span, info, info_span};
+
+use crate::queue::{ClaimedJob, Code};
+use crate::trace::TraceContext;
+
+/// The spans of a batch's traced jobs, from claim to settlement.
+pub(super) struct Traced(Vec<(usize, Span)>);
+
+impl Traced {
+    /// Begins the spans. Jobs without a context, or whose trace nobody records, get none.
+    pub(super) fn begin(jobs: &[ClaimedJob], queue: &str) -> Self {
+        let spans = jobs.iter().enumerate().filter_map(|(at, job)| {
+            let context = TraceContext::from_metadata(job.opts.telemetry.as_deref()?)?;
+            if !context.is_sampled() {
+                return None;
+            }
+            let span = info_span!(
+                "process",
+                job = job.id.as_str(),
+                queue,
+                trace_id = context.trace_id(),
+                attempt = job.attempts_made + 1,
+            );
+            Some((at, span))
+        });
+        Self(spans.collect())
+    }
+
+    /// Ends them, each with what became of its job.
+    pub(super) fn end(self, codes: &[Code]) {
+        for (at, span) in self.0 {
+            let Some(code) = codes.get(at) else { continue };
+            span.in_scope(|| info!(outcome = ?code, "job settled"));
+        }
+    }
+}
