@@ -35,8 +35,7 @@ impl Drain {
 
     /// Runs one tick, at most until `deadline`. What goes wrong stands in the report.
     pub async fn tick(&self, deadline: Instant) -> Report {
-        // Boxed: as a part of its callers' futures it goes deeper than the compiler's limit.
-        Box::pin(self.recompute.tick(deadline)).await
+        self.recompute.tick(deadline).await
     }
 
     /// As [`Drain::tick`]; ends sooner when `stop` asks for it.
