@@ -1,5 +1,6 @@
 // Our side, through `deo drive`.
 import { clock } from './clock.mjs';
+import { NEVER } from './node-peer.mjs';
 
 export class DeoPeer {
   constructor(driver, prefix, events) {
@@ -56,6 +57,14 @@ export class DeoPeer {
   retry(queue, id, from) { return this.operate(queue, { op: 'retry', id, from }); }
   retryAll(queue, from) { return this.operate(queue, { op: 'retry-all', from }); }
   clean(queue, grace, limit, from) { return this.operate(queue, { op: 'clean', grace, limit: limit || undefined, from }); }
+
+  async schedule(queue, id, repeat, template) {
+    const { name, data, opts } = template;
+    const answer = await this.ask(queue, { op: 'schedule', id, repeat, template: { name, data: JSON.stringify(data ?? {}), opts } });
+    return / never comes true$/.test(answer.refused) ? NEVER : answer.refused ?? answer.scheduled;
+  }
+
+  unschedule(queue, id) { return this.operate(queue, { op: 'unschedule', id }); }
 
   /** BullMQ's pauses by itself. */
   async obliterate(queue, force, literal) {

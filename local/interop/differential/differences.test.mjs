@@ -2,6 +2,7 @@
 // names, in just the lines that it names, and in no other version.
 import './clock.mjs';
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { VERSIONS } from '../bullmq/modules.mjs';
@@ -16,7 +17,19 @@ const claim = (count = 8) => ({ kind: 'claim', queue: 0, count });
 const settle = (...hows) => ({ kind: 'settle', queue: 0, which: 0, ends: hows.map((how) => ({ how, value: 'null' })) });
 const advance = (ms) => ({ kind: 'advance', ms });
 const raw = (...commands) => ({ kind: 'raw', commands });
+const schedule = (repeat, id = 's') => ({ kind: 'schedule', queue: 0, id, repeat, template: { name: 'job', data: { n: 1 }, opts: {} } });
+const md5 = (text) => createHash('md5').update(text).digest('hex');
+const HOUR = 3_600_000;
 const literally = (step) => ({ ...step, literal: true });
+
+/** A repeatable job of BullMQ 5 or before, whose time has come. */
+const oldRepeatable = (key, id) => {
+  const opts = JSON.stringify({ attempts: 0, delay: 0, jobId: id, timestamp: 1, prevMillis: 1_800_000_000_000, repeatJobKey: key, repeat: { count: 1, every: HOUR } });
+  return raw(
+    ['HSET', `q0:${id}`, 'name', 'n', 'data', '{"of":1}', 'opts', opts, 'timestamp', '1', 'delay', '0', 'priority', '0', 'rjk', key],
+    ['ZADD', 'q0:repeat', '1800000000000', key], ['LPUSH', 'q0:wait', id],
+  );
+};
 
 const CASES = {
   'keep-last-unknown': {
@@ -140,6 +153,49 @@ const CASES = {
     versions: ALL,
     steps: [raw(['HDEL', 'q0:meta', 'opts.maxLenEvents']), claim()],
     lines: [/^X:q0:meta opts.maxLenEvents: BullMQ nothing, deo "10000"$/],
+  },
+  'every-missed': {
+    versions: ['5.65.1'],
+    steps: [advance(600_000), schedule({ every: HOUR }), advance(2.9 * HOUR), claim()],
+    lines: [/^X:q0:repeat: BullMQ \["s","1800015000000"\]/, /deo +\["s","1800011400000"\]/],
+  },
+  'every-offset': {
+    versions: ['5.65.1'],
+    steps: [schedule({ every: HOUR, offset: 60_000 })],
+    lines: [/^answer: BullMQ "repeat:s:1800000000000"/, /deo +"repeat:s:1800000060000"/],
+  },
+  'busy-slots': {
+    versions: ['5.65.1'],
+    steps: [...[0, 1, 2].map((n) => raw(['HSET', `q0:repeat:s:${1_800_000_000_000 + n * HOUR}`, 'name', 'old'])), schedule({ every: HOUR })],
+    lines: [/^answer: BullMQ "Cannot create job scheduler iteration - current and next time slots already have jobs/, /deo +"repeat:s:1800010800000"/],
+  },
+  'schedule-taken': {
+    versions: ALL,
+    steps: [schedule({ every: HOUR }), claim(), literally(schedule({ pattern: '0 12 * * *', tz: 'UTC', immediately: true }))],
+    lines: [/^answer: BullMQ "repeat:s:1800000000000"/, /deo +"Cannot create job scheduler iteration - job ID already exists/, /^X:q0:wait: only BullMQ/],
+  },
+  'schedule-paused': {
+    versions: ['6.7.0'],
+    steps: [{ kind: 'pause', queue: 0 }, schedule({ every: HOUR }), literally(schedule({ every: HOUR }))],
+    lines: [/^answer: BullMQ "repeat:s:1800003600000"/, /deo +"repeat:s:1800000000000"/, /^X:q0:delayed: only BullMQ/],
+  },
+  'schedule-batch': {
+    versions: ALL,
+    steps: [schedule({ every: HOUR }), add({}), claim(2)],
+    lines: [/^X:q0:events:/, /BullMQ event added jobId repeat:s:1800003600000/, /deo +event active jobId 2/],
+  },
+  'old-repeatable': {
+    versions: ['6.7.0'],
+    steps: [oldRepeatable('n::::3600000', `repeat:${md5(`n${md5('n::::3600000')}`)}:1800000000000`), claim()],
+    lines: [/^X:q0:delayed: only deo/, /^X:q0:repeat: BullMQ \["n::::3600000","1800000000000"\]/],
+  },
+  'repeatable-data': {
+    versions: ['6.7.0'],
+    steps: [
+      raw(['HSET', `q0:repeat:${md5('key')}`, 'name', 'n', 'every', `${HOUR}`]),
+      oldRepeatable(md5('key'), `repeat:${md5('key')}:1800000000000`), claim(),
+    ],
+    lines: [/^X:q0:repeat:[0-9a-f]+:1800003600000 data: BullMQ "{}", deo "{\\"of\\":1}"/],
   },
   obliterate: {
     versions: ALL,

@@ -1,5 +1,6 @@
 // A seed becomes a sequence: a version of BullMQ, settings, and steps. What a step is about (which
 // job, which claim) is a number that is resolved when it runs, so that steps can be left out.
+import { START } from './clock.mjs';
 import { random } from './random.mjs';
 
 /**
@@ -10,6 +11,8 @@ const SECOND = 1_000;
 
 export function generate(seed, version) {
   const r = { ...random(seed), version };
+  // With schedulers, jobs are claimed one by one: see differences.md.
+  r.schedulers = r.chance(0.3);
   const events = r.weighted([[5, 'all'], [2, 'off'], [2, 'final']]);
   const steps = Array.from({ length: 14 + r.below(16) }, () => step(r));
   return { seed, version, events, steps };
@@ -41,6 +44,7 @@ function step(r) {
     [1, 'obliterate'],
     [1, 'limits'],
     [2, 'change'],
+    ...(r.schedulers ? [[16, 'schedule'], [3, 'unschedule'], [14, 'promote']] : []),
   ]);
   const made = { kind, queue, ...MAKE[kind]?.(r) };
   if (MAYBE_THEIRS.has(kind) && r.chance(0.25)) made.by = 'node';
@@ -48,17 +52,19 @@ function step(r) {
 }
 
 /** What deo does on its side, unless BullMQ does it there, too. */
-const MAYBE_THEIRS = new Set(['recover', 'pause', 'resume', 'promote', 'promoteAll', 'remove', 'retry', 'retryAll', 'clean', 'obliterate']);
+const MAYBE_THEIRS = new Set(['schedule', 'unschedule', 'recover', 'pause', 'resume', 'promote', 'promoteAll', 'remove', 'retry', 'retryAll', 'clean', 'obliterate']);
 
 const MAKE = {
   add: (r) => ({ jobs: jobs(r, false) }),
   addByNode: (r) => ({ jobs: jobs(r, true) }),
   flow: (r) => ({ flow: flow(r) }),
-  claim: (r) => ({ count: r.weighted([[3, 1], [3, 2], [2, 3], [2, 8]]) }),
+  schedule: (r) => ({ id: r.pick(SCHEDULERS), repeat: rule(r), template: template(r) }),
+  unschedule: (r) => ({ id: r.pick(SCHEDULERS) }),
+  claim: (r) => ({ count: r.schedulers ? 1 : r.weighted([[3, 1], [3, 2], [2, 3], [2, 8]]) }),
   settle: (r) => settlement(r),
-  settleAndClaim: (r) => ({ ...settlement(r), next: r.upTo(3) }),
+  settleAndClaim: (r) => ({ ...settlement(r), next: r.schedulers ? 1 : r.upTo(3) }),
   settleStale: (r) => settlement(r),
-  advance: (r) => ({ ms: r.weighted([[3, 1], [3, 50], [2, 200], [2, 10_000 * SECOND], [1, 40_000 * SECOND]]) }),
+  advance: (r) => ({ ms: r.weighted([[3, 1], [3, 50], [2, 200], [r.schedulers ? 8 : 2, 10_000 * SECOND], [r.schedulers ? 4 : 1, 40_000 * SECOND]]) }),
   expireLocks: (r) => ({ which: r.next(), count: r.upTo(3) }),
   recover: () => ({}),
   renew: (r) => ({ which: r.next() }),
@@ -135,9 +141,36 @@ function backoff(r, rich) {
 
 function keep(r, rich) {
   return r.pick([
-    true, false, { count: 0 }, { count: 1 }, { count: 2 }, { age: 10_000 }, { count: 2, age: 10_000 }, { age: 10_000, limit: 1 },
+    true, false, { count: 0 }, { count: 1 }, { count: 2 }, { age: 10_000 }, { count: 2, age: 10_000 },
+    // 5.65.1 knows no limit: see differences.md.
+    { age: 10_000, ...(r.version !== '5.65.1' && { limit: 1 }) },
     ...(rich ? [2, 0, -1] : []),
   ]);
+}
+
+const SCHEDULERS = ['s1', 's2', 'a:b'];
+
+/** When a scheduler's jobs are due. The clock begins at 2027-01-15T08:00Z. */
+function rule(r) {
+  // 5.65.1 goes on by another rule where a time was missed: see differences.md.
+  const every = r.version === '5.65.1' ? [3_000_000, 5_000_000] : [0.05, 10_000, 15_000];
+  const when = r.pick([
+    { every: r.pick(every) * SECOND }, { every: r.pick(every) * SECOND }, { every: every[1] * SECOND }, { every: every[1] * SECOND },
+    { pattern: '*/5 * * * *', tz: 'UTC' }, { pattern: '0 3 * * *', tz: 'Europe/Berlin' }, { pattern: '15 30 10 * * 1-5', tz: 'Asia/Kolkata' },
+    { pattern: '0 12 * * *', tz: 'UTC', immediately: true },
+  ]);
+  const maybe = (p, more) => { if (r.chance(p)) Object.assign(when, more()); };
+  // 5.65.1 knows no offset: see differences.md.
+  if (when.every > 50 && r.version !== '5.65.1') maybe(0.3, () => ({ offset: r.pick([1_000, 4_000 * SECOND]) }));
+  if (!when.immediately) maybe(0.2, () => ({ startDate: START + r.pick([-1, 30, 50_000 * SECOND]) }));
+  maybe(0.2, () => ({ endDate: START + r.pick([-1, 60_000 * SECOND, 900_000 * SECOND]) }));
+  maybe(0.2, () => ({ limit: r.upTo(3) }));
+  return when;
+}
+
+function template(r) {
+  const { jobId: _, delay: __, timestamp: ___, deduplication: ____, ...opts } = options(r, false);
+  return { name: r.pick(['job', 'other']), data: r.pick([{}, { n: r.below(100) }, { list: [], text: 'ü"\\/' }]), opts };
 }
 
 /** A parent with children, perhaps in the other queue, and with children of their own. */

@@ -2,6 +2,8 @@
 import { LOCK_MS } from './deo-peer.mjs';
 
 export const QUEUES = 2;
+/** What a scheduler without a next time is answered with; deo says so in its own words. */
+export const NEVER = 'never';
 
 /** Our limit; a worker's default is 1. */
 const MAX_STALLED = 3;
@@ -120,6 +122,10 @@ export class NodePeer {
   retry(queue, id, from) { return this.job(queue, id, 'retry', from); }
   retryAll(queue, from) { return refusal(() => this.queues[queue].retryJobs({ state: from })); }
   obliterate(queue, force) { return refusal(() => this.queues[queue].obliterate({ force })); }
+  schedule(queue, id, repeat, { name, data, opts }) {
+    return this.queues[queue].upsertJobScheduler(id, repeat, { name, data, opts }).then((job) => job?.id ?? NEVER, (error) => error.message);
+  }
+  unschedule(queue, id) { return refusal(() => this.queues[queue].removeJobScheduler(id)); }
   drain(queue, delayed) { return refusal(() => this.queues[queue].drain(delayed)); }
   clean(queue, grace, limit, from) { return this.queues[queue].clean(grace, limit, from); }
 

@@ -126,6 +126,19 @@ const STEPS = {
     };
   },
 
+  async schedule(world, { by, queue, id, repeat, template, literal }, state) {
+    const { isPaused, wait, prioritized, delayed, current } = states(state.last, queue);
+    // Version 6 does not find the job that waits in a paused queue, and leaves it beside the new one.
+    if (!literal && isPaused && world.version.startsWith('6') && wait.includes(current[id])) return undefined;
+    const schedule = (peer) => peer.schedule(queue, id, repeat, template);
+    if (literal || by === 'node' || ![...wait, ...prioritized, ...delayed].includes(current[id])) return each(world, by, schedule);
+    // Where it has a job to replace, BullMQ overwrites whatever else has the next one's id.
+    const b = await schedule(world.b);
+    return /job ID already exists/.test(b) ? undefined : { a: await schedule(world.a), b };
+  },
+
+  unschedule: (world, { by, queue, id }) => each(world, by, (peer) => peer.unschedule(queue, id)),
+
   pause: (world, { by, queue }) => each(world, by, (peer) => peer.pause(queue)),
 
   async resume(world, { by, queue, literal }, state) {
@@ -158,7 +171,13 @@ const STEPS = {
 
   retryAll: (world, { by, queue, from }) => each(world, by, (peer) => peer.retryAll(queue, from)),
   clean: (world, { by, queue, grace, limit, from }) => each(world, by, (peer) => peer.clean(queue, grace, limit, from)),
-  drain: (world, { queue, delayed }) => both(world, (peer) => peer.drain(queue, delayed)),
+
+  async drain(world, { queue, delayed }, state) {
+    // BullMQ keeps the job of a scheduler, but drops it from `wait` instead of another one.
+    const { wait, paused, current } = states(state.last, queue);
+    if (Object.values(current).some((id) => [...wait, ...paused].includes(id))) return undefined;
+    return both(world, (peer) => peer.drain(queue, delayed));
+  },
 
   async obliterate(world, { by, queue, force, literal }) {
     const result = await each(world, by, (peer) => peer.obliterate(queue, force, literal));

@@ -102,7 +102,8 @@ export function states(snapshot, queue) {
     completed: members('completed'),
     failed: members('failed'),
     waitingChildren: members('waiting-children'),
-    schedulers: members('repeat'),
+    /** Scheduler -> the id of the job that is its next one. */
+    current: Object.fromEntries(members('repeat').map((id, i) => [id, `repeat:${id}:${list('repeat')[2 * i + 1]}`])),
     isPaused: snapshot.keys.get(`X:q${queue}:meta`)?.content.paused !== undefined,
   };
 }

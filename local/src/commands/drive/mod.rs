@@ -3,6 +3,8 @@
 //! It is what the interop suites hold against BullMQ. The settings name the Redis and the
 //! transport; `open` names the queue, and every line may carry the time.
 
+mod answer;
+mod job;
 mod wire;
 
 use std::collections::HashMap;
@@ -15,7 +17,8 @@ use shared::config::{Config, ProcessEnv, QueueConfig};
 use shared::queue::{self, Claim, ClaimRequest, ClaimedJob, Queue, Settled, Settlement};
 use shared::redis::Redis;
 
-use self::wire::{AddedJob, Answer, Claimed, Codes, Ended, Op, Request};
+use self::answer::{AddedJob, Answer, Claimed, Codes};
+use self::wire::{Ended, Op, Request};
 use super::Outcome;
 use crate::terminal;
 
@@ -86,7 +89,7 @@ impl Driver {
                 };
                 let view = |added: shared::queue::Added| AddedJob {
                     id: added.id,
-                    outcome: wire::outcome(added.outcome),
+                    outcome: answer::outcome(added.outcome),
                 };
                 Answer::Added { added: added.into_iter().map(view).collect() }
             }
@@ -124,13 +127,13 @@ impl Driver {
     }
 
     fn keep(&mut self, claim: Claim) -> Claimed {
-        let (status, wait_ms, next_due_ms) = wire::status(claim.status);
+        let (status, wait_ms, next_due_ms) = answer::status(claim.status);
         let claimed = Claimed {
             claim: self.made,
             token: claim.token.clone(),
             jobs: claim.jobs.iter().map(Into::into).collect(),
             missing: claim.missing,
-            schedules: claim.schedules.into_iter().map(wire::produced).collect(),
+            schedules: claim.schedules.into_iter().map(answer::produced).collect(),
             unscheduled: claim.unscheduled,
             status,
             wait_ms,
@@ -172,6 +175,11 @@ async fn operate(queue: &Queue, op: Op) -> Result<Answer, Error> {
         Op::PromoteAll => drop(queue.promote_all().await?),
         Op::Remove { id } => drop(queue.remove(&id).await?),
         Op::Obliterate { force } => drop(queue.obliterate(force).await?),
+        Op::Unschedule { id } => drop(queue.unschedule(&id).await?),
+        Op::Schedule { id, repeat, template } => {
+            let iteration = queue.schedule(&job::scheduler(id, *repeat, *template)).await?;
+            return Ok(Answer::Scheduled { scheduled: iteration.job_id });
+        }
         _ => return Err("not an operator's".into()),
     }
     Ok(Answer::Done { ok: true })
@@ -179,7 +187,7 @@ async fn operate(queue: &Queue, op: Op) -> Result<Answer, Error> {
 
 fn codes(settled: &Settled) -> Codes {
     Codes {
-        codes: settled.codes.iter().map(|code| wire::code(*code)).collect(),
+        codes: settled.codes.iter().map(|code| answer::code(*code)).collect(),
         requeued: settled.requeued,
     }
 }

@@ -137,7 +137,10 @@ impl Queue {
         let now = self.clock.now_ms();
         let plan = plan(opts.unwrap_or_default(), &record, kind, version, now);
         let Some(mut plan) = plan.map_err(Failure::Rule)? else { return Ok(Produced::Nothing) };
-        plan.opts.insert("repeatJobKey".to_owned(), scheduler.into());
+        match kind {
+            Kind::Scheduler => plan.opts.insert("repeatJobKey".to_owned(), scheduler.into()),
+            Kind::Repeatable => plan.opts.remove("repeatJobKey"),
+        };
         let lifo = plan.opts.get("lifo") == Some(&Json::Bool(true));
         let priority = plan.opts.get("priority").and_then(Json::as_u64).unwrap_or(0);
         let deid = plan.opts.get("de").and_then(|de| de["id"].as_str()).map(str::to_owned);
