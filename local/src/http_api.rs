@@ -4,9 +4,15 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use api::{Api, router};
+use axum::response::Html;
+use axum::routing::get;
 use shared::config::Config;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+/// A page on which a person reads the API's description and tries it. It is on localhost only, and no part
+/// of the function.
+const PAGE: &str = include_str!("openapi_page.html");
 
 /// Why the API is not served.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +51,7 @@ impl HttpApi {
     /// # Errors
     /// When the settings cannot work or the address is taken.
     pub async fn listen(config: &Config, address: SocketAddr) -> Result<Self, Error> {
-        let router = router(Api::new(config)?);
+        let router = router(Api::new(config)?).route("/docs", get(async || Html(PAGE)));
         let failed = |source| Error::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -57,7 +63,7 @@ impl HttpApi {
         Ok(Self { address, serving })
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`; its description for people is at `/docs`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

