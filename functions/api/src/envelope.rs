@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use serde::Serialize;
 use shared::clock::to_iso8601;
+use shared::trace::TraceContext;
 use tokio::time::{Instant, timeout};
+use tracing::{Instrument as _, info_span};
 use utoipa::ToSchema;
 
 use crate::Api;
@@ -49,7 +51,11 @@ pub(crate) async fn envelope(State(api): State<Api>, request: Request, next: Nex
     let started = Instant::now();
     let method = request.method().clone();
     let target = target(request.uri()).to_owned();
-    let run = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let span = info_span!("request", otel.kind = "server", %method, path = request.uri().path());
+    if let Some(context) = sent_context(request.headers()) {
+        context.adopt(&span);
+    }
+    let run = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
     let mut response = match timeout(REQUEST_LIMIT, run).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => Error::internal(&"a handler panicked").into_response(),
@@ -63,6 +69,12 @@ pub(crate) async fn envelope(State(api): State<Api>, request: Request, next: Nex
     let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(%method, path, status, ms, "request");
     response
+}
+
+/// The trace that the request says it belongs to.
+pub(crate) fn sent_context(headers: &HeaderMap) -> Option<TraceContext> {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    TraceContext::new(header("traceparent")?, header("tracestate"))
 }
 
 fn write_body(response: &mut Response, error: &Error, target: &str, api: &Api) {

@@ -13,12 +13,14 @@ use serde::{Deserialize, Serialize};
 use shared::queue::{self, Added, NewJob, Outcome, Queue};
 use shared::recompute::{JobData, Reason, recompute_job};
 use shared::trace::TraceContext;
+use tracing::Span;
 use utoipa::ToSchema;
 
 use crate::Api;
 use crate::access::Need;
 use crate::caller::Caller;
 use crate::described::{ForUser, ForWriter, IdParam, KeyParam};
+use crate::envelope::sent_context;
 use crate::error::Error;
 use crate::input::{Body, Form, Id, IdempotencyKey, is_id};
 use crate::queue::no_queue;
@@ -287,10 +289,9 @@ impl Request<'_> {
     }
 }
 
-/// The trace that the request belongs to, for the job.
+/// The trace that the request belongs to, for the job: our own span of it, where that is exported.
 fn telemetry(headers: &HeaderMap) -> Option<String> {
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let context = TraceContext::new(header("traceparent")?, header("tracestate"))?;
+    let context = TraceContext::of(&Span::current()).or_else(|| sent_context(headers))?;
     Some(context.to_metadata())
 }
 

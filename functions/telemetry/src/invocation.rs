@@ -49,6 +49,7 @@ impl<S> Spanned<S> {
         let context = &invocation.context;
         info_span!(
             "invocation",
+            otel.name = context.env_config.function_name,
             requestId = context.request_id,
             xrayTraceId = context.xray_trace_id,
             coldStart = std::mem::replace(&mut self.cold, false),
@@ -60,7 +61,7 @@ impl<S> Spanned<S> {
 
 impl<S> Service<LambdaInvocation> for Spanned<S>
 where
-    S: Service<LambdaInvocation, Response = ()>,
+    S: Service<LambdaInvocation, Response = (), Error: Send>,
     S::Future: Send + 'static,
 {
     type Response = ();
@@ -75,6 +76,12 @@ where
         let span = self.span(&invocation);
         // What the handler does before its first await belongs to it as well.
         let answer = span.in_scope(|| self.inner.call(invocation));
-        Box::pin(answer.instrument(span))
+        let answer = answer.instrument(span);
+        Box::pin(async move {
+            let answer = answer.await;
+            // The answer is out, and the environment cannot be frozen before this future ends.
+            crate::flush().await;
+            answer
+        })
     }
 }

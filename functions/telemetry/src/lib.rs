@@ -3,12 +3,18 @@
 //! [`init`] makes every log line one JSON object. [`Invocations`] is a layer that puts a span around
 //! each event, so that every line says which request it belongs to, whether that was the first one of
 //! its environment, and which queue it is about, over which transport.
+//!
+//! With the feature `otlp` spans also go to a collector over OTLP/HTTP, where the variables of
+//! OpenTelemetry name one (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`).
 
 mod invocation;
+#[cfg(feature = "otlp")]
+mod otlp;
 
-use lambda_runtime::tracing::subscriber::EnvFilter;
 use lambda_runtime::tracing::subscriber::filter::LevelFilter;
-use lambda_runtime::tracing::subscriber::fmt;
+use lambda_runtime::tracing::subscriber::layer::SubscriberExt as _;
+use lambda_runtime::tracing::subscriber::util::SubscriberInitExt as _;
+use lambda_runtime::tracing::subscriber::{EnvFilter, fmt, registry};
 
 pub use invocation::{Invocations, Spanned};
 
@@ -18,5 +24,18 @@ pub fn init() {
     let level = level.iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     // Lambda reads `level` and `timestamp` to filter by itself, too.
-    fmt().json().with_target(false).with_env_filter(filter.parse_lossy(level)).init();
+    let lines = fmt::layer().json().with_target(false);
+    let subscriber = registry().with(filter.parse_lossy(level)).with(lines);
+    #[cfg(feature = "otlp")]
+    let subscriber = subscriber.with(otlp::layer());
+    subscriber.init();
 }
+
+/// Sends the spans that have ended, where anybody wants them.
+#[cfg(feature = "otlp")]
+async fn flush() {
+    otlp::flush().await;
+}
+
+#[cfg(not(feature = "otlp"))]
+async fn flush() {}

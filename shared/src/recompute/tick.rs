@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{Instrument as _, error, info, info_span, warn};
 
 use super::batch::{Scored, score};
 use super::report::{Report, StoppedBecause};
@@ -199,8 +199,9 @@ impl Tick<'_> {
                 return Ok(held_back(claim.status));
             }
             let began = Instant::now();
-            let traced = Traced::begin(&claim.jobs, &self.queue.config().name);
-            let (settlements, failure) = self.work(&claim).await;
+            let batch = info_span!("batch", jobs = claim.jobs.len());
+            let traced = Traced::begin(&claim.jobs, &self.queue.config().name, &batch);
+            let (settlements, failure) = self.work(&claim).instrument(batch).await;
             self.slowest = self.slowest.max(began.elapsed());
             let short = claim.jobs.len() < count as usize;
             let jobs: Vec<_> = claim.jobs.into_iter().zip(settlements).collect();

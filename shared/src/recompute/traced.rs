@@ -9,8 +9,9 @@ use crate::trace::TraceContext;
 pub(super) struct Traced(Vec<(usize, Span)>);
 
 impl Traced {
-    /// Begins the spans. Jobs without a context, or whose trace nobody records, get none.
-    pub(super) fn begin(jobs: &[ClaimedJob], queue: &str) -> Self {
+    /// Begins the spans, and links `batch`, which belongs to the tick's own trace, to each. Jobs without
+    /// a context, or whose trace nobody records, get none.
+    pub(super) fn begin(jobs: &[ClaimedJob], queue: &str, batch: &Span) -> Self {
         let spans = jobs.iter().enumerate().filter_map(|(at, job)| {
             let context = TraceContext::from_metadata(job.opts.telemetry.as_deref()?)?;
             if !context.is_sampled() {
@@ -18,11 +19,14 @@ impl Traced {
             }
             let span = info_span!(
                 "process",
+                otel.kind = "consumer",
                 job = job.id.as_str(),
                 queue,
                 trace_id = context.trace_id(),
                 attempt = job.attempts_made + 1,
             );
+            context.adopt(&span);
+            context.link(batch);
             Some((at, span))
         });
         Self(spans.collect())

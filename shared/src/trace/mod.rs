@@ -3,8 +3,14 @@
 //! BullMQ keeps a producer's context with the job, as its `telemetry.metadata` (`tm` in the stored
 //! options): the JSON object that OpenTelemetry's propagator fills, as text. BullMQ's own telemetry
 //! package reads what we write there, and we read what it writes.
+//!
+//! Spans know of it only with the feature `otlp`; without it a context is handed on as it came.
+
+#[cfg(feature = "otlp")]
+mod otel;
 
 use serde_json::{Map, Value};
+use tracing::Span;
 
 /// The longest `tracestate` that is handed on, in bytes.
 const MAX_STATE: usize = 512;
@@ -49,6 +55,39 @@ impl TraceContext {
     /// Whether whoever began the trace records it.
     pub fn is_sampled(&self) -> bool {
         u8::from_str_radix(&self.parent[53..], 16).is_ok_and(|flags| flags & 1 == 1)
+    }
+}
+
+#[cfg(feature = "otlp")]
+impl TraceContext {
+    /// Makes `span` a child of this place in its trace.
+    pub fn adopt(&self, span: &Span) {
+        self.set_parent(span);
+    }
+
+    /// Notes in `span` that it is also about this place in another trace.
+    pub fn link(&self, span: &Span) {
+        self.add_link(span);
+    }
+
+    /// Where `span` itself is, if it is exported.
+    pub fn of(span: &Span) -> Option<Self> {
+        Self::exported(span)
+    }
+}
+
+#[cfg(not(feature = "otlp"))]
+impl TraceContext {
+    /// Makes `span` a child of this place in its trace: nothing, without the feature `otlp`.
+    pub fn adopt(&self, _span: &Span) {}
+
+    /// Notes in `span` that it is also about this place in another trace: nothing, without the
+    /// feature `otlp`.
+    pub fn link(&self, _span: &Span) {}
+
+    /// Where `span` itself is, if it is exported: it is not, without the feature `otlp`.
+    pub fn of(_span: &Span) -> Option<Self> {
+        None
     }
 }
 
