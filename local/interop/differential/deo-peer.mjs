@@ -3,17 +3,18 @@ import { clock } from './clock.mjs';
 import { NEVER } from './node-peer.mjs';
 
 export class DeoPeer {
-  constructor(driver, prefix, events) {
+  constructor(driver, prefix, events, metrics) {
     this.driver = driver;
     this.prefix = prefix;
     this.events = events;
+    this.metrics = metrics;
     this.queue = undefined;
   }
 
   async ask(queue, request) {
     if (this.queue !== queue) {
       this.queue = queue;
-      await this.driver.send({ op: 'open', prefix: this.prefix, queue: `q${queue}`, events: this.events, lockMs: LOCK_MS });
+      await this.driver.send({ op: 'open', prefix: this.prefix, queue: `q${queue}`, events: this.events, lockMs: LOCK_MS, metrics: this.metrics });
     }
     const answer = await this.driver.send({ now: clock.now, ...request });
     if (answer.error) throw new Error(answer.error);

@@ -14,8 +14,9 @@ export function generate(seed, version) {
   // With schedulers, jobs are claimed one by one: see differences.md.
   r.schedulers = r.chance(0.3);
   const events = r.weighted([[5, 'all'], [2, 'off'], [2, 'final']]);
+  const metrics = r.weighted([[3, 0], [1, 2], [1, 1_000]]);
   const steps = Array.from({ length: 14 + r.below(16) }, () => step(r));
-  return { seed, version, events, steps };
+  return { seed, version, events, metrics, steps };
 }
 
 function step(r) {

@@ -35,7 +35,7 @@ async function environments(db) {
 
 function report({ seed, version, transport, failure: { sequence, found } }) {
   console.log(`\nseed ${seed} (BullMQ ${version}, ${transport}, events ${sequence.events}) differs; the shortest sequence:`);
-  console.log(`{"version":"${version}","events":"${sequence.events}","steps":[`);
+  console.log(`{"version":"${version}","events":"${sequence.events}","metrics":${sequence.metrics ?? 0},"steps":[`);
   console.log(sequence.steps.map((step) => `  ${JSON.stringify(step)}`).join(',\n'));
   console.log(']}');
   if (found.once) console.log('which did not fail the last time that it ran; at first it did, in full,');

@@ -31,6 +31,11 @@ export class NodePeer {
     await Promise.all([...this.workers, ...this.queues, this.flows].map((peer) => peer.close()));
   }
 
+  /** For how many minutes workers keep metrics; 0: none. */
+  measure(minutes) {
+    for (const worker of this.workers) worker.opts.metrics = minutes > 0 ? { maxDataPoints: minutes } : undefined;
+  }
+
   /** What the Queue's constructor writes; keys are flushed between sequences. */
   get meta() {
     return this.queues[0].metaValues;

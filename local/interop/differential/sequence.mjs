@@ -11,7 +11,7 @@ const THEIRS = new Set(['addByNode', 'flow', 'drain', 'change']);
 /** Runs `sequence`; gives nothing when both sides stayed equal, else the step and the lines. */
 export async function run(world, sequence) {
   const sides = { a: world.sides.a, b: world.sides.b };
-  await world.reset(sequence.events);
+  await world.reset(sequence.events, sequence.metrics);
   const state = { held: [], stale: [], flows: 0, last: await sides.a.read() };
   await sides.b.read();
   for (const [index, step] of sequence.steps.entries()) {

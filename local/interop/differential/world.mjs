@@ -22,13 +22,14 @@ export class World {
   }
 
   /** An empty database, and the time at its beginning. */
-  async reset(events = 'all') {
+  async reset(events = 'all', metrics = 0) {
     clock.reset();
     await this.redis.flushdb();
     await this.writeMeta();
     this.sides.a.reset();
     this.sides.b.reset();
-    this.b = new DeoPeer(this.driver, PREFIX.b, events);
+    this.a.measure(metrics);
+    this.b = new DeoPeer(this.driver, PREFIX.b, events, metrics);
   }
 
   /** As the constructor of BullMQ's Queue does. */

@@ -70,3 +70,19 @@ async fn a_lost_answer_of_both_at_once_settles_once_and_claims_once() {
     assert_eq!(ids(&next), ["3", "4"]);
     assert_eq!(b.field("3", "ats").await.as_deref(), Some("1"));
 }
+
+#[tokio::test]
+async fn a_lost_settle_answer_is_counted_once() {
+    let proxy = Lossy::before(&server().await.url()).await;
+    let b = Bench::on(&proxy.url, "lost-metrics", |config| config.metrics_minutes = 5);
+    b.add_plain(5).await;
+    let first = b.queue.claim(ClaimRequest { count: 2, ..ALL }).await.unwrap();
+    b.settle(first, done()).await;
+    b.clock.advance(3 * 60_000);
+    let second = b.claim().await;
+    proxy.lose(1);
+    assert_eq!(b.settle(second, done()).await, [Code::Completed; 3]);
+    assert_eq!(proxy.left(), 0);
+    assert_eq!(b.field("metrics:completed", "count").await.as_deref(), Some("5"));
+    assert_eq!(b.list("metrics:completed:data").await, ["0", "0", "2"]);
+}

@@ -43,3 +43,22 @@ async fn executed(b: &Bench) -> u64 {
         .filter_map(|line| line.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok());
     calls.sum()
 }
+
+#[tokio::test]
+async fn metrics_cost_two_commands_a_batch_and_none_where_nobody_asks() {
+    let mut spent = Vec::new();
+    for minutes in [0, 5] {
+        let prefix = format!("metered-metrics-{minutes}");
+        let b =
+            Bench::on(&server().await.url(), &prefix, |config| config.metrics_minutes = minutes);
+        b.add_plain(3).await;
+        let first = b.queue.claim(ClaimRequest { count: 1, ..ALL }).await.unwrap();
+        b.settle(first, done()).await;
+        let claim = b.claim().await;
+        let jobs: Vec<_> = claim.jobs.into_iter().map(|job| (job, done())).collect();
+        let queue = b.queue.over(b.queue.redis().metered());
+        queue.settle(&claim.token, &jobs).await.unwrap();
+        spent.push(queue.redis().usage().billed);
+    }
+    assert_eq!(spent[1], spent[0] + 2);
+}

@@ -94,6 +94,8 @@ pub struct QueueConfig {
     pub name: String,
     /// `ENABLE_QUEUE_EVENTS`.
     pub events: Events,
+    /// For how many minutes BullMQ's metrics are kept; 0 writes none.
+    pub metrics_minutes: u32,
     /// Jobs a batch.
     pub batch_size: u32,
     /// Tries a job has in all.

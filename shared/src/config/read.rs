@@ -36,6 +36,7 @@ impl Config {
                     "final" => Events::Final,
                     _ => Events::Off,
                 })?,
+                metrics_minutes: read.whole(&v::METRICS)?,
                 batch_size: read.whole(&v::BATCH_SIZE)?,
                 attempts: read.whole(&v::ATTEMPTS)?,
                 backoff: read.millis(&v::BACKOFF)?,

@@ -69,6 +69,7 @@ impl Config {
             (v::CRON.name, cron.enabled.to_string()),
             (v::EVENTS.name, events.to_owned()),
             (v::SCHEDULERS.name, self.schedulers.to_string()),
+            (v::METRICS.name, queue.metrics_minutes.to_string()),
             (v::BATCH_SIZE.name, queue.batch_size.to_string()),
             (v::ATTEMPTS.name, queue.attempts.to_string()),
             (v::BACKOFF.name, queue.backoff.as_millis().to_string()),

@@ -154,6 +154,13 @@ pub(super) const SCHEDULERS: Variable = Variable::new(
     "Whether `deo queue schedule` may make, list and end job schedulers. Their jobs are drained, and \
      their next ones put in place, in either case.",
 );
+pub(super) const METRICS: Variable = Variable::new(
+    "QUEUE_METRICS_MINUTES",
+    Kind::Whole(0, 20_160),
+    "0",
+    "For how many minutes BullMQ's metrics (jobs completed and failed in each) are kept; `0` writes \
+     none. They cost 2 commands a batch.",
+);
 pub(super) const BATCH_SIZE: Variable = Variable::new(
     "QUEUE_BATCH_SIZE",
     Kind::Whole(1, 1000),
@@ -273,6 +280,7 @@ pub const VARIABLES: &[&Variable] = &[
     &CRON,
     &EVENTS,
     &SCHEDULERS,
+    &METRICS,
     &BATCH_SIZE,
     &ATTEMPTS,
     &BACKOFF,

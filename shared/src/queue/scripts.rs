@@ -1,7 +1,7 @@
 //! The Lua scripts, put together from their parts.
 //!
-//! A plain job's calls leave out the parts that only flows, deduplication, delayed jobs or a lost
-//! answer need, so that the server runs and keeps less. None of the scripts is replayed by the
+//! A plain job's calls leave out the parts that only flows, deduplication, metrics, delayed jobs or a
+//! lost answer need, so that the server runs and keeps less. None of the scripts is replayed by the
 //! client on its own: the queue sends a lost one again with `again` set, and the script then
 //! answers what its first run did.
 
@@ -55,6 +55,7 @@ pub(crate) static SETTLE: Lazy = script!(
     "parts/due",
     "parts/others",
     "parts/settle",
+    "parts/metrics",
     "settle"
 );
 pub(crate) static SETTLE_KIN: Lazy = script!(
@@ -67,6 +68,7 @@ pub(crate) static SETTLE_KIN: Lazy = script!(
     "parts/due",
     "parts/others",
     "parts/settle",
+    "parts/metrics",
     "settle_kin"
 );
 pub(crate) static SETTLE_AND_CLAIM_PLAIN: Lazy = script!(
@@ -93,6 +95,7 @@ pub(crate) static SETTLE_AND_CLAIM: Lazy = script!(
     "parts/due",
     "parts/others",
     "parts/settle",
+    "parts/metrics",
     "parts/read",
     "parts/scan",
     "parts/claim",

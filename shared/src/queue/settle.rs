@@ -102,6 +102,9 @@ struct Args<'a> {
     again: bool,
     /// A claim follows in a call of its own.
     more: bool,
+    /// For how many minutes metrics are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -137,7 +140,7 @@ impl Queue {
         let (keys, items) = self.prepare(jobs);
         let script: &'static Lazy = if may_have_kin(jobs, &items) {
             &SETTLE_KIN
-        } else if is_deduplicated(&items) {
+        } else if is_deduplicated(&items) || self.config.metrics_minutes > 0 {
             &SETTLE
         } else {
             &SETTLE_PLAIN
@@ -180,7 +183,10 @@ impl Queue {
             let settled = self.settle_only(token, jobs, true).await?;
             return Ok((settled, self.claim(request).await?));
         }
-        let full = request.delayed || is_deduplicated(&items) || !all_complete(&items);
+        let full = request.delayed
+            || is_deduplicated(&items)
+            || !all_complete(&items)
+            || self.config.metrics_minutes > 0;
         // Only the full script knows how to find what a first run claimed.
         let script = |again| -> &'static Lazy {
             if full || again { &SETTLE_AND_CLAIM } else { &SETTLE_AND_CLAIM_PLAIN }
@@ -209,6 +215,7 @@ impl Queue {
             receipt_ms: u64::try_from(self.config.lock.as_millis()).unwrap_or(u64::MAX),
             again,
             more: false,
+            metrics: Some(self.config.metrics_minutes).filter(|minutes| *minutes > 0),
         }
     }
 

@@ -74,10 +74,11 @@ impl Driver {
         let clock = self.clock.map_or(Clock::System, Clock::manual);
         let queue = Queue::new(self.redis.clone(), &self.config, clock);
         Ok(match request.op {
-            Op::Open { prefix, queue, events, lock_ms } => {
+            Op::Open { prefix, queue, events, lock_ms, metrics } => {
                 self.config.prefix = prefix;
                 self.config.name = queue;
                 self.config.events = events.into();
+                self.config.metrics_minutes = metrics;
                 self.config.lock = Duration::from_millis(lock_ms);
                 Answer::Done { ok: true }
             }

@@ -25,6 +25,9 @@ pub(super) enum Op {
         queue: String,
         events: Level,
         lock_ms: u64,
+        /// For how many minutes metrics are kept.
+        #[serde(default)]
+        metrics: u32,
     },
     /// Adds jobs in one call.
     Enqueue {

@@ -1,5 +1,6 @@
 --[[ Part: finishes a batch of claimed jobs, each in its own way.
-s = {token, jobs: [{id, act, ...}], receiptMs, again: bool, more: a claim follows}; act is
+s = {token, jobs: [{id, act, ...}], receiptMs, again: bool, more: a claim follows,
+metrics?: see parts/metrics.lua}; act is
   complete {value, keep, atm, deid?, last?}       fail {value, stack, keep, atm, attempts, deid?, last?}
   retry {value, stack, atm, delay, lifo?}  release {}
 keep = {count, age?, limit?} (count -1: all; 0: none; age in seconds)
