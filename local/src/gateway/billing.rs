@@ -48,7 +48,7 @@ impl Running<'_> {
 async fn executed(pool: &Pool) -> Result<u64, UpstreamError> {
     let mut wire = Vec::new();
     ["INFO", "commandstats"].iter().collect::<Command>().write_to(&mut wire);
-    let replies = pool.run(&wire, 1).await?;
+    let replies = pool.run(&wire, 1, None).await?;
     Ok(match replies.first().map(Frame::tokens).and_then(|mut tokens| tokens.next()) {
         Some(Token::Bulk(info)) => sum(&String::from_utf8_lossy(info)),
         _ => 0,

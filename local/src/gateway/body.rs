@@ -7,11 +7,11 @@ use futures_util::{Stream, StreamExt as _, future, stream};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Body as _, Frame, Incoming};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::timeout,
 };
 
-use super::refusal::Refusal;
+use super::{refusal::Refusal, turn::Turn};
 
 /// The body of an answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -23,8 +23,11 @@ pub(super) const MAX_BODY: usize = 10 << 20;
 /// everything gets to read the refusal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a client may take between two pieces of a body.
+/// How long a client may take between two pieces of a body, and for a whole large answer.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many bytes of a large answer are sent at a time.
+const PIECE: usize = 64 << 10;
 
 /// How many bytes of bodies may be held at once, in kilobytes; further requests wait.
 const MEMORY_KB: usize = 64 << 10;
@@ -48,6 +51,23 @@ pub(super) fn half(bytes: &[u8]) -> Body {
     });
     let frames = stream::iter([Ok(Frame::data(half))]).chain(stream::once(pause));
     StreamBody::new(frames).boxed_unsync()
+}
+
+/// `bytes` piece by piece, each when the client has taken those before it. The turn ends with the last
+/// one, or when the client takes longer than [`PIECE_TIMEOUT`] for all of them.
+pub(super) fn pieces(mut bytes: Bytes, turn: Turn) -> Body {
+    let (sending, sent) = oneshot::channel::<Infallible>();
+    tokio::spawn(async move {
+        let _turn = turn;
+        // Ends when the body is dropped; it never says anything.
+        let _ = timeout(PIECE_TIMEOUT, sent).await;
+    });
+    let pieces = std::iter::from_fn(move || {
+        let _ = &sending;
+        let piece = bytes.split_to(bytes.len().min(PIECE));
+        (!piece.is_empty()).then_some(Ok(piece))
+    });
+    streamed(stream::iter(pieces))
 }
 
 /// Pieces as they come.

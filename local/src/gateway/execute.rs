@@ -12,6 +12,7 @@ use super::{
     reply::Outcome,
     resp::Frame,
     scripts::{Scripts, Translation},
+    turn::Turn,
 };
 
 /// What Redis itself accepts as the number of arguments of one command.
@@ -43,8 +44,9 @@ impl Executor {
         &self,
         command: Command,
         access: Access,
+        turn: &mut Turn,
     ) -> Result<Outcome, Failure> {
-        let outcomes = self.pipeline(vec![command], access).await?;
+        let outcomes = self.pipeline(vec![command], access, turn).await?;
         // One command, one outcome.
         outcomes.into_iter().next().ok_or(Failure::Lost)
     }
@@ -58,6 +60,7 @@ impl Executor {
         &self,
         commands: Vec<Command>,
         access: Access,
+        turn: &mut Turn,
     ) -> Result<Vec<Outcome>, Failure> {
         let mut steps = Vec::with_capacity(commands.len());
         for command in commands {
@@ -74,7 +77,7 @@ impl Executor {
         if sent == 0 {
             return outcomes(steps, Vec::new());
         }
-        outcomes(steps, self.pool.run(&wire, sent).await?)
+        outcomes(steps, self.pool.run(&wire, sent, Some(turn)).await?)
     }
 
     /// Runs commands as one MULTI/EXEC on a connection that nobody else uses meanwhile.
@@ -86,6 +89,7 @@ impl Executor {
         &self,
         commands: Vec<Command>,
         access: Access,
+        turn: &mut Turn,
     ) -> Result<Vec<Outcome>, Failure> {
         let mut steps = Vec::with_capacity(commands.len());
         for command in commands {
@@ -94,7 +98,7 @@ impl Executor {
         let mut wire = b"*1\r\n$5\r\nMULTI\r\n".to_vec();
         let sent = write(&steps, &mut wire);
         wire.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
-        let replies = self.pool.run(&wire, sent + 2).await?;
+        let replies = self.pool.run(&wire, sent + 2, Some(turn)).await?;
         let executed = replies.last().ok_or(Failure::Lost)?;
         if let Some(message) = executed.error() {
             let message = String::from_utf8_lossy(message).into_owned();

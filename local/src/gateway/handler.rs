@@ -32,6 +32,7 @@ use super::{
     reply::{self, Format},
     sse,
     sync::SyncTokens,
+    turn::{Turn, Turns},
 };
 
 const SYNC_TOKEN: HeaderName = HeaderName::from_static("upstash-sync-token");
@@ -63,6 +64,8 @@ pub(super) struct Handler {
     pub(super) sync: SyncTokens,
     /// Reads bodies.
     pub(super) reader: Reader,
+    /// Who may have a large answer.
+    pub(super) turns: Turns,
     /// Counts commands, if that was asked for.
     pub(super) meter: Option<Meter>,
     /// Turns true to end streams.
@@ -74,6 +77,8 @@ struct Answer {
     status: StatusCode,
     content_type: HeaderValue,
     body: Vec<u8>,
+    /// Kept until the body is sent.
+    turn: Option<Turn>,
 }
 
 /// Why a request has no answer of Redis.
@@ -187,10 +192,11 @@ impl Handler {
         format: Format,
     ) -> Result<Answer, Stop> {
         let executor = &self.executor;
+        let mut turn = self.turns.waiting();
         let answer = match path {
             "pipeline" => {
                 let commands = json_form::commands(body)?;
-                let outcomes = executor.pipeline(commands, access).await?;
+                let outcomes = executor.pipeline(commands, access, &mut turn).await?;
                 let body = reply::write_all(&outcomes, format);
                 Answer { content_type: format.content_type(), ..Answer::json(body) }
             }
@@ -198,7 +204,7 @@ impl Handler {
                 let commands = json_form::commands(body)?;
                 // Its answer is always JSON.
                 let format = if format == Format::Resp2 { Format::Json } else { format };
-                let outcomes = executor.transaction(commands, access).await?;
+                let outcomes = executor.transaction(commands, access, &mut turn).await?;
                 Answer::json(reply::write_all(&outcomes, format))
             }
             path => {
@@ -206,15 +212,15 @@ impl Handler {
                     "" => json_form::command(body)?,
                     path => path_form::command(path, query, body)?,
                 };
-                let outcome = executor.single(command, access).await?;
+                let outcome = executor.single(command, access, &mut turn).await?;
                 let mut body = Vec::new();
                 outcome.write(&mut body, format);
                 let status =
                     if outcome.is_error() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-                Answer { status, content_type: format.content_type(), body }
+                Answer { status, content_type: format.content_type(), ..Answer::json(body) }
             }
         };
-        Ok(answer)
+        Ok(Answer { turn: Some(turn), ..answer })
     }
 }
 
@@ -231,12 +237,18 @@ impl From<Failure> for Stop {
 
 impl Answer {
     fn json(body: Vec<u8>) -> Self {
-        Self { status: StatusCode::OK, content_type: Format::Json.content_type(), body }
+        Self { status: StatusCode::OK, content_type: Format::Json.content_type(), body, turn: None }
     }
 
     fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(body::whole(self.body));
+        let length = self.body.len();
+        let body = match self.turn {
+            Some(turn) if turn.is_taken() => body::pieces(self.body.into(), turn),
+            _ => body::whole(self.body),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = self.status;
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
         response.headers_mut().insert(CONTENT_TYPE, self.content_type);
         response
     }
@@ -248,10 +260,7 @@ async fn finish(answer: Answer, fault: Option<Fault>) -> Result<Response<Body>, 
         Some(Fault::ResetAfter) => Err(Stop::Cut),
         Some(Fault::Truncate) => {
             let half = body::half(&answer.body);
-            let length = answer.body.len();
-            let mut response = answer.into_response().map(|_| half);
-            response.headers_mut().insert(CONTENT_LENGTH, length.into());
-            Ok(response)
+            Ok(answer.into_response().map(|_| half))
         }
         Some(Fault::Stall(duration)) => {
             sleep(duration).await;

@@ -16,6 +16,7 @@ use super::{
     command::Command,
     resp::{Frame, Scanner},
     target::Target,
+    turn::{SMALL, Turn},
 };
 
 /// How long connecting and logging in may take.
@@ -27,6 +28,9 @@ pub(super) const MAX_ANSWER: usize = 128 << 20;
 /// Pipelines longer than this are written and read at once: the other side may not take all of
 /// one before it has got rid of its answers.
 const WRITE_FIRST: usize = 64 << 10;
+
+/// How large a buffer an idle connection may keep.
+const KEPT: usize = 64 << 10;
 
 trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
@@ -83,7 +87,7 @@ impl Link {
         for command in login {
             let mut wire = Vec::new();
             command.write_to(&mut wire);
-            for frame in link.exchange(&wire, 1).await? {
+            for frame in link.exchange(&wire, 1, None).await? {
                 if let Some(message) = frame.error() {
                     return Err(OpenError::Login(String::from_utf8_lossy(message).into_owned()));
                 }
@@ -98,15 +102,21 @@ impl Link {
             && self.socket.read_buf(&mut self.received).now_or_never().is_none()
     }
 
-    /// Sends `wire` and waits for `replies` replies.
+    /// Sends `wire` and waits for `replies` replies; with a `turn`, waits for that before it takes
+    /// more than a little of them into memory.
     ///
     /// # Errors
     /// When the connection breaks or the answer is not RESP2 or too large: `wire` may or may not
     /// have been executed.
-    pub(super) async fn exchange(&mut self, wire: &[u8], replies: usize) -> io::Result<Vec<Frame>> {
+    pub(super) async fn exchange(
+        &mut self,
+        wire: &[u8],
+        replies: usize,
+        turn: Option<&mut Turn>,
+    ) -> io::Result<Vec<Frame>> {
         if wire.len() <= WRITE_FIRST {
             self.send(wire).await?;
-            return receive(&mut self.socket, &mut self.received, replies).await;
+            return receive(&mut self.socket, &mut self.received, replies, turn).await;
         }
         let (mut reader, mut writer) = tokio::io::split(&mut self.socket);
         let write = async {
@@ -114,7 +124,7 @@ impl Link {
             writer.flush().await
         };
         let ((), frames) =
-            tokio::try_join!(write, receive(&mut reader, &mut self.received, replies))?;
+            tokio::try_join!(write, receive(&mut reader, &mut self.received, replies, turn))?;
         Ok(frames)
     }
 
@@ -132,7 +142,7 @@ impl Link {
     /// # Errors
     /// As [`Link::exchange`].
     pub(super) async fn next(&mut self) -> io::Result<Frame> {
-        let frames = receive(&mut self.socket, &mut self.received, 1).await?;
+        let frames = receive(&mut self.socket, &mut self.received, 1, None).await?;
         frames.into_iter().next().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 }
@@ -141,6 +151,7 @@ async fn receive(
     socket: &mut (impl AsyncRead + Unpin),
     received: &mut BytesMut,
     replies: usize,
+    mut turn: Option<&mut Turn>,
 ) -> io::Result<Vec<Frame>> {
     let invalid = |message: &'static str| io::Error::new(io::ErrorKind::InvalidData, message);
     let mut frames = Vec::with_capacity(replies.min(1024));
@@ -158,12 +169,21 @@ async fn receive(
                 return Err(io::ErrorKind::FileTooLarge.into());
             }
             None => {
+                if total + received.len() > SMALL
+                    && let Some(turn) = &mut turn
+                {
+                    turn.take().await;
+                }
                 received.reserve(16 << 10);
                 if socket.read_buf(received).await? == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
         }
+    }
+    if total > KEPT && received.is_empty() {
+        // An idle connection would keep the whole of what the frames were cut from.
+        *received = BytesMut::new();
     }
     Ok(frames)
 }

@@ -4,7 +4,8 @@
 //! allowed ([`auth`], [`refusal`]); the rest runs on a connection to Redis ([`execute`], [`pool`],
 //! [`link`], [`resp`]) and is answered as the client wants it ([`reply`]). [`server`] and
 //! [`handler`] hold that together; [`sse`] is for streams that do not end; [`faults`] breaks it all on
-//! purpose, [`admin`] changes how.
+//! purpose, [`admin`] changes how. Memory is bounded: requests share an amount ([`body`]), large
+//! answers take turns ([`turn`]).
 
 mod admin;
 mod auth;
@@ -29,6 +30,7 @@ mod sse;
 mod sync;
 mod target;
 mod text;
+mod turn;
 
 use std::{
     io,
@@ -44,7 +46,7 @@ pub use target::TargetError;
 
 use self::{
     auth::Tokens, billing::Meter, body::Reader, execute::Executor, faults::Injector,
-    handler::Handler, pool::Pool, sync::SyncTokens, target::Target,
+    handler::Handler, pool::Pool, sync::SyncTokens, target::Target, turn::Turns,
 };
 
 /// What a gateway needs to know.
@@ -136,6 +138,7 @@ impl Gateway {
             injector: Injector::new(config.faults, config.seed),
             sync: SyncTokens::default(),
             reader: Reader::default(),
+            turns: Turns::default(),
             stopping: stop.clone(),
         };
         let serving = tokio::spawn(server::serve(listener, Arc::new(handler), stop));

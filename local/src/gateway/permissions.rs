@@ -79,7 +79,7 @@ async fn ask(names: &[String], pool: &Pool) -> Result<Option<(usize, Verdict)>, 
     let question = ["COMMAND", "INFO"].into_iter().chain(names.iter().map(String::as_str));
     let mut wire = Vec::new();
     question.collect::<Command>().write_to(&mut wire);
-    let replies = pool.run(&wire, 1).await?;
+    let replies = pool.run(&wire, 1, None).await?;
     let entries = replies.first().and_then(Frame::elements).unwrap_or_default();
     Ok(entries.iter().enumerate().find_map(|(index, entry)| Some((index, verdict(entry)?))))
 }

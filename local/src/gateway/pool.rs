@@ -11,6 +11,7 @@ use super::{
     link::{Link, MAX_ANSWER, OpenError},
     resp::Frame,
     target::Target,
+    turn::Turn,
 };
 
 /// How many connections may be in use at once; further requests wait for one.
@@ -54,7 +55,7 @@ impl Pool {
 
     /// Runs what is in `wire` on one connection that nobody else uses meanwhile.
     ///
-    /// A request that is given up half-way takes its connection with it, so that its answer
+    /// With a `turn`, waits for that when the replies are large. A request that is given up half-way takes its connection with it, so that its answer
     /// never reaches the next one.
     ///
     /// # Errors
@@ -63,13 +64,15 @@ impl Pool {
         &self,
         wire: &[u8],
         replies: usize,
+        turn: Option<&mut Turn>,
     ) -> Result<Vec<Frame>, UpstreamError> {
         let _permit = permit(&self.busy).await;
         let mut link = match self.take_idle() {
             Some(link) => link,
             None => Link::open(&self.target).await?,
         };
-        let frames = link.exchange(wire, replies).await.map_err(|error| match error.kind() {
+        let frames = link.exchange(wire, replies, turn).await;
+        let frames = frames.map_err(|error| match error.kind() {
             io::ErrorKind::FileTooLarge => UpstreamError::TooLarge,
             _ => UpstreamError::Lost(error),
         })?;

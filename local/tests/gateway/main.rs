@@ -7,6 +7,7 @@ mod forms;
 mod http;
 mod limits;
 mod live;
+mod memory;
 mod read_only;
 mod streams;
 mod transactions;
@@ -41,6 +42,20 @@ impl Bench {
         change(&mut config);
         let gateway = Gateway::start(config).await.unwrap();
         Self { redis, gateway }
+    }
+
+    /// For what only Redis itself does; `None` where the tests run on a stand-in.
+    async fn on_redis() -> Option<Self> {
+        Self::on_redis_with(|_| {}).await
+    }
+
+    async fn on_redis_with(change: impl FnOnce(&mut GatewayConfig)) -> Option<Self> {
+        let bench = Self::start_with(change).await;
+        let real = !bench.redis.is_stand_in();
+        if !real {
+            eprintln!("skipped: this needs Redis itself");
+        }
+        real.then_some(bench)
     }
 
     fn url(&self) -> String {
