@@ -1,5 +1,6 @@
 //! What the client logs: a span for each request that says what was asked, how long it took and how
-//! often it was sent; never a token, a password, an argument or an answer, whatever goes wrong.
+//! often it was sent; never a token, a password, an argument or an answer, whatever goes wrong. The
+//! same for a full run, from adding jobs to their scores.
 //!
 //! Alone in its binary: it watches everything that this process logs, at the finest level.
 #![allow(clippy::unwrap_used)]
@@ -7,11 +8,18 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use drain::Drain;
 use local::gateway::{Faults, Gateway, GatewayConfig};
-use local::servers::RedisServer;
+use local::seed::{Plan, seed};
+use local::servers::{PostgresServer, RedisServer};
 use serde_json::Value as Json;
-use shared::config::{RedisConfig, Secret};
+use shared::clock::Clock;
+use shared::config::{Config, RedisConfig, Secret};
+use shared::queue::NewJob;
+use shared::recompute::open;
 use shared::redis::{Command, Redis, Script};
+use shared::store::Database;
+use tokio::time::Instant;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -96,6 +104,59 @@ async fn everything(redis: &Redis) {
     }
 }
 
+/// Adds jobs whose data hold the payload, good ones and bad ones, and drains them.
+async fn full_run(rest_url: String) {
+    let postgres = PostgresServer::start().await.unwrap();
+    let database_url = postgres.create_database().await.unwrap();
+    let database = Database::parse(&Secret::new(&database_url)).unwrap();
+    local::migrations::migrate(&database, false).await.unwrap();
+    let now_ms = Clock::System.now_ms();
+    let plan = Plan { projects: 3, pages: 5, products: 5, seed: 1, now_ms };
+    seed(&database, &plan, |_| {}).await.unwrap();
+    let client = database.in_its_schema().connect().await.unwrap();
+    let projects = client.query(r#"SELECT id FROM "Project""#, &[]).await.unwrap();
+    let env = [
+        ("UPSTASH_REDIS_REST_URL", rest_url),
+        ("UPSTASH_REDIS_REST_TOKEN", TOKEN.to_owned()),
+        ("DATABASE_URL", database_url),
+    ];
+    let env = env.map(|(name, value)| (name.to_owned(), value));
+    let config = Config::from_env(&std::collections::BTreeMap::from(env)).unwrap();
+    let (queue, _) = open(&config, Clock::System).unwrap();
+    let good = |id: &str| {
+        format!(
+            r#"{{"projectId":"{id}","reason":"manual","triggeredByUserId":null,"x":"{PAYLOAD}"}}"#
+        )
+    };
+    let mut data: Vec<String> = projects.iter().map(|row| good(row.get(0))).collect();
+    data.extend([
+        good("nobody's"),
+        format!(r#"["{PAYLOAD}"]"#),
+        format!(r#"{{"projectId":1,"reason":"{PAYLOAD}"}}"#),
+        format!(r#"{{"projectId":"p","reason":"{PAYLOAD}"}}"#),
+    ]);
+    let name = "recompute_deo_score".to_owned();
+    let jobs: Vec<NewJob> = data
+        .into_iter()
+        .map(|data| NewJob { name: name.clone(), data, ..NewJob::default() })
+        .collect();
+    let mut tries = 0;
+    while let Err(error) = queue.enqueue_once(&jobs, "tonight").await {
+        tries += 1;
+        assert!(tries < 100, "{error}");
+    }
+    let drain = Drain::new(&config).unwrap();
+    for _ in 0..100 {
+        drain.tick(Instant::now() + std::time::Duration::from_secs(30)).await;
+        let Ok(counts) = queue.counts().await else { continue };
+        if counts.completed + counts.failed == 7 {
+            assert_eq!(counts.completed, 3, "{counts:?}");
+            return;
+        }
+    }
+    panic!("the jobs are not done");
+}
+
 #[tokio::test]
 async fn requests_are_told_and_secrets_are_not() {
     let log = Log::default();
@@ -163,7 +224,12 @@ async fn requests_are_told_and_secrets_are_not() {
     };
     Redis::new(&stranger).unwrap().call(Command::new("GET").arg("k")).await.unwrap_err();
 
+    full_run(faulty.url()).await;
+
     let text = log.text();
+    for script in ["deo:enqueue", "deo:claim", "deo:settle"] {
+        assert!(text.contains(&format!("script {script}")), "{script} was not run");
+    }
     for line in text.lines() {
         assert!(!line.contains("canary"), "{line}");
     }
