@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use shared::config::{RedisConfig, Secret};
-use shared::redis::{ErrorKind, Redis, Retry, Usage};
+use shared::redis::{ErrorKind, Limits, Options, Redis, Retry, Usage};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -64,4 +64,31 @@ async fn a_stranger_is_refused_at_once() {
         assert_eq!(redis.usage(), Usage::default());
     }
     assert!(!server.is_finished());
+}
+
+#[tokio::test]
+async fn a_server_that_shakes_no_hands_is_given_up_in_time_and_was_sent_nothing() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let limits = Limits { connect: Duration::from_millis(200), ..Limits::default() };
+    for config in [
+        RedisConfig::Rest {
+            url: format!("https://localhost:{port}"),
+            token: Secret::new("test-token"),
+            allow_plaintext: false,
+        },
+        RedisConfig::Tcp {
+            url: Secret::new(format!("rediss://localhost:{port}")),
+            allow_plaintext: false,
+        },
+    ] {
+        let redis = Redis::with_options(&config, Options { limits, ..Options::default() }).unwrap();
+        let started = Instant::now();
+        let soon = tokio::time::Instant::now() + Duration::from_secs(5);
+        let incr = crate::client::incr();
+        let error = redis.until(soon).call(incr).await.unwrap_err();
+        assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+        assert_eq!(error.kind(), &ErrorKind::Unavailable, "not ambiguous: {error}");
+        assert_eq!(redis.usage(), Usage::default());
+    }
 }

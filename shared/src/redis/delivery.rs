@@ -106,7 +106,7 @@ impl Delivery<'_> {
             let now = Instant::now();
             left = retrying.get_or_insert_with(|| self.budget.begin_retrying(now)).left(now);
             // Cut short while it connects, a try would leave open whether anything was sent.
-            let hopeless = unreachable && took >= left;
+            let hopeless = unreachable && took + wait >= left;
             if wait >= left || hopeless {
                 return Err(error);
             }
