@@ -4,6 +4,9 @@
 //! `cargo test --workspace --test lambda`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "contract/mod.rs"]
+mod contract;
+
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,6 +14,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use local::gateway::{Gateway, GatewayConfig};
 use local::servers::{PostgresServer, RedisServer};
 use rustix::process::{Pid, Signal, kill_process};
@@ -190,4 +195,70 @@ async fn a_request_through_api_gateway_is_scored_by_the_next_scheduled_tick() {
     let scored = "SELECT count(*) FROM \"Project\" WHERE \"currentDeoScore\" IS NOT NULL";
     let count: i64 = client.query_one(scored, &[]).await.unwrap().get(0);
     assert_eq!(count, 3);
+}
+
+/// A recorded request as API Gateway hands it over: several values of a header joined, cookies and stage
+/// variables beside them, the body as text or in base64.
+fn gateway_event(request: &contract::Request, encoded: bool) -> Value {
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    let mut event = event("score.json", "", "");
+    let headers = event["headers"].as_object_mut().unwrap();
+    headers.remove("authorization");
+    headers.insert("x-several".to_owned(), "one,two".into());
+    for (name, value) in request.headers() {
+        headers.insert(name, value.into());
+    }
+    event["rawPath"] = path.into();
+    event["rawQueryString"] = query.into();
+    event["requestContext"]["http"]["method"] = request.method.as_str().into();
+    event["requestContext"]["http"]["path"] = path.into();
+    event["cookies"] = json!(["theme=dark", "session=1"]);
+    event["stageVariables"] = json!({ "stage": "$default", "release": "1" });
+    let body = request.body();
+    match String::from_utf8(body) {
+        Ok(text) if text.is_empty() => {}
+        Ok(text) if !encoded => event["body"] = text.into(),
+        Ok(text) => {
+            (event["body"], event["isBase64Encoded"]) = (STANDARD.encode(text).into(), true.into())
+        }
+        Err(binary) => {
+            let encoded = STANDARD.encode(binary.as_bytes());
+            (event["body"], event["isBase64Encoded"]) = (encoded.into(), true.into());
+        }
+    }
+    event
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_web_clients_contract_holds_behind_api_gateway() {
+    let redis = RedisServer::start().await.unwrap();
+    let postgres = PostgresServer::start().await.unwrap();
+    let gateway = Gateway::start(GatewayConfig::new(redis.url(), "lambda-token")).await.unwrap();
+    // With bodies as text, then in base64: each time on a new queue and a new database.
+    for encoded in [false, true] {
+        let database = postgres.create_database().await.unwrap();
+        let settings = [
+            ("UPSTASH_REDIS_REST_URL", gateway.url()),
+            ("UPSTASH_REDIS_REST_TOKEN", "lambda-token".to_owned()),
+            ("REDIS_PREFIX", format!("contract-{encoded}")),
+            ("DATABASE_URL", database.clone()),
+            ("JWT_SECRET", contract::SECRET.to_owned()),
+        ];
+        deo(&settings, &["migrate"]);
+        let (client, connection) =
+            tokio_postgres::connect(&database, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(include_str!("api/people.sql")).await.unwrap();
+        client.batch_execute(contract::ROWS).await.unwrap();
+        let emulator = Emulator::start(&settings);
+        let pairs = contract::pairs();
+        for pair in &pairs {
+            let answer = emulator.invoke("api", &gateway_event(&pair.request, encoded));
+            let status =
+                answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
+            let header = |name: &str| answer["headers"][name].as_str().map(str::to_owned);
+            pair.check(status.unwrap(), header, answer["body"].as_str().unwrap_or_default());
+        }
+        println!("{} pairs", pairs.len());
+    }
 }

@@ -49,7 +49,6 @@ impl<S> Spanned<S> {
         let context = &invocation.context;
         info_span!(
             "invocation",
-            otel.name = context.env_config.function_name,
             requestId = context.request_id,
             xrayTraceId = context.xray_trace_id,
             coldStart = std::mem::replace(&mut self.cold, false),

@@ -24,7 +24,8 @@ pub fn init() {
     let level = level.iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     // Lambda reads `level` and `timestamp` to filter by itself, too.
-    let lines = fmt::layer().json().with_target(false);
+    // All spans are in one list, so that the innermost need not be told twice.
+    let lines = fmt::layer().json().with_current_span(false).with_target(false);
     let subscriber = registry().with(filter.parse_lossy(level)).with(lines);
     #[cfg(feature = "otlp")]
     let subscriber = subscriber.with(otlp::layer());

@@ -3,6 +3,9 @@
 
 mod access;
 mod bulk;
+#[path = "../contract/mod.rs"]
+mod contract;
+mod contract_pairs;
 mod description;
 mod errors;
 mod lambda;

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::queue::Settlement;
+use shared::redis::Command;
 
 use crate::world::World;
 
@@ -105,6 +106,24 @@ async fn a_retry_with_the_same_key_answers_as_the_first_call_did() {
     let stranger = ask("other", "/projects/q1/deo-score/recompute", "k").await;
     assert_eq!(stranger.status, 201);
     assert_eq!(queue.counts().await.unwrap().wait, 3);
+}
+
+#[tokio::test]
+async fn a_key_is_honoured_for_24_hours_on_both_routes() {
+    let world = World::start().await;
+    let key = [("Idempotency-Key", "k")];
+    let one = world.send(Method::POST, "owner", RECOMPUTE, &key, "").await;
+    let many = r#"{"projectIds": ["p2", "p3"]}"#;
+    let many = world.send(Method::POST, "owner", "/deo-score/recompute", &key, many).await;
+    assert_eq!((one.status, many.status), (201, 202));
+    let receipts: Vec<String> =
+        world.keys().await.into_iter().filter(|key| key.contains(":once:")).collect();
+    assert_eq!(receipts.len(), 2, "{receipts:?}");
+    for receipt in receipts {
+        let left = world.redis().call(Command::new("PTTL").arg(receipt)).await.unwrap();
+        let left = left.as_int().unwrap();
+        assert!((86_340_000..=86_400_000).contains(&left), "{left} ms");
+    }
 }
 
 #[tokio::test]
