@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use drain::Drain;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::queue::{Error, NewJob, Queue};
+use shared::recompute::StoppedBecause;
 use shared::redis::{ErrorKind, Limits, Redis};
 
-use crate::client::{html, start_with, status};
+use crate::client::{html, ok, start, start_with, status};
 use crate::scripted::Reaction;
 
 const LIMITS: Limits = Limits {
@@ -54,12 +56,36 @@ async fn a_call_insists_for_a_fifth_of_the_time_left() {
     }
 }
 
+fn quota() -> Reaction {
+    status(400, &[], r#"{"error":"ERR max requests limit exceeded"}"#)
+}
+
 #[tokio::test]
 async fn a_used_up_quota_ends_a_call_at_once() {
-    let quota = || status(400, &[], r#"{"error":"ERR max requests limit exceeded"}"#);
     for (reactions, tries) in [(vec![quota()], 1), (vec![html(502), quota()], 2)] {
         let (server, redis) = start_with(LIMITS, reactions).await;
         assert_eq!(enqueue(&redis).await, ErrorKind::Quota);
         assert_eq!(server.seen().len(), tries);
+    }
+}
+
+#[tokio::test]
+async fn a_used_up_quota_ends_a_tick_at_once() {
+    // At its first question; and when it has heard that jobs wait.
+    for reactions in [vec![quota()], vec![ok(r#"{"result":1}"#), quota()]] {
+        let tries = reactions.len();
+        let (server, _) = start(reactions).await;
+        let env = [
+            ("UPSTASH_REDIS_REST_URL", format!("http://{}", server.address())),
+            ("UPSTASH_REDIS_REST_TOKEN", "test-token".to_owned()),
+            ("DATABASE_URL", "postgres://u:p@127.0.0.1:1/d".to_owned()),
+        ];
+        let env = env.map(|(name, value)| (name.to_owned(), value));
+        let drain = Drain::new(&Config::from_env(&BTreeMap::from(env)).unwrap()).unwrap();
+        let report = drain.tick(tokio::time::Instant::now() + Duration::from_secs(50)).await;
+        assert_eq!(report.stopped_because, StoppedBecause::Error);
+        let error = report.error.unwrap();
+        assert!(error.contains("The plan's quota is used up"), "{error}");
+        assert_eq!(server.seen().len(), tries, "{error}");
     }
 }
