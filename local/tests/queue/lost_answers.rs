@@ -16,6 +16,20 @@ async fn a_lost_enqueue_answer_leaves_one_job() {
     assert_eq!(waiting, [warm, added].concat());
 }
 
+/// How long each receipt still lives: milliseconds.
+async fn receipts(b: &Bench) -> Vec<i64> {
+    let config = b.queue.config();
+    let pattern = format!("{}::deo:{}:receipt:*", config.prefix, config.name);
+    let keys = b.queue.redis().call(Command::new("KEYS").arg(pattern)).await.unwrap();
+    let mut left = Vec::new();
+    for key in keys.as_array().unwrap() {
+        let key = key.as_str().unwrap();
+        let ms = b.queue.redis().call(Command::new("PTTL").arg(key)).await.unwrap();
+        left.push(ms.as_int().unwrap());
+    }
+    left
+}
+
 #[tokio::test]
 async fn a_lost_claim_answer_is_found_again() {
     let proxy = Lossy::before(&server().await.url()).await;
@@ -46,6 +60,11 @@ async fn a_lost_settle_answer_is_answered_again() {
     let codes = b.settle(second, done()).await;
     assert_eq!(proxy.left(), 0);
     assert_eq!(codes, [Code::Completed, Code::Completed, Code::Refused(-1)]);
+    // Two calls have settled; what remains is the enqueue's receipt, which lives longer.
+    let lock = i64::try_from(b.queue.config().lock.as_millis()).unwrap();
+    let live = receipts(&b).await;
+    let as_a_lock = live.iter().filter(|ms| (lock - 60_000..=lock).contains(ms));
+    assert_eq!((as_a_lock.count(), live.len()), (2, 3), "{live:?}, a lock lives {lock} ms");
     assert_eq!(b.field("4", "atm").await.as_deref(), Some("1"));
 }
 
