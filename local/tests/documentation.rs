@@ -208,6 +208,21 @@ fn each_function_s_timeout_is_the_same_for_sam_and_cargo_lambda() {
     }
 }
 
+/// The lines of `[profile.release]`.
+fn release_profile(manifest: &str) -> BTreeSet<String> {
+    let manifest = read(manifest);
+    let (_, profile) = manifest.split_once("[profile.release]\n").unwrap();
+    profile.lines().take_while(|line| line.contains(" = ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn one_job_s_panic_does_not_end_its_batch_and_hello_world_is_built_alike() {
+    let ours = release_profile("Cargo.toml");
+    // Where the profile says nothing, cargo-lambda builds with `panic = "abort"`.
+    assert!(ours.contains("panic = \"unwind\""), "{ours:?}");
+    assert_eq!(release_profile("local/cold-start/hello/Cargo.toml"), ours);
+}
+
 #[test]
 fn every_command_that_is_named_exists() {
     let pages: Vec<String> = pages().iter().map(|page| fs::read_to_string(page).unwrap()).collect();
