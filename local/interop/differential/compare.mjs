@@ -3,7 +3,7 @@
 /** Both sides set their times to live within moments of each other; a slow machine's are long. */
 const TTL_TOLERANCE_MS = 300_000;
 
-/** `ours` says which events are to be compared: all, those of its own that are final, or none. */
+/** All keys but streams: what they hold, and whether and when they expire. */
 export function differences(bullmq, ours) {
   const lines = [];
   for (const key of union(bullmq.keys, ours.keys)) {
@@ -24,6 +24,7 @@ export function differences(bullmq, ours) {
   return lines;
 }
 
+/** Both took the events that were written since the last look, in order and with their fields. */
 export function eventDifferences(bullmq, ours) {
   const lines = [];
   for (const key of union(bullmq, ours)) {

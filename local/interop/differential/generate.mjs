@@ -45,6 +45,7 @@ function step(r) {
     [1, 'obliterate'],
     [1, 'limits'],
     [2, 'change'],
+    [4, 'wake'],
     ...(r.schedulers ? [[16, 'schedule'], [3, 'unschedule'], [14, 'promote']] : []),
   ]);
   const made = { kind, queue, ...MAKE[kind]?.(r) };

@@ -24,6 +24,8 @@ function verdict(name, output) {
   const found = /seed (\d+) \(BullMQ ([^,]+), (\w+)/.exec(output);
   const step = /^at step \d+ \((\w+)\):\n +(.+)$/m.exec(output);
   if (found && step) return `${name}: seed ${found[1]}, BullMQ ${found[2]}, step \`${step[1]}\`: \`${step[2].slice(0, 90).replaceAll('|', '/')}\``;
+  const error = /^(?:\w*Error): (.+)$/m.exec(output);
+  if (error && !output.includes('---- ')) return `${name}: \`${error[1].slice(0, 90)}\``;
   const test = /---- (\S+) stdout ----/.exec(output);
   return `${name}: ${test ? `\`${test[1]}\`` : output.trim().split('\n').at(-1)}`;
 }

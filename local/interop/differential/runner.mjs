@@ -31,14 +31,15 @@ export class Runner {
     }));
   }
 
-  /** Nothing, or the shortest sequence that fails and how. */
+  /** How many steps there were, and how many found nothing to do; or the shortest sequence that fails and how. */
   async check(sequence, transport) {
     const world = await this.world(sequence.version, transport);
-    const first = await run(world, sequence);
-    if (!first) return undefined;
+    const done = { idle: 0 };
+    const first = await run(world, sequence, done);
+    if (!first) return { steps: sequence.steps.length, idle: done.idle };
     const shortest = await shrink(sequence, async (smaller) => Boolean(await run(world, smaller)));
     // What fails only now and then is still a failure.
-    return { sequence: shortest, found: (await run(world, shortest)) ?? { ...first, once: true } };
+    return { failure: { sequence: shortest, found: (await run(world, shortest)) ?? { ...first, once: true } } };
   }
 
   async close() {

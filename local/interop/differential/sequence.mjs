@@ -8,8 +8,8 @@ const FINAL = new Set(['completed', 'failed', 'stalled']);
 /** Steps that are BullMQ's on both sides; of the others `by` says it. */
 const THEIRS = new Set(['addByNode', 'flow', 'drain', 'change']);
 
-/** Runs `sequence`; gives nothing when both sides stayed equal, else the step and the lines. */
-export async function run(world, sequence) {
+/** Runs `sequence`; gives nothing when both sides stayed equal, else the step and the lines. Counts idle steps. */
+export async function run(world, sequence, done = { idle: 0 }) {
   const sides = { a: world.sides.a, b: world.sides.b };
   await world.reset(sequence.events, sequence.metrics);
   const state = { held: [], stale: [], flows: 0, last: await sides.a.read() };
@@ -17,6 +17,8 @@ export async function run(world, sequence) {
   for (const [index, step] of sequence.steps.entries()) {
     const result = await STEPS[step.kind](world, step, state);
     const [a, b] = [await sides.a.read(), await sides.b.read()];
+    if (step.kind !== 'advance' && a.events.size === state.last.events.size && differences(state.last, a).length === 0
+      && [...a.events.values()].every((news) => news.length === 0)) done.idle += 1;
     state.last = a;
     const lines = [
       ...answerDifferences(result?.a, result?.b),
@@ -98,6 +100,12 @@ const STEPS = {
   async advance(world, { ms }) {
     clock.advance(ms);
     await Promise.all([world.sides.a.elapse(ms), world.sides.b.elapse(ms)]);
+  },
+
+  /** What wakes a sleeping worker, which then claims or sleeps on: each takes it from one marker. */
+  async wake(world, { queue }) {
+    const take = (peer) => world.redis.zpopmin(`${peer.prefix}:q${queue}:marker`);
+    return { a: await take(world.a), b: await take(world.b) };
   },
 
   async expireLocks(world, { queue, which, count }, state) {

@@ -7,8 +7,7 @@ process.on('message', async ({ redisUrl, env, seeds, versions }) => {
   const runner = new Runner({ redisUrl, env });
   for (const seed of seeds) {
     const { version, transport } = plan(seed, versions);
-    const failure = await runner.check(generate(seed, version), transport);
-    process.send({ seed, version, transport, failure });
+    process.send({ seed, version, transport, ...await runner.check(generate(seed, version), transport) });
   }
   await runner.close();
   process.disconnect();

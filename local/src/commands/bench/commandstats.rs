@@ -9,9 +9,9 @@ use super::commands::Failure;
 pub(super) struct Executed {
     /// Commands, those inside scripts included: what Upstash bills.
     pub(super) commands: u64,
-    /// The server's processor time in microseconds. What elapses meanwhile says more about who else
-    /// runs on this machine.
+    /// Microseconds that the server's processor worked, and that elapsed while scripts ran.
     pub(super) cpu_us: u64,
+    pub(super) scripts_us: u64,
 }
 
 impl Executed {
@@ -27,6 +27,10 @@ impl Executed {
             } else if name != "cmdstat_info" {
                 let calls = figures.strip_prefix("calls=").and_then(|rest| rest.split(',').next());
                 executed.commands += calls.map_or(Ok(0), str::parse::<u64>)?;
+                if matches!(name, "cmdstat_evalsha" | "cmdstat_eval") {
+                    let us = figures.split(',').find_map(|figure| figure.strip_prefix("usec="));
+                    executed.scripts_us += us.map_or(Ok(0), str::parse::<u64>)?;
+                }
             }
         }
         if executed.cpu_us == 0 {
@@ -35,8 +39,18 @@ impl Executed {
         Ok(executed)
     }
 
+    /// How long scripts kept the server busy, at most: the processor's time has all the rest of a call
+    /// in it, and what elapses has whatever else ran on this machine.
+    pub(super) fn busy_ms(self) -> f64 {
+        self.cpu_us.min(self.scripts_us) as f64 / 1_000.0
+    }
+
     /// What came on top of `before`.
     pub(super) fn since(self, before: Self) -> Self {
-        Self { commands: self.commands - before.commands, cpu_us: self.cpu_us - before.cpu_us }
+        Self {
+            commands: self.commands - before.commands,
+            cpu_us: self.cpu_us - before.cpu_us,
+            scripts_us: self.scripts_us - before.scripts_us,
+        }
     }
 }

@@ -45,7 +45,7 @@ const WARM_UP: usize = 12;
 const MOST_BYTES: usize = 8 * 1_024;
 const MOST_MS: f64 = 5.0;
 
-/// The server's processor time for one kind of call, in milliseconds; parsing and answering included.
+/// How long one kind of call keeps the server busy.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Timing {
@@ -212,7 +212,7 @@ fn completed(claim: Claim) -> Vec<(ClaimedJob, Settlement)> {
 struct Spans(Vec<(&'static str, Vec<f64>)>);
 
 impl Spans {
-    /// Runs `call`, which is one script, and notes the server's processor time for it.
+    /// Runs `call`, which is one script, and notes how long it kept the server busy.
     async fn time<T>(
         &mut self,
         name: &'static str,
@@ -222,10 +222,9 @@ impl Spans {
         let before = Executed::by(queue.redis()).await?;
         let answer = call.await?;
         let spent = Executed::by(queue.redis()).await?.since(before);
-        let ms = spent.cpu_us as f64 / 1_000.0;
         match self.0.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, spans)) => spans.push(ms),
-            None => self.0.push((name, vec![ms])),
+            Some((_, spans)) => spans.push(spent.busy_ms()),
+            None => self.0.push((name, vec![spent.busy_ms()])),
         }
         Ok(answer)
     }
