@@ -159,3 +159,22 @@ async fn a_database_that_is_down_is_an_error_that_names_no_secret() {
     assert_eq!(report.stopped_because, StoppedBecause::Error);
     assert!(!report.error.unwrap().contains("secret"));
 }
+
+#[tokio::test]
+async fn a_night_wakes_the_drain_once() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (tell, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let router = axum::Router::new().fallback(async move || tell.send(()).unwrap());
+    tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
+    let mut night = Night::new("wake").await;
+    night.projects("p", 1_200, "NULL", "NULL::timestamp", "NULL::timestamp").await;
+    night.set("DRAIN_WAKE_URL", &url);
+    let report = night.tick().await;
+    assert_eq!((report.pages, report.enqueued), (3, 1_200));
+    asked.try_recv().expect("a wake-up before the tick ends");
+    assert!(asked.try_recv().is_err(), "two wake-ups");
+    night.set("CRON_SCOPE", "all");
+    assert_eq!(night.tick().await.deduplicated, 1_200);
+    assert!(asked.try_recv().is_err(), "nothing new waits");
+}

@@ -72,7 +72,7 @@ for (const [version, { Queue }] of Object.entries(VERSIONS)) {
         await asleep();
       }
       console.log(`BullMQ ${version}: waited ${waits} ms`);
-      assert.ok(waits.sort((a, b) => a - b)[2] < 100, `${waits}`);
+      assert.ok(waits.sort((a, b) => a - b)[2] < 500, `${waits}`);
     });
 
     test('what it delays, is done in time, also behind a later one', async () => {
@@ -83,7 +83,7 @@ for (const [version, { Queue }] of Object.entries(VERSIONS)) {
         const { processedOn, timestamp, opts } = await queue.getJob(job.id);
         const late = processedOn - timestamp - opts.delay;
         console.log(`BullMQ ${version}: late by ${late} ms`);
-        assert.ok(late >= 0 && late < 500, `late by ${late} ms`);
+        assert.ok(late >= 0 && late < 1000, `late by ${late} ms`);
       }
     });
 

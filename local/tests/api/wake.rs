@@ -184,7 +184,7 @@ async fn an_endpoint_that_hangs_or_fails_delays_no_answer() {
             (answer.status, answer.text.as_str()),
             (201, r#"{"projectId":"p1","enqueued":true}"#)
         );
-        // 0.3 s for the wake-up; the rest is a first connection to each server.
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        // 0.3 s for the wake-up, which would take 10 s; the rest is a first connection to each server.
+        assert!(took < Duration::from_secs(5), "{took:?}");
     }
 }

@@ -120,3 +120,34 @@ async fn a_key_whose_job_is_gone_holds_nothing() {
     assert_eq!(second.outcome, Outcome::Added);
     assert_eq!(ids(&b.claim().await), [second.id]);
 }
+
+#[tokio::test]
+async fn the_first_job_of_a_queue_that_runs_is_told_of_at_no_command() {
+    let b = Bench::new("first").await;
+    let add = async |opts: JobOptions| b.queue.add(&[job(opts)], None).await.unwrap().first;
+    let plain = JobOptions::default;
+    let behind = || JobOptions { priority: 5, ..JobOptions::default() };
+    let later = || JobOptions { delay_ms: 60_000, ..JobOptions::default() };
+
+    assert!(!add(later()).await, "it waits for its time");
+    assert!(add(plain()).await);
+    assert!(!add(plain()).await);
+    assert!(!add(JobOptions { lifo: true, ..plain() }).await);
+    b.queue.claim(ClaimRequest::everywhere(10)).await.unwrap();
+    // Those are being processed, but who does that may have looked for the last time.
+    assert!(add(behind()).await);
+    assert!(!add(behind()).await);
+    b.queue.claim(ClaimRequest::everywhere(10)).await.unwrap();
+    assert!(add(JobOptions { lifo: true, ..plain() }).await);
+    b.queue.claim(ClaimRequest::everywhere(10)).await.unwrap();
+
+    // A lost answer is told again, and so is a caller's retry.
+    let jobs = [job(plain()), job(behind())];
+    let first = b.queue.add(&jobs, Some("k")).await.unwrap();
+    assert!(first.first);
+    assert_eq!(b.queue.add(&jobs, Some("k")).await.unwrap(), first);
+    b.queue.claim(ClaimRequest::everywhere(10)).await.unwrap();
+
+    b.queue.pause().await.unwrap();
+    assert!(!add(plain()).await && !add(behind()).await, "nobody may take it");
+}

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use serde_json::value::{RawValue, to_raw_value};
+use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::request::JobResult;
@@ -25,6 +27,8 @@ pub(super) struct Scored {
     pub(super) malformed_rows: u64,
     /// The projects that were asked for, each once.
     pub(super) projects: Vec<String>,
+    /// How long the database took.
+    pub(super) database: Duration,
 }
 
 /// Scores every job's project and saves the snapshots: each project is read and scored once, each
@@ -46,7 +50,9 @@ pub(super) async fn score(
     projects.dedup();
     let coalesced = (asked - projects.len()) as u64;
 
+    let asked_at = Instant::now();
     let mut rows = store.signals(&projects).await?;
+    let mut database = asked_at.elapsed();
     let now_ms = clock.now_ms();
     let mut malformed_rows = 0;
     let mut results: HashMap<&str, Result<Computed, Settlement>> = HashMap::new();
@@ -86,7 +92,9 @@ pub(super) async fn score(
         };
         settlements.push(settlement);
     }
+    let saved_at = Instant::now();
     let saved = store.save(&snapshots).await?;
+    database += saved_at.elapsed();
     for ((owner, snapshot), saved) in owners.into_iter().zip(&snapshots).zip(saved) {
         let settlement: &mut Settlement = &mut settlements[owner];
         match saved {
@@ -99,7 +107,7 @@ pub(super) async fn score(
         }
     }
     drop(results);
-    Ok(Scored { settlements, coalesced, malformed_rows, projects })
+    Ok(Scored { settlements, coalesced, malformed_rows, projects, database })
 }
 
 fn not_found(project_id: &str) -> Settlement {

@@ -229,19 +229,26 @@ impl Tick<'_> {
         let names = self.queue.config();
         let scoring = score(&claim.jobs, self.store, self.clock, &names.prefix, &names.name);
         let scored = self.in_time(scoring).await;
-        self.report.database_ms += millis(began.elapsed());
         self.report.batches += 1;
         let release = || vec![Settlement::Release; claim.jobs.len()];
         match scored {
-            Some(Ok(Scored { settlements, coalesced, malformed_rows, projects })) => {
+            Some(Ok(Scored { settlements, coalesced, malformed_rows, projects, database })) => {
+                self.report.database_ms += millis(database);
                 self.report.coalesced += coalesced;
                 self.report.malformed_rows += malformed_rows;
                 self.prune(&projects).await;
                 (settlements, None)
             }
-            Some(Err(error)) => (release(), Some(error.into())),
+            // What fails, and what takes too long, is the database.
+            Some(Err(error)) => {
+                self.report.database_ms += millis(began.elapsed());
+                (release(), Some(error.into()))
+            }
             // Out of time is no failure: the jobs go back and the next tick has them.
-            None => (release(), None),
+            None => {
+                self.report.database_ms += millis(began.elapsed());
+                (release(), None)
+            }
         }
     }
 
