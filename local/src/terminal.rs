@@ -1,12 +1,16 @@
 //! How results and progress look: tables and finished steps on stdout; bars on stderr and only on a
 //! terminal.
 
+mod screen;
+
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
 use console::{Term, style};
 use indicatif::{ProgressBar, ProgressStyle};
+
+pub use screen::Screen;
 
 /// Writes one line to stdout. Unlike `println!`, a reader that has gone away is an error that ends
 /// the command quietly, not a panic.

@@ -8,6 +8,7 @@ mod leftovers;
 mod queue;
 mod token;
 mod up;
+mod watch;
 mod with_servers;
 mod world;
 

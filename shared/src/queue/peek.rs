@@ -19,6 +19,17 @@ pub struct Occupied {
 }
 
 impl Occupied {
+    /// Out of the sum of 1, 2, 4, 8 and 16 for each state in turn.
+    fn of(sum: i64) -> Self {
+        Self {
+            wait: sum & 1 != 0,
+            paused: sum & 2 != 0,
+            prioritized: sum & 4 != 0,
+            delayed: sum & 8 != 0,
+            active: sum & 16 != 0,
+        }
+    }
+
     /// No job in any of them.
     pub fn is_empty(self) -> bool {
         self == Self::default()
@@ -39,6 +50,26 @@ impl Queue {
     /// # Errors
     /// [`Error::Redis`].
     pub async fn peek(&self) -> Result<Occupied, Error> {
+        let sum = self.redis.call(self.five_states()).await?;
+        Ok(Occupied::of(sum.as_int().ok_or(Error::Protocol("EXISTS"))?))
+    }
+
+    /// As [`Queue::peek`], and how often a job was ever asked for: whoever looks again and again sees
+    /// by both whether anything happened meanwhile. Two commands, one round trip.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn pulse(&self) -> Result<(Occupied, u64), Error> {
+        let asked = Command::new("GET").arg(self.keys.of("id")).replay_safe();
+        let answers = self.redis.pipeline(vec![self.five_states(), asked]).await?;
+        let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let [sum, asked] = answers.as_slice() else { return Err(Error::Protocol("EXISTS")) };
+        let sum = sum.as_int().ok_or(Error::Protocol("EXISTS"))?;
+        let asked = asked.as_str().and_then(|id| id.parse().ok()).unwrap_or(0);
+        Ok((Occupied::of(sum), asked))
+    }
+
+    fn five_states(&self) -> Command {
         let mut command = Command::new("EXISTS").replay_safe();
         for (bit, state) in
             ["wait", "paused", "prioritized", "delayed", "active"].iter().enumerate()
@@ -47,13 +78,6 @@ impl Queue {
                 command = command.arg(self.keys.of(state));
             }
         }
-        let sum = self.redis.call(command).await?.as_int().ok_or(Error::Protocol("EXISTS"))?;
-        Ok(Occupied {
-            wait: sum & 1 != 0,
-            paused: sum & 2 != 0,
-            prioritized: sum & 4 != 0,
-            delayed: sum & 8 != 0,
-            active: sum & 16 != 0,
-        })
+        command
     }
 }

@@ -14,6 +14,7 @@ mod shelf;
 mod shown;
 mod span;
 mod stats;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Stats(stats::Args),
+    Watch(watch::Args),
     Jobs(jobs::Args),
     Job(job::Args),
     Pause(pause::Args),
@@ -54,6 +56,7 @@ enum Command {
 pub(super) async fn run(args: Args) -> Outcome {
     match args.command {
         Command::Stats(args) => stats::run(args).await,
+        Command::Watch(args) => watch::run(args).await,
         Command::Jobs(args) => jobs::run(args).await,
         Command::Job(args) => job::run(args).await,
         Command::Pause(args) => pause::run(args).await,
