@@ -10,7 +10,9 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode};
 use drain::Drain;
 use futures_util::stream::{self, StreamExt as _};
+use shared::config::{Secret, WakeConfig};
 use shared::recompute::Report;
+use shared::wake::Wake;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout};
@@ -87,6 +89,10 @@ async fn a_thousand_adds_to_a_sleeping_queue_ring_once() {
     assert_eq!(
         (method, &headers["authorization"]),
         (&Method::POST, &"Bearer sesame".parse().unwrap())
+    );
+    assert_eq!(
+        (&headers["content-length"], &headers["content-type"]),
+        (&"2".parse().unwrap(), &"application/json".parse().unwrap())
     );
     assert_eq!(world.queue().counts().await.unwrap().wait, 1_000);
 }
@@ -187,4 +193,25 @@ async fn an_endpoint_that_hangs_or_fails_delays_no_answer() {
         // 0.3 s for the wake-up, which would take 10 s; the rest is a first connection to each server.
         assert!(took < Duration::from_secs(5), "{took:?}");
     }
+}
+
+#[tokio::test]
+async fn once_it_is_sent_a_request_is_not_waited_for() {
+    let mut endpoint = Endpoint::start(std::future::pending).await;
+    let url = Some(Secret::new(&*endpoint.url));
+    let config = WakeConfig { url, ..WakeConfig::default() };
+    let mut took = Vec::new();
+    for _ in 0..5 {
+        let begun = Instant::now();
+        Wake::new(&config).unwrap().ring(true).await;
+        took.push(begun.elapsed().as_millis());
+        endpoint.asked.recv().await.unwrap();
+    }
+    took.sort_unstable();
+    // A connection, and 0.05 s in which a refusal would have come. The quickest: others run beside us.
+    assert!((50..250).contains(&took[0]), "{took:?} ms");
+    let wake = Wake::new(&config).unwrap();
+    wake.ring(false).await;
+    wake.finish().await;
+    assert!(endpoint.asked.try_recv().is_err());
 }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ring::Bell;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -22,9 +23,12 @@ use crate::config::WakeConfig;
 /// The least time between two rings of one instance: a tick of a few jobs takes about as long.
 const BETWEEN: Duration = Duration::from_millis(250);
 
-/// The longest that a ring holds up the one who added the job. A drain behind a function URL answers
-/// when it is done; nobody waits for that.
+/// The longest that a ring holds up the one who added the job.
 const PATIENCE: Duration = Duration::from_millis(300);
+
+/// How much of that may pass once the request is on its way. A drain behind a function URL answers
+/// when it is done, which nobody waits for; a refusal comes sooner, and should stand in the log.
+const AFTERWARDS: Duration = Duration::from_millis(50);
 
 /// A `DRAIN_WAKE_URL` or a token that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,13 +65,20 @@ impl Wake {
     }
 
     /// Asks for a drain if `needed`, unless one was asked for just now: then a moment later, for all
-    /// who need one until then. Takes at most 0.3 s; what goes wrong is logged.
+    /// who need one until then. Takes at most 0.3 s, and 0.05 s once there is a connection; what goes
+    /// wrong is logged.
     pub async fn ring(&self, needed: bool) {
         let Some(waker) = self.0.as_ref().filter(|_| needed) else { return };
         if waker.is_due() {
-            let ring = tokio::spawn(Arc::clone(waker).ring());
+            let (tell, sent) = oneshot::channel();
+            let mut ring = tokio::spawn(Arc::clone(waker).ring(tell));
+            let answered = async {
+                // An error says that there is no request any more, and so an answer in a moment.
+                let _ = sent.await;
+                let _ = timeout(AFTERWARDS, &mut ring).await;
+            };
             // It goes on when we stop waiting.
-            let _ = timeout(PATIENCE, ring).await;
+            let _ = timeout(PATIENCE, answered).await;
         }
     }
 
@@ -93,7 +104,7 @@ impl Waker {
                     let waker = Arc::clone(self);
                     turn.late = Some(tokio::spawn(async move {
                         sleep_until(next).await;
-                        waker.ring().await;
+                        waker.ring(oneshot::channel().0).await;
                     }));
                 }
                 false
@@ -105,8 +116,8 @@ impl Waker {
         }
     }
 
-    async fn ring(self: Arc<Self>) {
-        self.bell.ring().await;
+    async fn ring(self: Arc<Self>, sent: oneshot::Sender<()>) {
+        self.bell.ring(sent).await;
     }
 }
 

@@ -1,9 +1,15 @@
 //! One wake-up: an HTTP request, and what its answer means.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Body, Client, StatusCode, Url};
+use tokio::sync::oneshot;
 
 use super::WakeError;
 use crate::config::{Secret, WakeConfig};
@@ -44,9 +50,11 @@ impl Bell {
         Ok(Self { client, url: url.clone(), headers: headers(config)? })
     }
 
-    /// Asks once. A drain that answers late, or that is at work already, is what was wanted.
-    pub(super) async fn ring(&self) {
-        let request = self.client.post(self.url.expose()).headers(self.headers.clone()).body("{}");
+    /// Asks once, and tells `sent` when the request is on its way. A drain that answers late, or that
+    /// is at work already, is what was wanted.
+    pub(super) async fn ring(&self, sent: oneshot::Sender<()>) {
+        let body = Body::wrap(Told(Some((Bytes::from_static(b"{}"), sent))));
+        let request = self.client.post(self.url.expose()).headers(self.headers.clone()).body(body);
         match request.send().await {
             Ok(answer) if answer.status().is_success() => tracing::debug!("the drain was woken"),
             // As many drains as may run are running, and look for jobs until they find none.
@@ -65,6 +73,34 @@ impl Bell {
                 tracing::warn!(reason, "the drain was not woken; the next tick has its jobs");
             }
         }
+    }
+}
+
+/// A body that tells when it is taken to be written.
+struct Told(Option<(Bytes, oneshot::Sender<()>)>);
+
+impl http_body::Body for Told {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let body = self.0.take().map(|(bytes, sent)| {
+            // Nobody may be waiting any more.
+            let _ = sent.send(());
+            Ok(Frame::data(bytes))
+        });
+        Poll::Ready(body)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |(bytes, _)| bytes.len() as u64))
     }
 }
 
