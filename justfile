@@ -59,4 +59,5 @@ interop-schemathesis *args:
 
 # Feed the decoder of REST answers with anything, for SECONDS (wants `cargo install cargo-fuzz`)
 fuzz seconds="600":
+    mkdir -p local/fuzz/corpus
     RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir local/fuzz rest_answer local/fuzz/corpus local/fuzz/seeds -- -max_total_time={{seconds}}
