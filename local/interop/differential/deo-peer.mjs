@@ -1,6 +1,6 @@
 // Our side, through `deo drive`.
 import { clock } from './clock.mjs';
-import { NEVER } from './node-peer.mjs';
+import { LOCK_MS, NEVER } from './rules.mjs';
 
 export class DeoPeer {
   constructor(driver, prefix, events, metrics) {
@@ -82,9 +82,6 @@ export class DeoPeer {
     return answer.ids;
   }
 }
-
-/** As generate.mjs explains. */
-export const LOCK_MS = 35_000_000;
 
 const batch = (answer) => ({
   jobs: answer.jobs.map((job) => ({ ...job, claim: answer.claim, token: answer.token })),

@@ -1,9 +1,7 @@
 // BullMQ's side: its own classes, one public call an operation, jobs processed by hand.
-import { LOCK_MS } from './deo-peer.mjs';
+import { LOCK_MS, NEVER } from './rules.mjs';
 
 export const QUEUES = 2;
-/** What a scheduler without a next time is answered with; deo says so in its own words. */
-export const NEVER = 'never';
 
 /** Our limit; a worker's default is 1. */
 const MAX_STALLED = 3;

@@ -11,7 +11,7 @@ use shared::redis::Redis;
 use shared::store::Store;
 use shared::wake::Wake;
 
-use super::Outcome;
+use super::{Failure, Outcome};
 use crate::terminal;
 
 /// Projects a page: one statement and one script call each.
@@ -90,7 +90,7 @@ async fn walk(
     wake: &Wake,
     scope: Scope,
     sums: &mut Sums,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<(), Failure> {
     let url = config.database_url.as_ref().ok_or(drain::StartError::NoDatabase)?;
     let store = Store::new(url)?;
     let spinner = terminal::spinner("enqueueing");

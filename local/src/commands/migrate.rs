@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::config::{Env, ProcessEnv, Secret};
 use shared::store::Database;
 
-use super::Outcome;
+use super::{Failure, Outcome};
 use crate::{migrations, terminal};
 
 /// Make the tables and indexes that the database of DATABASE_URL lacks
@@ -63,9 +63,7 @@ async fn check(database: &Database, as_json: bool) -> Outcome {
 }
 
 /// The database that `DATABASE_URL` names.
-pub(super) fn database(
-    env: &impl Env,
-) -> Result<Database, Box<dyn std::error::Error + Send + Sync>> {
+pub(super) fn database(env: &impl Env) -> Result<Database, Failure> {
     let url = env.get("DATABASE_URL").filter(|url| !url.trim().is_empty());
     let url = url.ok_or("DATABASE_URL is not set; it names the Postgres database to work on")?;
     Ok(Database::parse(&Secret::new(url))?)

@@ -32,7 +32,10 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 /// What a command answers.
-pub type Outcome = Result<ExitCode, Box<dyn Error + Send + Sync>>;
+pub type Outcome = Result<ExitCode, Failure>;
+
+/// Whatever went wrong, in words for people.
+pub type Failure = Box<dyn Error + Send + Sync>;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 failed (the reason is on stderr), 2 wrong usage.

@@ -7,8 +7,7 @@ use shared::config::Secret;
 use shared::store::Database;
 use tokio::time::Instant;
 
-/// Whatever went wrong.
-pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
+use crate::commands::Failure;
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::relay::Relay;
 use crate::seed::{self, Plan};

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::commands::Failure;
+use crate::commands::Failure;
 use crate::servers::RedisServer;
 
 /// Commands that BullMQ's scripts execute, and calls of its client beside them.

@@ -1,6 +1,5 @@
 //! `deo bench commands`: billed commands a job, beside BullMQ doing the same work.
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -9,8 +8,6 @@ use super::bullmq::{self, Calls, Theirs};
 use super::ours::{Costs, Ours};
 use crate::commands::Outcome;
 use crate::terminal::{Step, say, table};
-
-pub(super) type Failure = Box<dyn Error + Send + Sync>;
 
 /// Billed commands a job, counted by Redis itself, beside BullMQ 6 doing the same work
 ///

@@ -2,7 +2,7 @@
 
 use shared::redis::{Command, Redis};
 
-use super::commands::Failure;
+use crate::commands::Failure;
 
 /// What stood in `INFO commandstats` at one moment.
 #[derive(Clone, Copy, Debug, Default)]

@@ -10,8 +10,8 @@ use shared::redis::Redis;
 use shared::store::{Database, Store};
 use tokio::time::Instant;
 
-use super::commands::Failure;
 use super::commandstats::Executed;
+use crate::commands::Failure;
 use crate::migrations;
 use crate::seed::{self, Plan};
 use crate::servers::{PostgresServer, RedisServer};

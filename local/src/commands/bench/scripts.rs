@@ -10,8 +10,8 @@ use shared::queue::{Claim, ClaimRequest, ClaimedJob, JobOptions, NewJob, Queue, 
 use shared::recompute::{JobData, Reason, recompute_job};
 use shared::redis::{Command, Redis};
 
-use super::commands::Failure;
 use super::commandstats::Executed;
+use crate::commands::Failure;
 use crate::commands::Outcome;
 use crate::servers::RedisServer;
 use crate::settings::Settings;

@@ -11,7 +11,8 @@ use shared::config::Secret;
 use shared::recompute::Report;
 
 use crate::DEVELOPMENT_SECRET;
-use crate::commands::world::{Failure, World};
+use crate::commands::Failure;
+use crate::commands::world::World;
 use crate::cost::{Figures, Once};
 use crate::runtime_api::{Function, Invocation};
 use crate::seed::Plan;

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::Outcome;
 use super::signals::Signals;
 use super::token::time;
+use crate::commands::Failure;
 use crate::cost::{Bill, Day, Figures, Line, Prices, Worker, Workload, number, ours, worker};
 use crate::terminal::{Step, heading, say, table};
 
@@ -117,7 +118,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn measured(args: &Args) -> Result<Figures, super::world::Failure> {
+async fn measured(args: &Args) -> Result<Figures, Failure> {
     let mut signals = Signals::new()?;
     let step = Step::begin("measuring", !args.json);
     let figures = tokio::select! {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared::clock::Clock;
 use shared::config::Secret;
 
-use super::Failure;
+use crate::commands::Failure;
 
 /// A signed-in user.
 pub(super) struct Client {

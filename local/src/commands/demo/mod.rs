@@ -5,7 +5,6 @@ mod round;
 mod scratch;
 mod show;
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use shared::clock::Clock;
@@ -14,6 +13,7 @@ use shared::store::Database;
 
 use super::Outcome;
 use super::signals::Signals;
+use crate::commands::Failure;
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::seed::{self, Plan};
 use crate::servers::Servers;
@@ -38,8 +38,6 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 }
-
-type Failure = Box<dyn Error + Send + Sync>;
 
 pub(super) async fn run(args: Args) -> Outcome {
     let mut signals = Signals::new()?;

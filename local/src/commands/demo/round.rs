@@ -8,8 +8,8 @@ use shared::config::Config;
 use shared::recompute::{Report, StoppedBecause};
 use tokio::time::Instant;
 
-use super::Failure;
 use super::client::{Client, Scores};
+use crate::commands::Failure;
 use crate::http_api::HttpApi;
 use crate::seed::Plan;
 

@@ -5,7 +5,7 @@ use shared::config::{RedisConfig, Secret};
 use shared::redis::{Command, Redis, Value};
 use shared::store::Database;
 
-use super::Failure;
+use crate::commands::Failure;
 use crate::servers::Servers;
 
 /// Where the demo may write.

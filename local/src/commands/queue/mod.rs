@@ -26,6 +26,7 @@ use shared::queue::Queue;
 use shared::redis::Redis;
 
 use super::Outcome;
+use crate::commands::Failure;
 use crate::terminal;
 
 /// Look into the queue, and act on it as BullMQ does
@@ -71,7 +72,7 @@ pub(super) async fn run(args: Args) -> Outcome {
 }
 
 /// The queue that the environment names.
-fn connect(config: &Config) -> Result<Queue, Box<dyn std::error::Error + Send + Sync>> {
+fn connect(config: &Config) -> Result<Queue, Failure> {
     let redis = config.redis.as_ref().ok_or(
         "no Redis is configured: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or \
          REDIS_URL",
@@ -80,7 +81,7 @@ fn connect(config: &Config) -> Result<Queue, Box<dyn std::error::Error + Send + 
 }
 
 /// As [`connect`], with the settings read from the environment.
-fn queue() -> Result<Queue, Box<dyn std::error::Error + Send + Sync>> {
+fn queue() -> Result<Queue, Failure> {
     connect(&Config::from_env(&ProcessEnv)?)
 }
 

@@ -9,6 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::stats::Stats;
 use super::{Outcome, queue, span};
+use crate::commands::Failure;
 use crate::commands::signals::Signals;
 use crate::terminal::{self, Screen};
 
@@ -116,7 +117,7 @@ impl View {
         json: bool,
         interval: Duration,
         trouble: Option<&Error>,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<(), Failure> {
         let Some(Seen { stats, .. }) = &self.last else { return Ok(()) };
         let now = Clock::System.now_ms();
         let Some(screen) = screen else {

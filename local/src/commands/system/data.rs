@@ -4,7 +4,7 @@ use shared::clock::Clock;
 use shared::config::Secret;
 use shared::store::Database;
 
-use super::Failure;
+use crate::commands::Failure;
 use crate::migrations;
 use crate::seed::{self, Plan};
 use crate::servers::Servers;

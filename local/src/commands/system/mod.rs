@@ -3,7 +3,6 @@
 
 mod data;
 
-use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use api::{Claims, sign};
@@ -13,6 +12,7 @@ use shared::clock::Clock;
 use shared::config::{Config, ProcessEnv};
 
 use crate::DEVELOPMENT_SECRET;
+use crate::commands::Failure;
 use crate::gateway::{Gateway, GatewayConfig, GatewayError};
 use crate::http_api::{self, HttpApi};
 use crate::servers::Servers;
@@ -25,8 +25,6 @@ const GATEWAY_PORT: u16 = 8079;
 
 /// How long the printed token is good for: 12 h in seconds.
 const TOKEN_S: i64 = 12 * 3_600;
-
-pub(super) type Failure = Box<dyn Error + Send + Sync>;
 
 /// How it is wanted.
 pub(super) struct Wanted {

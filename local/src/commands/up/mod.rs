@@ -15,6 +15,7 @@ use super::signals::Signals;
 use super::system::{Places, System, Wanted};
 use super::token::time;
 use crate::DEVELOPMENT_SECRET;
+use crate::commands::Failure;
 use crate::terminal::{Step, heading, note, say};
 use board::Board;
 
@@ -56,7 +57,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     let started = async {
         let mut system = System::start(wanted).await?;
         let board = if args.no_board { None } else { start_board(&mut system, &args).await };
-        Ok::<_, super::system::Failure>((system, board))
+        Ok::<_, Failure>((system, board))
     };
     let (system, board) = tokio::select! {
         started = started => started?,

@@ -5,18 +5,10 @@
 //! two: of 5,000 generated patterns the crate croner 4 refused 1,387 that cron-parser 4.9.0 reads,
 //! and gave other times for 125. `local/interop/bullmq/cron.test.mjs` holds this one against both.
 
+use super::Dialect;
 use super::field::{DAYS, Field, Kind};
 use super::zone::Zone;
 use crate::clock::{civil, days};
-
-/// Whose reading of a pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// BullMQ 5's.
-    Five,
-    /// BullMQ 6's.
-    Six,
-}
 
 const DAY_S: i64 = 86_400;
 

@@ -1,6 +1,6 @@
 //! One field of a cron pattern, read as npm's cron-parser reads it.
 
-use super::cron::Dialect;
+use super::Dialect;
 
 /// Which field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ mod record;
 mod upsert;
 mod zone;
 
-pub use cron::{Cron, Dialect};
+pub use cron::Cron;
 pub use next::Produced;
 pub use record::SchedulerView;
 pub use upsert::{Iteration, Rule, Scheduler};
@@ -21,6 +21,15 @@ pub use zone::Zone;
 
 use super::{Error, Queue};
 use crate::redis::{Command, Value};
+
+/// Whose reading of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// BullMQ 5's.
+    Five,
+    /// BullMQ 6's.
+    Six,
+}
 
 /// When a pattern's next job is due.
 #[derive(Clone, Copy, Debug)]

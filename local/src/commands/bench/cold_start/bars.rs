@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::figures::{Figures, mb};
 use super::load::Loaded;
+use super::subject::OURS;
 
 /// Bytes of a function's zip.
 const ZIP: u64 = 3_000_000;
@@ -14,9 +15,6 @@ const IDLE: u64 = 25_000_000;
 
 /// Bytes of memory that the drain takes at most while it drains.
 const BUSY: u64 = 64_000_000;
-
-/// The functions that are ours.
-pub(super) const OURS: [&str; 3] = ["api", "drain", "cron"];
 
 /// A bar, and whether it was kept.
 #[derive(Clone, Debug, Serialize)]

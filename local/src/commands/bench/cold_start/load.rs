@@ -9,7 +9,8 @@ use shared::redis::Redis;
 use tokio::time::Instant;
 
 use super::subject::Subject;
-use crate::commands::world::{Failure, World};
+use crate::commands::Failure;
+use crate::commands::world::World;
 use crate::seed::Plan;
 use crate::settings::Settings;
 

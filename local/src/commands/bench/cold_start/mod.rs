@@ -15,7 +15,8 @@ use crate::commands::signals::Signals;
 use crate::runtime_api::Function;
 use crate::terminal::{Step, heading, say};
 
-use crate::commands::world::{Failure, World};
+use crate::commands::Failure;
+use crate::commands::world::World;
 use bars::Verdict;
 use figures::{Figures, Sample, mb, table};
 use load::{Load, Loaded};

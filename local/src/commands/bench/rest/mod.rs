@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::commands::Outcome;
 use crate::commands::signals::Signals;
+use crate::commands::{Failure, Outcome};
 use crate::terminal::{Step, heading, say};
 
 use figures::{Figures, Line, Verdict};
@@ -47,8 +47,6 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 }
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// A way to Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

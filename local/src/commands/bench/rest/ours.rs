@@ -7,9 +7,10 @@ use futures_util::future::try_join_all;
 use rustix::time::{ClockId, clock_gettime};
 use shared::redis::Redis;
 
+use super::Load;
 use super::figures::Sample;
 use super::shape::Material;
-use super::{Failure, Load};
+use crate::commands::Failure;
 
 /// User and system time of this process so far. Nothing but the client works in it meanwhile: the
 /// servers are processes of their own.

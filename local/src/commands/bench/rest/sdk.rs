@@ -8,9 +8,10 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use super::Load;
 use super::figures::Sample;
 use super::shape::Material;
-use super::{Failure, Load};
+use crate::commands::Failure;
 
 /// Node with `bench.mjs`: a line of JSON in, one out.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! What is sent: the same commands for every way.
 
+use crate::commands::Failure;
 use serde::Serialize;
 use shared::redis::{Command, Error, Redis, Script};
 
@@ -95,7 +96,7 @@ impl Material {
     }
 
     /// One request of `shape`; an error unless its answer is whole.
-    pub(super) async fn send(&self, shape: Shape, redis: &Redis) -> Result<(), super::Failure> {
+    pub(super) async fn send(&self, shape: Shape, redis: &Redis) -> Result<(), Failure> {
         let whole = match shape {
             Shape::Single => redis.call(self.get()).await?.as_str() == Some(&*self.value),
             Shape::Pipeline => {

@@ -14,7 +14,8 @@ use super::figures::Sample;
 use super::ours::Ours;
 use super::sdk::Sdk;
 use super::shape::Material;
-use super::{Failure, Load, Way};
+use super::{Load, Way};
+use crate::commands::Failure;
 use crate::servers::RedisServer;
 
 /// The gateway's token; it listens on the loopback and lives as long as this command.

@@ -10,6 +10,7 @@ use shared::config::{Config, ProcessEnv};
 use shared::queue::Queue;
 
 use super::{Outcome, connect};
+use crate::commands::Failure;
 
 /// Make, list and end job schedulers, where ENABLE_QUEUE_SCHEDULERS=true
 #[derive(Debug, clap::Args)]
@@ -36,7 +37,7 @@ pub(super) async fn run(args: Args) -> Outcome {
 }
 
 /// The queue, if its schedulers may be touched from here.
-fn queue() -> Result<Queue, Box<dyn std::error::Error + Send + Sync>> {
+fn queue() -> Result<Queue, Failure> {
     let config = Config::from_env(&ProcessEnv)?;
     if !config.schedulers {
         return Err("job schedulers are left to BullMQ here: set ENABLE_QUEUE_SCHEDULERS=true to \
