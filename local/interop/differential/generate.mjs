@@ -5,7 +5,7 @@ import { random } from './random.mjs';
 
 /**
  * Times to live run in real time. They are odd multiples of 5,000 s and the clock is moved by tens
- * of thousands, so that a slow machine changes nothing.
+ * of thousands, or by a minute some times, so that a slow machine changes nothing.
  */
 const SECOND = 1_000;
 
@@ -66,7 +66,7 @@ const MAKE = {
   settle: (r) => settlement(r),
   settleAndClaim: (r) => ({ ...settlement(r), next: r.schedulers ? 1 : r.upTo(3) }),
   settleStale: (r) => settlement(r),
-  advance: (r) => ({ ms: r.weighted([[3, 1], [3, 50], [2, 200], [r.schedulers ? 8 : 2, 10_000 * SECOND], [r.schedulers ? 4 : 1, 40_000 * SECOND]]) }),
+  advance: (r) => ({ ms: r.weighted([[3, 1], [3, 50], [2, 200], [1, 60 * SECOND], [r.schedulers ? 8 : 2, 10_000 * SECOND], [r.schedulers ? 4 : 1, 40_000 * SECOND]]) }),
   expireLocks: (r) => ({ which: r.next(), count: r.upTo(3) }),
   recover: () => ({}),
   renew: (r) => ({ which: r.next() }),
