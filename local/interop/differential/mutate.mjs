@@ -1,5 +1,5 @@
 // Proves that the proof bites: breaks one rule after the other, and says which test noticed.
-//   node local/interop/differential/mutate.mjs [WORDS of a rule]
+//   node local/interop/differential/mutate.mjs ['WORDS of a rule'...]
 // Each is built and run, which takes half a minute to a minute. It edits the sources in place and puts them
 // back; run it on a clean tree. Prints a table in Markdown, and fails if a broken rule went unnoticed.
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -40,10 +40,13 @@ function judge() {
   return { noticed: false, by: '**nobody**' };
 }
 
+// Whoever interrupts it finds the sources as they were.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 let unnoticed = 0;
-const wanted = process.argv.slice(2).join(' ');
+const wanted = process.argv.slice(2);
+const chosen = MUTATIONS.filter(([section, rule]) => wanted.length === 0 || wanted.some((words) => `${section} ${rule}`.includes(words)));
 console.log('| Section | Broken rule | Noticed by |\n|---|---|---|');
-for (const [section, rule, file, text, broken] of MUTATIONS.filter(([section, rule]) => `${section} ${rule}`.includes(wanted))) {
+for (const [section, rule, file, text, broken] of chosen) {
   const path = `${root}/${file}`;
   const source = readFileSync(path, 'utf8');
   const restore = () => writeFileSync(path, source);

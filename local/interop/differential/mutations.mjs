@@ -10,7 +10,7 @@ export const MUTATIONS = [
   ['3 Adding', 'priority counter: each score takes one', `${LUA}/parts/place.lua`, "r('INCRBY', pc, #ranks) - #ranks", "r('INCRBY', pc, #ranks + 1) - #ranks - 1"],
   ['3 Adding', 'jobs due in one millisecond stay in order', `${LUA}/parts/place.lua`, 'math.min(last + 1, high)', 'math.min(last, high)'],
   ['3 Adding', 'a duplicate loses to the job that holds its key', `${LUA}/enqueue.lua`, 'if not winner then return own(d, id) end', 'if not winner or d.ttl then return own(d, id) end'],
-  ['3 Adding', 'a replacement removes the delayed job', `${LUA}/enqueue.lua`, "    created[key] = nil\n    if a.events then event(false, 'removed'", "    created[key] = true\n    if a.events then event(false, 'gone'"],
+  ['3 Adding', 'a replacement removes the delayed job', `${LUA}/enqueue.lua`, "r('DEL', key, key .. ':logs', key .. ':dependencies', key .. ':processed', key .. ':failed',\n      key .. ':unsuccessful', P .. 'dn:' .. d.id)", "r('DEL', P .. 'dn:' .. d.id)"],
   ['4 Claiming', 'the next sleeping worker is woken', `${LUA}/parts/claim.lua`, "    r('ZADD', marker, 0, '0')\n", ''],
   ['4 Claiming', 'priority counter: gone with the last prioritized job', `${LUA}/parts/claim.lua`, "then r('DEL', pc) end", 'then r(\'EXISTS\', pc) end'],
   ['4 Claiming', 'the rate limit counts each job', `${LUA}/parts/claim.lua`, "r('INCRBY', limiter, counted) == counted", "r('INCRBY', limiter, 1) == 1"],
