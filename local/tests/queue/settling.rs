@@ -94,6 +94,21 @@ async fn retention_keeps_the_newest_and_forgets_the_old() {
 }
 
 #[tokio::test]
+async fn an_age_is_in_seconds_and_ends_to_the_millisecond() {
+    let b = Bench::new("age").await;
+    let keep = KeepJobs::Bounded { count: None, age_s: Some(60), limit: None };
+    let opts = JobOptions { remove_on_complete: Some(keep), ..JobOptions::default() };
+    for (waited, left) in [(0, &["1"][..]), (59_999, &["1", "2"]), (1, &["2", "3"])] {
+        b.clock.advance(waited);
+        b.add(opts.clone()).await;
+        b.settle(b.claim().await, done()).await;
+        let completed = b.raw("ZRANGE", "completed", &["0", "-1"]).await;
+        let ids: Vec<_> = completed.as_array().unwrap().iter().map(|id| id.as_str()).collect();
+        assert_eq!(ids, left.iter().map(|id| Some(*id)).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
 async fn batches_follow_each_other_in_one_round_trip_each() {
     let b = Bench::new("steady").await;
     for opts in [JobOptions::default(), dedup("only")] {
