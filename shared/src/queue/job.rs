@@ -39,6 +39,8 @@ pub struct JobOptions {
     pub remove_on_fail: Option<KeepJobs>,
     /// Milliseconds since the epoch; `None` takes the queue's clock.
     pub timestamp_ms: Option<i64>,
+    /// Refuse the job if its data is longer than so many bytes of UTF-8; 0 is no limit.
+    pub size_limit: Option<usize>,
     /// Opaque trace context for the consumer (`tm`).
     pub telemetry: Option<String>,
 }

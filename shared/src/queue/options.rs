@@ -16,6 +16,10 @@ pub(super) fn refusal(job: &NewJob) -> Option<String> {
     if serde_json::from_str::<&serde_json::value::RawValue>(&job.data).is_err() {
         return Some("the data is not JSON; pass JSON text".to_owned());
     }
+    if let Some(limit) = opts.size_limit.filter(|limit| (1..job.data.len()).contains(limit)) {
+        let bytes = job.data.len();
+        return Some(format!("the data has {bytes} bytes and the job's size limit is {limit}"));
+    }
     if opts.priority > MAX_PRIORITY {
         return Some(format!("priority {} is above {MAX_PRIORITY}", opts.priority));
     }
@@ -75,6 +79,9 @@ pub(super) fn stored(opts: &JobOptions) -> String {
     }
     if let Some(timestamp) = opts.timestamp_ms {
         put("timestamp", timestamp.into());
+    }
+    if let Some(limit) = opts.size_limit {
+        put("sizeLimit", limit.into());
     }
     if let Some(keep) = opts.remove_on_complete {
         put("removeOnComplete", keep_json(keep));
@@ -152,6 +159,7 @@ mod tests {
             NewJob { data: "{".to_owned(), ..job(JobOptions::default()) },
             job(JobOptions { priority: MAX_PRIORITY + 1, ..JobOptions::default() }),
             job(JobOptions { backoff: jitter, ..JobOptions::default() }),
+            job(JobOptions { size_limit: Some(1), ..JobOptions::default() }),
             job(JobOptions { deduplication: dedup, ..JobOptions::default() }),
             job(id("")),
             job(id("12")),
@@ -164,9 +172,15 @@ mod tests {
             assert!(refusal(job).is_some(), "{job:?}");
         }
         let max = JobOptions { priority: MAX_PRIORITY, ..JobOptions::default() };
-        for job in
-            [job(JobOptions::default()), job(max), job(id("a")), job(id("a:b:c")), job(id("1a"))]
-        {
+        let sized = JobOptions { size_limit: Some(2), ..JobOptions::default() };
+        for job in [
+            job(JobOptions::default()),
+            job(max),
+            job(sized),
+            job(id("a")),
+            job(id("a:b:c")),
+            job(id("1a")),
+        ] {
             assert_eq!(refusal(&job), None, "{job:?}");
         }
     }
@@ -190,13 +204,14 @@ mod tests {
             remove_on_complete: Some(KeepJobs::None),
             remove_on_fail: Some(KeepJobs::Bounded { count: Some(8), age_s: Some(9), limit: None }),
             timestamp_ms: Some(10),
+            size_limit: Some(11),
             telemetry: Some("t".to_owned()),
         };
         let json: Json = serde_json::from_str(&stored(&all)).unwrap();
         assert_eq!(
             json,
             json!({
-                "jobId": "j", "priority": 3, "delay": 4, "attempts": 5, "lifo": true,
+                "jobId": "j", "sizeLimit": 11, "priority": 3, "delay": 4, "attempts": 5, "lifo": true,
                 "backoff": {"type": "exponential", "delay": 6, "jitter": 0.5},
                 "de": {"id": "d", "ttl": 7, "keepLastIfActive": true},
                 "removeOnComplete": true, "removeOnFail": {"count": 8, "age": 9},

@@ -91,6 +91,7 @@ impl From<Job> for NewJob {
             remove_on_fail: opts.remove_on_fail.map(Into::into),
             timestamp_ms: opts.timestamp,
             telemetry: None,
+            size_limit: None,
         };
         Self { name: job.name, data: job.data, opts, promote_duplicate: job.promote }
     }
