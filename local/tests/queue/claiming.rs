@@ -85,6 +85,27 @@ async fn the_queues_own_limits_hold() {
 }
 
 #[tokio::test]
+async fn a_limit_of_ours_holds_where_the_queue_has_none() {
+    let ours = |max| Limiter { max: Some(max), duration: Duration::from_secs(60) };
+    let url = server().await.url();
+    let b = Bench::on(&url, "limiter", |config| config.limiter = ours(3));
+    b.add_plain(12).await;
+    let claim = b.claim().await;
+    assert_eq!(claim.jobs.len(), 3);
+    // Two limiters on one queue count together.
+    let other = Bench::on(&url, "limiter", |config| config.limiter = ours(5));
+    assert_eq!(other.claim().await.jobs.len(), 2);
+    let jobs: Vec<_> = claim.jobs.into_iter().map(|job| (job, done())).collect();
+    let (_, next) = b.queue.settle_and_claim(&claim.token, &jobs, ALL).await.unwrap();
+    assert!(matches!(next.status, ClaimStatus::Limited { wait_ms: 1..=60_000 }), "{next:?}");
+    // Whoever has no limit is not held back, unless the queue itself has one.
+    let free = Bench::on(&url, "limiter", |_| {});
+    assert_eq!(free.queue.claim(ClaimRequest::everywhere(1)).await.unwrap().jobs.len(), 1);
+    b.raw("HSET", "meta", &["max", "7", "duration", "60000"]).await;
+    assert_eq!(b.claim().await.jobs.len(), 2, "the queue's limit goes before ours");
+}
+
+#[tokio::test]
 async fn an_id_without_a_job_is_dropped_and_told() {
     let b = Bench::new("missing").await;
     b.raw("LPUSH", "wait", &["ghost"]).await;

@@ -13,11 +13,12 @@ mod schedules;
 mod settling;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use local::servers::RedisServer;
 use lossy::Lossy;
 use shared::clock::Clock;
-use shared::config::{Config, Events, QueueConfig, RedisConfig, Secret};
+use shared::config::{Config, Events, Limiter, QueueConfig, RedisConfig, Secret};
 use shared::queue::{
     Added, Claim, ClaimRequest, ClaimStatus, Code, Deduplication, Error, JobOptions, JobState,
     KeepJobs, NewJob, Outcome, Queue, Settlement,

@@ -85,6 +85,15 @@ pub struct Retention {
     pub count: Option<u64>,
 }
 
+/// BullMQ's limiter of a worker: at most `max` jobs start within `duration`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limiter {
+    /// Jobs; `None` sets no limit.
+    pub max: Option<u64>,
+    /// From the first of them on.
+    pub duration: Duration,
+}
+
 /// The queue and the jobs that we add to it.
 #[derive(Clone, Debug)]
 pub struct QueueConfig {
@@ -98,6 +107,8 @@ pub struct QueueConfig {
     pub metrics_minutes: u32,
     /// Jobs a batch.
     pub batch_size: u32,
+    /// How many jobs may start; a limit of the queue itself goes before.
+    pub limiter: Limiter,
     /// Tries a job has in all.
     pub attempts: u32,
     /// The first delay of the exponential backoff.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::variables::{self as v, Kind, Variable};
 use super::{
-    Config, CronConfig, DrainConfig, Env, Events, QUEUE_NAME, QueueConfig, RedisConfig, Retention,
-    Scope, Secret, SnapshotRetention, WakeConfig,
+    Config, CronConfig, DrainConfig, Env, Events, Limiter, QUEUE_NAME, QueueConfig, RedisConfig,
+    Retention, Scope, Secret, SnapshotRetention, WakeConfig,
 };
 
 /// How much longer than a tick a lock must live, so that no tick at work loses its jobs.
@@ -38,6 +38,10 @@ impl Config {
                 })?,
                 metrics_minutes: read.whole(&v::METRICS)?,
                 batch_size: read.whole(&v::BATCH_SIZE)?,
+                limiter: Limiter {
+                    max: read.bound(&v::LIMITER_MAX)?,
+                    duration: read.millis(&v::LIMITER_DURATION)?,
+                },
                 attempts: read.whole(&v::ATTEMPTS)?,
                 backoff: read.millis(&v::BACKOFF)?,
                 lock: read.millis(&v::LOCK)?,

@@ -55,6 +55,7 @@ impl Config {
             Scope::Stale => "stale",
             Scope::All => "all",
         };
+        let limiter_max = queue.limiter.max.map_or_else(|| "all".to_owned(), |max| max.to_string());
         let (completed, failed) = (queue.keep_completed, queue.keep_failed);
         Summary(vec![
             (v::REST_URL.name, rest_url),
@@ -71,6 +72,8 @@ impl Config {
             (v::SCHEDULERS.name, self.schedulers.to_string()),
             (v::METRICS.name, queue.metrics_minutes.to_string()),
             (v::BATCH_SIZE.name, queue.batch_size.to_string()),
+            (v::LIMITER_MAX.name, limiter_max),
+            (v::LIMITER_DURATION.name, queue.limiter.duration.as_millis().to_string()),
             (v::ATTEMPTS.name, queue.attempts.to_string()),
             (v::BACKOFF.name, queue.backoff.as_millis().to_string()),
             (v::LOCK.name, queue.lock.as_millis().to_string()),

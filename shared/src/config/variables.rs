@@ -167,6 +167,19 @@ pub(super) const BATCH_SIZE: Variable = Variable::new(
     "100",
     "Jobs that the drain claims, scores and settles at a time.",
 );
+pub(super) const LIMITER_MAX: Variable = Variable::new(
+    "QUEUE_LIMITER_MAX",
+    Kind::Bound(1, 10_000_000),
+    "all",
+    "At most so many jobs start within `QUEUE_LIMITER_DURATION_MS`, as a BullMQ worker's `limiter.max`; \
+     all peers count together, and a limit of the queue itself goes before.",
+);
+pub(super) const LIMITER_DURATION: Variable = Variable::new(
+    "QUEUE_LIMITER_DURATION_MS",
+    Kind::Whole(1, HOUR_MS),
+    "1000",
+    "The time that `QUEUE_LIMITER_MAX` is about, in milliseconds.",
+);
 pub(super) const ATTEMPTS: Variable =
     Variable::new("QUEUE_ATTEMPTS", Kind::Whole(1, 100), "3", "Tries in all of a job that we add.");
 pub(super) const BACKOFF: Variable = Variable::new(
@@ -282,6 +295,8 @@ pub const VARIABLES: &[&Variable] = &[
     &SCHEDULERS,
     &METRICS,
     &BATCH_SIZE,
+    &LIMITER_MAX,
+    &LIMITER_DURATION,
     &ATTEMPTS,
     &BACKOFF,
     &LOCK,

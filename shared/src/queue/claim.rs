@@ -1,5 +1,7 @@
 //! Claiming: waiting jobs become active under one lock token.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::policy::StoredOptions;
@@ -111,6 +113,11 @@ pub(super) struct Args<'a> {
     prioritized: bool,
     delayed: bool,
     again: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max: Option<u64>,
+    /// Milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -151,13 +158,20 @@ impl Queue {
         Args {
             token,
             count: request.count,
-            lock_ms: u64::try_from(self.config.lock.as_millis()).unwrap_or(u64::MAX),
+            lock_ms: millis(self.config.lock),
             wait: request.wait,
             prioritized: request.prioritized,
             delayed: request.delayed,
             again,
+            max: self.config.limiter.max,
+            // Without a limit of ours the queue's own duration holds.
+            duration: self.config.limiter.max.map(|_| millis(self.config.limiter.duration)),
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Reads `{jobs, missing, status, ms}`.
