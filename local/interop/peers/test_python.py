@@ -34,6 +34,12 @@ class Driver:
         await self.process.wait()
 
 
+async def stop(worker):
+    """Ends a worker whose jobs are done. Without force, `close` waits for the fetch under way, and for ever where
+    that began while it was called."""
+    await worker.close(force=True)
+
+
 class Case(unittest.IsolatedAsyncioTestCase):
     """A queue of its own for each test, seen from both sides."""
 
@@ -75,7 +81,7 @@ class Processed(Case):
         async with asyncio.timeout(30):
             while any((await self.queue.getJobCounts("waiting", "active", "delayed")).values()):
                 await asyncio.sleep(0.01)
-        await worker.close()
+        await stop(worker)
 
     async def test_jobs_of_every_kind_are_processed(self):
         started = []
@@ -144,7 +150,7 @@ class Processed(Case):
             await self.enqueue({})
             at, added = await taken
         self.assertLess(at - added, 1_000)
-        await worker.close()
+        await stop(worker)
 
     async def test_a_job_of_a_dead_owner_is_processed(self):
         await self.deo.ask("open", prefix=PREFIX, queue=self.name, events="all", lockMs=1)
@@ -152,7 +158,7 @@ class Processed(Case):
         self.assertEqual(len((await self.deo.ask("claim", count=1))["jobs"]), 1)
         worker = Worker(self.name, lambda job, token: asyncio.sleep(0, "saved"), {**self.options, "stalledInterval": 300})
         await self.until("completed", 1)
-        await worker.close()
+        await stop(worker)
         self.assertEqual((await Job.fromId(self.queue, id)).returnvalue, "saved")
 
     async def test_both_work_on_one_queue_and_no_job_runs_twice(self):
@@ -173,7 +179,7 @@ class Processed(Case):
             if claimed["jobs"]:
                 self.assertEqual(set(await self.end(claimed, "complete", '"deo"')), {0})
         await self.until("completed", len(ids))
-        await worker.close()
+        await stop(worker)
         self.assertEqual(len(set(ids)), 2_000)
         self.assertEqual(sorted(seen + ours), sorted(ids))
         self.assertTrue(seen and ours)
