@@ -4,10 +4,15 @@ mod iso8601;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) use iso8601::{civil, days};
 pub use iso8601::{from_iso8601, to_iso8601};
+
+/// Whole milliseconds; the most there are, of a longer time.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// A source of the current time, cheap to clone.
 #[derive(Clone, Debug, Default)]

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use serde::Serialize;
-use shared::clock::to_iso8601;
+use shared::clock::{millis, to_iso8601};
 use shared::trace::TraceContext;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, info_span};
@@ -66,7 +66,7 @@ pub(crate) async fn envelope(State(api): State<Api>, request: Request, next: Nex
     }
     let path = target.split('?').next().unwrap_or_default();
     let status = response.status().as_u16();
-    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let ms = millis(started.elapsed());
     tracing::info!(%method, path, status, ms, "request");
     response
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::clock::Clock;
+use shared::clock::{Clock, millis};
 use shared::config::{Config, CronConfig};
 use shared::queue::{NewJob, Outcome, Queue};
 use shared::recompute::{JobData, Reason, StartError, open, recompute_job};
@@ -72,7 +72,7 @@ impl Cron {
         let usage = queue.redis().usage();
         report.billed_commands = usage.billed;
         report.round_trips = usage.round_trips;
-        report.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        report.duration_ms = millis(started.elapsed());
         report
     }
 

@@ -1,7 +1,5 @@
 //! Claiming: waiting jobs become active under one lock token.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use super::policy::StoredOptions;
@@ -9,6 +7,7 @@ use super::replay::nonce;
 use super::schedule::Produced;
 use super::scripts::CLAIM;
 use super::{Error, Queue, strings};
+use crate::clock::millis;
 use crate::config::Events;
 use crate::redis::Value;
 
@@ -97,6 +96,8 @@ pub struct ClaimedJob {
     pub parent_key: Option<String>,
     /// The scheduler that made it.
     pub scheduler_id: Option<String>,
+    /// The options as they stand, of a scheduler's job: its next one gets them.
+    pub stored_opts: Option<String>,
     /// A reason for which it must fail without being run.
     pub deferred_failure: Option<String>,
     /// One entry a failed attempt, oldest first.
@@ -170,10 +171,6 @@ impl Queue {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// Reads `{jobs, missing, status, ms}`.
 pub(super) fn parse(token: String, answer: &[Value]) -> Option<Claim> {
     let [jobs, missing, status, ms] = answer else { return None };
@@ -223,6 +220,7 @@ fn job(value: &Value) -> Option<ClaimedJob> {
         deduplication_id: text(10),
         parent_key: text(11),
         scheduler_id: text(12),
+        stored_opts: text(12).and(text(3)),
         deferred_failure: text(13),
         stacktrace: text(14).and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default(),
     })

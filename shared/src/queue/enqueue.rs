@@ -1,6 +1,7 @@
 //! Adding jobs, many in one call.
 
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::job::{Added, Enqueued, NewJob, Outcome};
 use super::options::{refusal, stored};
@@ -37,7 +38,7 @@ struct Call<'a> {
     #[serde(rename = "receiptMs")]
     receipt_ms: u64,
     dedups: &'a [&'a str],
-    jobs: &'a [Item<'a>],
+    jobs: &'a [&'a RawValue],
 }
 
 #[derive(Serialize)]
@@ -100,19 +101,29 @@ impl Queue {
         }
         let now = self.clock.now_ms();
         let items: Vec<Item<'_>> = jobs.iter().map(|job| item(job, now)).collect();
+        // Our own structs of strings and numbers always serialise.
+        let items: Vec<(Item<'_>, Box<RawValue>)> = items
+            .into_iter()
+            .map(|item| to_raw_value(&item).map(|text| (item, text)))
+            .collect::<Result<_, _>>()
+            .map_err(|_| Error::Protocol(ENQUEUE.name))?;
         let sizes: Vec<usize> =
-            items.iter().map(|item| self.request_bytes(item)).collect::<Result<_, _>>()?;
-        if let Some(room) = self.redis.room_for_args(&ENQUEUE, &self.keys.fixed(key.unwrap_or("")))
+            items.iter().map(|(item, text)| self.request_bytes(item, text)).collect();
+        let longest = sizes.iter().copied().enumerate().max_by_key(|(_, size)| *size);
+        if let Some((index, size)) = longest.filter(|(_, size)| *size > MOST_BYTES)
+            && let Some(room) =
+                self.redis.room_for_args(&ENQUEUE, &self.keys.fixed(key.unwrap_or("")))
         {
             let frame = FRAME_BYTES + Redis::request_bytes(self.keys.base.as_bytes());
             let room = room.saturating_sub(frame);
-            if let Some(index) = sizes.iter().position(|size| *size > room) {
-                return Err(Error::Invalid { index, reason: too_long(sizes[index], room) });
+            if size > room {
+                return Err(Error::Invalid { index, reason: too_long(size, room) });
             }
         }
         let mut enqueued = Enqueued { added: Vec::with_capacity(jobs.len()), first: false };
         let mut rest = items.as_slice();
         for (index, count) in cuts(&sizes).enumerate() {
+            // There are as many sizes as items.
             let (call, after) = rest.split_at(count);
             rest = after;
             let receipt = match key {
@@ -127,26 +138,26 @@ impl Queue {
     }
 
     /// How many bytes `item` takes in a request: its part of the argument, and its keys.
-    fn request_bytes(&self, item: &Item<'_>) -> Result<usize, Error> {
-        // Our own structs of strings and numbers always serialise.
-        let json = serde_json::to_vec(item).map_err(|_| Error::Protocol(ENQUEUE.name))?;
+    fn request_bytes(&self, item: &Item<'_>, text: &RawValue) -> usize {
         let de = item.de.as_ref().map_or(0, |de| {
             let id = Redis::request_bytes(de.id.as_bytes());
             // In `dedups` escapes are escaped, as they are in the item.
             4 * id + Redis::request_bytes(self.keys.base.as_bytes())
         });
-        Ok(Redis::request_bytes(&json) + de)
+        Redis::request_bytes(text.get().as_bytes()) + de
     }
 
     async fn add_call(
         &self,
-        items: &[Item<'_>],
+        items: &[(Item<'_>, Box<RawValue>)],
         receipt: &str,
         once: bool,
     ) -> Result<Enqueued, Error> {
-        let mut dedups: Vec<&str> = items.iter().filter_map(|i| Some(i.de.as_ref()?.id)).collect();
+        let mut dedups: Vec<&str> =
+            items.iter().filter_map(|(item, _)| Some(item.de.as_ref()?.id)).collect();
         dedups.sort_unstable();
         dedups.dedup();
+        let jobs: Vec<&RawValue> = items.iter().map(|(_, text)| &**text).collect();
         let mut keys = self.keys.fixed(receipt);
         keys.extend(dedups.iter().map(|id| self.keys.of(&format!("de:{id}"))));
         let answer = self
@@ -158,7 +169,7 @@ impl Queue {
                     again: again || once,
                     receipt_ms: if once { IDEMPOTENCY_MS } else { REPLAY_MS },
                     dedups: &dedups,
-                    jobs: items,
+                    jobs: &jobs,
                 },
             )
             .await?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::job::Counts;
 use super::peek::Occupied;
-use super::{Error, Queue};
+use super::{Error, Queue, fields};
 use crate::redis::{Command, Value};
 
 /// Where a job is; BullMQ's names.
@@ -173,13 +173,10 @@ impl Queue {
         // A transaction, so that a job on its way from one state to the next is seen in one.
         let mut answers = self.redis.transaction(commands).await?.into_iter();
         let hash = answers.next().ok_or(Error::Protocol("HGETALL"))??;
-        let items = hash.as_array().ok_or(Error::Protocol("HGETALL"))?;
-        if items.is_empty() {
+        let fields = fields(&hash)?;
+        if fields.is_empty() {
             return Ok(None);
         }
-        let text =
-            |v: &Value| String::from_utf8_lossy(v.as_bytes().unwrap_or_default()).into_owned();
-        let fields = items.chunks_exact(2).map(|pair| (text(&pair[0]), text(&pair[1]))).collect();
         let mut state = JobState::Unknown;
         for ((_, candidate), answer) in SETS.iter().chain(&LISTS).zip(answers) {
             if answer? != Value::Nil {

@@ -60,6 +60,8 @@ pub use scripts::plain_scripts;
 pub use settle::{Code, Settled, Settlement};
 pub use throughput::Throughput;
 
+use std::collections::HashMap;
+
 use crate::clock::Clock;
 use crate::config::QueueConfig;
 use crate::redis::{self, Redis, Value};
@@ -162,4 +164,12 @@ impl Queue {
 /// Strings out of an array answer.
 fn strings(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+/// Fields out of an answer to HGETALL.
+fn fields(answer: &Value) -> Result<HashMap<String, String>, Error> {
+    let items = answer.as_array().ok_or(Error::Protocol("HGETALL"))?;
+    let text =
+        |value: &Value| String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned();
+    Ok(items.chunks_exact(2).map(|pair| (text(&pair[0]), text(&pair[1]))).collect())
 }

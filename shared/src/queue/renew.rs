@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::scripts::RENEW;
 use super::{Error, Queue, strings};
+use crate::clock::millis;
 
 /// Locks a call at most: far below Lua's limit of arguments.
 const MOST_LOCKS: usize = 1_000;
@@ -28,7 +29,7 @@ impl Queue {
         for ids in ids.chunks(MOST_LOCKS) {
             let mut keys = vec![self.keys.of("stalled")];
             keys.extend(ids.iter().map(|id| self.keys.of(&format!("{id}:lock"))));
-            let lock_ms = u64::try_from(self.config.lock.as_millis()).unwrap_or(u64::MAX);
+            let lock_ms = millis(self.config.lock);
             let answer = self.run(|_| &RENEW, &keys, |_| Args { token, lock_ms, ids }).await?;
             match answer.as_slice() {
                 [gone] => lost.extend(strings(gone).ok_or(Error::Protocol(RENEW.name))?),

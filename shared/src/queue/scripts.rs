@@ -127,11 +127,12 @@ pub(crate) static SCHEDULE: Lazy = script!(
     "parts/prelude",
     "parts/once",
     "parts/place",
+    "parts/remove",
     "parts/schedule",
     "schedule"
 );
 pub(crate) static UNSCHEDULE: Lazy =
-    script!("deo:unschedule", "parts/prelude", "parts/once", "unschedule");
+    script!("deo:unschedule", "parts/prelude", "parts/once", "parts/remove", "unschedule");
 pub(crate) static NEXT_ITERATION: Lazy = script!(
     "deo:next-iteration",
     "parts/prelude",

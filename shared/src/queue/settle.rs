@@ -10,6 +10,7 @@ use super::scripts::{
     Lazy, SETTLE, SETTLE_AND_CLAIM, SETTLE_AND_CLAIM_PLAIN, SETTLE_KIN, SETTLE_PLAIN,
 };
 use super::{Error, Queue};
+use crate::clock::millis;
 use crate::config::Events;
 use crate::redis::Value;
 
@@ -212,7 +213,7 @@ impl Queue {
         Args {
             token,
             jobs,
-            receipt_ms: u64::try_from(self.config.lock.as_millis()).unwrap_or(u64::MAX),
+            receipt_ms: millis(self.config.lock),
             again,
             more: false,
             metrics: Some(self.config.metrics_minutes).filter(|minutes| *minutes > 0),

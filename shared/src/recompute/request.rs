@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::millis;
 use crate::config::QueueConfig;
 use crate::queue::{Backoff, Deduplication, JobOptions, KeepJobs, NewJob};
 
@@ -62,10 +63,7 @@ pub fn recompute_job(data: &JobData, config: &QueueConfig) -> NewJob {
         opts: JobOptions {
             priority: if scheduled { SCHEDULED_PRIORITY } else { 0 },
             attempts: config.attempts,
-            backoff: Some(Backoff::Exponential {
-                delay_ms: u64::try_from(config.backoff.as_millis()).unwrap_or(u64::MAX),
-                jitter: None,
-            }),
+            backoff: Some(Backoff::Exponential { delay_ms: millis(config.backoff), jitter: None }),
             deduplication: Some(Deduplication {
                 id: data.project_id.clone(),
                 keep_last_if_active: true,

@@ -5,7 +5,7 @@ Answer {commands, recovered ids, failed ids}; the failed ones carry `defa` and a
       claims them next
 Cost  2 when another peer checked within the interval; else about 8, and per stalled job about 3 ]]
 if r('EXISTS', KEYS[16]) == 1 then return {calls, {}, {}} end
-r('SET', KEYS[16], int(now), 'PX', int(a.intervalMs))
+r('SET', KEYS[16], ts, 'PX', int(a.intervalMs))
 local recovered, doomed = {}, {}
 local final = a.events ~= 'off'
 if final then r('XTRIM', events, 'MAXLEN', '~', m[5]) end

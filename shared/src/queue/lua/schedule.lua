@@ -39,10 +39,9 @@ if taken() then
 end
 if found then
   local key = P .. waiting
-  local deid = r('HGET', key, 'deid')
-  if deid and r('GET', P .. 'de:' .. deid) == waiting then r('DEL', P .. 'de:' .. deid, P .. 'dn:' .. deid) end
+  undedup(P, waiting, r('HGET', key, 'deid'))
   if set then r('ZREM', set, waiting) else r('LREM', list, 1, waiting) end
-  r('DEL', key, key .. ':logs', key .. ':dependencies', key .. ':processed', key .. ':failed', key .. ':unsuccessful')
+  del(six(key, {}))
 end
 local fields = a.fields
 local kept = a.offset or (not found and offset) or tonumber(old[2] or nil)

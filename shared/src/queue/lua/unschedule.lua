@@ -9,8 +9,7 @@ local at = r('ZSCORE', all, a.scheduler)
 if not at then return {calls, {0}} end
 local id = 'repeat:' .. a.scheduler .. ':' .. at
 if r('ZREM', delayed, id) == 1 then
-  local key = P .. id
-  r('DEL', key, key .. ':logs', key .. ':dependencies', key .. ':processed', key .. ':failed', key .. ':unsuccessful')
+  del(six(P .. id, {}))
   if a.events then event(false, 'removed', 'jobId', id, 'prev', 'delayed') end
 end
 r('ZREM', all, a.scheduler)

@@ -19,8 +19,8 @@ pub use record::SchedulerView;
 pub use upsert::{Iteration, Rule, Scheduler};
 pub use zone::Zone;
 
-use super::{Error, Queue};
-use crate::redis::{Command, Value};
+use super::Queue;
+use crate::redis::Command;
 
 /// Whose reading of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,12 +73,4 @@ impl Queue {
     fn version(&self) -> Command {
         Command::new("HGET").arg(self.keys.of("meta")).arg("version").replay_safe()
     }
-}
-
-/// Fields out of an answer to HGETALL.
-fn fields(answer: &Value) -> Result<std::collections::HashMap<String, String>, Error> {
-    let items = answer.as_array().ok_or(Error::Protocol("HGETALL"))?;
-    let text =
-        |value: &Value| String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned();
-    Ok(items.chunks_exact(2).map(|pair| (text(&pair[0]), text(&pair[1]))).collect())
 }

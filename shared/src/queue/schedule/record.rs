@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::fields;
-use crate::queue::{Error, Queue, strings};
+use crate::queue::{Error, Queue, fields, strings};
 use crate::redis::Command;
 
 /// One job scheduler.

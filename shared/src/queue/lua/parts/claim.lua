@@ -46,13 +46,14 @@ local function claim(c)
   end
   if #alive > 0 then
     many('LPUSH', active, alive)
+    local lockMs = int(c.lockMs)
     if max and counted > 0 and r('INCRBY', limiter, counted) == counted then
       r('PEXPIRE', limiter, int(math.floor(math.abs(c.duration or m[4] or 0))))
     end
     for _, job in ipairs(jobs) do
       local key = P .. job[1]
-      r('SET', key .. ':lock', c.token, 'PX', int(c.lockMs))
-      local fields = {'processedOn', int(now), 'ats', int((tonumber(job[7]) or 0) + 1)}
+      r('SET', key .. ':lock', c.token, 'PX', lockMs)
+      local fields = {'processedOn', ts, 'ats', int((tonumber(job[7]) or 0) + 1)}
       if c.name then push(fields, 'pb', c.name) end
       r('HSET', key, unpack(fields))
       if every then event(false, 'active', 'jobId', job[1], 'prev', 'waiting') end

@@ -10,7 +10,7 @@ local function requeue(deid)
   local delay, priority = tonumber(o.delay) or 0, tonumber(o.priority) or 0
   if de.ttl and not de.keepLastIfActive then r('SET', P .. 'de:' .. deid, id, 'PX', int(de.ttl))
   else r('SET', P .. 'de:' .. deid, id) end
-  local fields = {'name', x[1], 'data', x[2], 'opts', x[3], 'timestamp', int(now), 'delay', int(delay),
+  local fields = {'name', x[1], 'data', x[2], 'opts', x[3], 'timestamp', ts, 'delay', int(delay),
     'priority', int(priority), 'deid', deid}
   if x[5] then push(fields, 'parentKey', x[5], 'parent', x[6]) end
   if x[8] then push(fields, 'rjk', x[8]) end

@@ -34,7 +34,7 @@ local function finish(j, key, target, fields)
     if leave then leave(key) end
     return discard(j.id)
   end
-  push(fields, 'atm', int(j.atm), 'finishedOn', int(now))
+  push(fields, 'atm', int(j.atm), 'finishedOn', ts)
   r('HSET', key, unpack(fields))
   local same = j.keep.count .. '/' .. (j.keep.age or '') .. '/' .. (j.keep.limit or '')
   local run = last[target]
@@ -43,5 +43,5 @@ local function finish(j, key, target, fields)
     last[target] = run
     push(runs, run)
   end
-  push(run.scored, int(now), j.id)
+  push(run.scored, ts, j.id)
 end

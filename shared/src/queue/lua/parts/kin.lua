@@ -57,13 +57,13 @@ local function kin(j, key)
     r('HSET', parent .. ':processed', key, j.value)
     if r('SCARD', open) == 0 and r('EXISTS', parent) == 1 then elsewhere(queue, parent, id) end
   elseif flags.fpof then
-    r('ZADD', parent .. ':unsuccessful', int(now), key)
+    r('ZADD', parent .. ':unsuccessful', ts, key)
     if r('EXISTS', parent) == 0 then return end
     local reason = 'child ' .. key .. ' failed'
     if r('ZSCORE', queue .. ':delayed', id) and not r('ZSCORE', queue .. ':waiting-children', id) then
       r('HSET', parent, 'delay', 0)
       r('ZREM', queue .. ':delayed', id)
-      r('ZADD', queue .. ':waiting-children', int(now), id)
+      r('ZADD', queue .. ':waiting-children', ts, id)
     end
     if r('ZSCORE', queue .. ':waiting-children', id) then
       r('HSET', parent, 'defa', reason)

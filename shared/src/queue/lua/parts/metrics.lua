@@ -4,7 +4,7 @@ local function measure(target, n, most)
   local key = P .. 'metrics:' .. target
   local count = r('HINCRBY', key, 'count', n) - n
   local last = r('HMGET', key, 'prevTS', 'prevCount')
-  if not last[1] then return r('HSET', key, 'prevTS', int(now), 'prevCount', 0) end
+  if not last[1] then return r('HSET', key, 'prevTS', ts, 'prevCount', 0) end
   local minutes = math.min(math.floor(now / 60000) - math.floor(last[1] / 60000), most)
   if minutes <= 0 then return end
   -- The first minute is the one that was counted so far; nothing happened in those after it.
@@ -12,7 +12,7 @@ local function measure(target, n, most)
   for _ = 2, minutes do push(points, 0) end
   many('LPUSH', key .. ':data', points)
   r('LTRIM', key .. ':data', 0, most - 1)
-  r('HSET', key, 'prevCount', int(count), 'prevTS', int(now))
+  r('HSET', key, 'prevCount', int(count), 'prevTS', ts)
 end
 local uncounted = settle
 local function settle(s)

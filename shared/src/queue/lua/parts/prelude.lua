@@ -20,6 +20,8 @@ local function push(list, ...)
   for i = 1, select('#', ...) do list[#list + 1] = (select(i, ...)) end
 end
 local function int(x) return string.format('%.0f', x) end
+-- Formatted once: a batch writes it for every job.
+local ts = int(now)
 local m = r('HMGET', meta, 'paused', 'concurrency', 'max', 'duration', 'opts.maxLenEvents', 'version')
 local blocked = m[1] and true or false
 local room = math.huge

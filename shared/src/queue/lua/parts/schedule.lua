@@ -20,7 +20,7 @@ end
 local function produce(at, name, data)
   local id, delay = nameOf(at), math.max(0, at - now)
   local opts = string.sub(a.opts, 1, -2) .. ',"delay":' .. int(delay) .. ',"jobId":' .. cjson.encode(id) .. '}'
-  local fields = {'name', name, 'data', data, 'opts', opts, 'timestamp', int(now), 'delay', int(delay),
+  local fields = {'name', name, 'data', data, 'opts', opts, 'timestamp', ts, 'delay', int(delay),
     'priority', int(a.priority), 'rjk', a.scheduler}
   if a.deid then push(fields, 'deid', a.deid) end
   r('INCR', ids)
