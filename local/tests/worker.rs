@@ -193,28 +193,25 @@ async fn asleep(world: &World) {
     timeout(LONG, asleep).await.expect("a sleeping worker");
 }
 
-/// Until a batch is under way.
-async fn until_active(queue: &Queue) {
-    let active = async {
-        while queue.counts().await.unwrap().active != 50 {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(LONG, active).await.expect("a batch under way");
+/// A worker with its first batch of 50 under way, and who holds that up: to be told `ROLLBACK`.
+async fn halfway(world: &World) -> (Worker, Client) {
+    world.add_all().await;
+    let (blocker, connection) =
+        tokio_postgres::connect(&world.env["DATABASE_URL"], NoTls).await.unwrap();
+    tokio::spawn(connection);
+    blocker.batch_execute(r#"BEGIN; LOCK TABLE "DeoScoreSnapshot""#).await.unwrap();
+    let worker = Worker::begin(&world.env, &[]);
+    world.until(|counts| counts.active == 50).await;
+    (worker, blocker)
 }
 
 #[tokio::test]
 async fn at_sigterm_it_finishes_its_batch_and_leaves_the_rest() {
-    let mut world = World::start().await;
-    world.add_all().await;
-    let block = world.database.transaction().await.unwrap();
-    block.batch_execute(r#"LOCK TABLE "DeoScoreSnapshot""#).await.unwrap();
-    let mut worker = Worker::begin(&world.env, &[]);
-    let queue = world.queue.clone();
-    until_active(&queue).await;
+    let world = World::start().await;
+    let (mut worker, blocker) = halfway(&world).await;
     worker.terminate();
     // The batch under way goes on, and no other begins.
-    block.rollback().await.unwrap();
+    blocker.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(worker.ended().await.code(), Some(0));
     let counts = world.counts().await;
     assert_eq!((counts.completed, counts.active, counts.wait), (50, 0, 250), "{counts:?}");
@@ -231,20 +228,15 @@ async fn at_sigterm_it_finishes_its_batch_and_leaves_the_rest() {
 
 #[tokio::test]
 async fn at_sigterm_a_batch_that_hangs_goes_back() {
-    let mut world = World::start().await;
-    world.add_all().await;
-    let block = world.database.transaction().await.unwrap();
-    block.batch_execute(r#"LOCK TABLE "DeoScoreSnapshot""#).await.unwrap();
-    let mut worker = Worker::begin(&world.env, &[]);
-    let queue = world.queue.clone();
-    until_active(&queue).await;
+    let world = World::start().await;
+    let (mut worker, blocker) = halfway(&world).await;
     let begun = Instant::now();
     worker.terminate();
     assert_eq!(worker.ended().await.code(), Some(0));
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    let counts = queue.counts().await.unwrap();
+    let counts = world.counts().await;
     assert_eq!((counts.wait, counts.active, counts.completed), (300, 0, 0), "{counts:?}");
-    block.rollback().await.unwrap();
+    blocker.batch_execute("ROLLBACK").await.unwrap();
     // No attempt was counted, and the same jobs can be done.
     let next = Worker::start(&world, &[]).await;
     world.until(|counts| counts.completed == 300).await;
@@ -252,6 +244,38 @@ async fn at_sigterm_a_batch_that_hangs_goes_back() {
     assert_eq!(job.fields["atm"], "1");
     assert_eq!(world.snapshots().await, (300, 300));
     drop(next);
+}
+
+#[tokio::test]
+async fn at_sigterm_a_sleeper_leaves_the_marker_of_a_delayed_job() {
+    let world = World::start().await;
+    let mut worker = Worker::start(&world, &[]).await;
+    asleep(&world).await;
+    world.add(1, 600_000).await;
+    // The marker wakes it, to sleep until the job falls due.
+    let marker =
+        || world.queue.redis().call(Command::new("ZCARD").arg("engineo:deo_score_queue:marker"));
+    let taken = async { while marker().await.unwrap().as_int() != Some(0) {} };
+    timeout(LONG, taken).await.expect("a marker that was taken");
+    asleep(&world).await;
+    worker.terminate();
+    assert_eq!(worker.ended().await.code(), Some(0));
+    assert_eq!(marker().await.unwrap().as_int(), Some(1));
+}
+
+#[tokio::test]
+async fn a_limit_holds_it_back_for_as_long_as_it_lasts() {
+    let mut world = World::start().await;
+    world.env.insert("QUEUE_LIMITER_MAX".to_owned(), "60".to_owned());
+    world.env.insert("QUEUE_LIMITER_DURATION_MS".to_owned(), "300".to_owned());
+    world.add_all().await;
+    let begun = Instant::now();
+    let worker = Worker::start(&world, &[]).await;
+    world.until(|counts| counts.completed == 300).await;
+    let took = begun.elapsed();
+    // Four waits of 0.3 s; nobody tells of a limit's end, and a guess would take seconds each time.
+    assert!(took > Duration::from_millis(1_200) && took < Duration::from_secs(15), "{took:?}");
+    drop(worker);
 }
 
 #[tokio::test]
@@ -323,16 +347,12 @@ async fn over_rest_it_looks_every_so_often_and_says_so() {
 
 #[tokio::test]
 async fn it_takes_over_the_jobs_of_a_worker_that_died() {
-    let mut world = World::start().await;
-    world.add_all().await;
-    let block = world.database.transaction().await.unwrap();
-    block.batch_execute(r#"LOCK TABLE "DeoScoreSnapshot""#).await.unwrap();
-    let mut dead = Worker::begin(&world.env, &[]);
-    let queue = world.queue.clone();
-    until_active(&queue).await;
+    let world = World::start().await;
+    let (mut dead, blocker) = halfway(&world).await;
     dead.process.kill().await.unwrap();
-    block.rollback().await.unwrap();
+    blocker.batch_execute("ROLLBACK").await.unwrap();
 
+    let queue = &world.queue;
     // Its locks run out at once, and so does the time between two checks for stalled jobs (30 s).
     let command = |name: &'static str, key: &str| queue.redis().call(Command::new(name).arg(key));
     let locks = command("KEYS", "engineo:deo_score_queue:*:lock").await.unwrap();

@@ -93,6 +93,9 @@ pub struct Report {
     pub database_ms: u64,
     /// Why it stopped.
     pub stopped_because: StoppedBecause,
+    /// Milliseconds until the rate limit that held it back is over.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub limited_ms: Option<u64>,
     /// What went wrong, when it stopped for that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

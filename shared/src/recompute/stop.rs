@@ -3,30 +3,30 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
-/// How long a batch under way may take once the end is asked for. Containers get 10 s before they
+/// How long all that is under way may take once the end is asked for. Containers get 10 s before they
 /// are killed, if nobody says otherwise; the rest is for giving back what is not finished.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Asks for the end.
 #[derive(Debug)]
-pub struct Stopper(watch::Sender<bool>);
+pub struct Stopper(watch::Sender<Option<Instant>>);
 
-/// Knows whether the end was asked for.
+/// Knows whether the end was asked for, and when.
 #[derive(Clone, Debug)]
-pub struct Stop(watch::Receiver<bool>);
+pub struct Stop(watch::Receiver<Option<Instant>>);
 
 impl Stopper {
     /// One to ask with, and one to be asked by; the latter may be cloned.
     pub fn new() -> (Self, Stop) {
-        let (sender, receiver) = watch::channel(false);
+        let (sender, receiver) = watch::channel(None);
         (Self(sender), Stop(receiver))
     }
 
     /// Asks for the end.
     pub fn stop(&self) {
-        self.0.send_replace(true);
+        self.0.send_replace(Some(Instant::now()));
     }
 }
 
@@ -38,21 +38,44 @@ impl Stop {
 
     /// Whether the end was asked for.
     pub fn is_asked(&self) -> bool {
-        *self.0.borrow()
+        self.0.borrow().is_some()
     }
 
     /// Waits until the end is asked for.
     pub async fn asked(&self) {
         let mut receiver = self.0.clone();
-        if receiver.wait_for(|asked| *asked).await.is_err() {
+        if receiver.wait_for(Option::is_some).await.is_err() {
             // Nobody is left who could ask.
             std::future::pending::<()>().await;
         }
     }
 
-    /// Waits until what is under way must end, too.
+    /// Waits until what is under way must end, too: counted from when the end was asked for, whatever
+    /// began meanwhile.
     pub(super) async fn over(&self) {
         self.asked().await;
-        sleep(GRACE).await;
+        let asked = *self.0.borrow();
+        if let Some(asked) = asked {
+            sleep_until(asked + GRACE).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_grace_is_counted_from_the_request() {
+        let (stopper, stop) = Stopper::new();
+        assert!(!stop.is_asked());
+        let begun = Instant::now();
+        stopper.stop();
+        tokio::time::sleep(GRACE * 3 / 5).await;
+        // Another piece of work begins, and has what is left.
+        stop.over().await;
+        assert_eq!(begun.elapsed(), GRACE);
+        stop.over().await;
+        assert_eq!(begun.elapsed(), GRACE);
     }
 }

@@ -9,7 +9,7 @@ use super::batch::{Scored, score};
 use super::report::{Report, StoppedBecause};
 use super::stop::Stop;
 use super::traced::Traced;
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::config::{DrainConfig, SnapshotRetention};
 use crate::queue::{
     Claim, ClaimRequest, ClaimStatus, Code, Error, Occupied, Queue, Settled, Settlement,
@@ -196,6 +196,9 @@ impl Tick<'_> {
         loop {
             self.note(&claim);
             if claim.jobs.is_empty() {
+                if let ClaimStatus::Limited { wait_ms } = claim.status {
+                    self.report.limited_ms = u64::try_from(wait_ms).ok();
+                }
                 return Ok(held_back(claim.status));
             }
             let began = Instant::now();
@@ -310,8 +313,4 @@ fn held_back(status: ClaimStatus) -> Option<StoppedBecause> {
             Some(StoppedBecause::Paused)
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

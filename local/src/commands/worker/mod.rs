@@ -50,7 +50,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     let mut sleep = Sleep::new(&config, &drain, args.every)?;
     say(sleep.describe())?;
     let (stopper, stop) = Stopper::new();
-    let work = tokio::spawn(async move {
+    let mut work = tokio::spawn(async move {
         let mut backoff = FullJitter::new(FIRST_WAIT, LAST_WAIT, rand::random::<f64>);
         while !stop.is_asked() {
             let report = drain.tick_until(Instant::now() + config.drain.timeout, &stop).await;
@@ -75,8 +75,14 @@ pub(super) async fn run(args: Args) -> Outcome {
         }
         sleep.leave().await;
     });
-    signals.next().await;
-    stopper.stop();
+    tokio::select! {
+        ended = &mut work => {
+            // For whoever starts it anew: a worker that only seems to live helps nobody.
+            ended?;
+            return Err("the work ended by itself".into());
+        }
+        () = signals.next() => stopper.stop(),
+    }
     tokio::select! {
         ended = work => ended?,
         () = signals.next() => return Ok(ExitCode::FAILURE),

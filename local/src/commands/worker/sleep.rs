@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// How long the database's connection outlives the last job.
 const DATABASE_IDLE: Duration = Duration::from_secs(5);
 
-/// How long to wait while the queue's own limits hold it back, or it is paused: a marker comes when
-/// it is resumed, but none when a limit is over.
+/// How long to wait while the queue is paused or as many jobs are active as it allows: a marker comes
+/// when it is resumed, but not always when there is room.
 const HELD_BACK: Duration = Duration::from_secs(5);
 
 /// How long an answer may be late.
@@ -73,7 +73,8 @@ impl Sleep {
         }
         let mut limit = self.every;
         if report.stopped_because == StoppedBecause::Paused {
-            limit = limit.min(HELD_BACK);
+            let limited = report.limited_ms.map(|ms| Duration::from_millis(ms.max(1)));
+            limit = limit.min(limited.unwrap_or(HELD_BACK));
         }
         if report.remaining.is_some_and(|remaining| remaining.delayed > 0) {
             limit = limit.min(until(self.queue.next_due_ms().await?));
@@ -102,8 +103,9 @@ impl Sleep {
     }
 
     /// Puts back the marker that this worker may have taken, for another one.
-    pub(super) async fn leave(&self) {
-        if self.blocking.is_some()
+    pub(super) async fn leave(mut self) {
+        // Closed first: its BZPOPMIN may still be asked, and would take the marker away again.
+        if self.blocking.take().is_some()
             && let Err(error) = self.queue.mark().await
         {
             eprintln!("deo: no marker was left for the next worker: {error}");
