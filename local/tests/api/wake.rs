@@ -214,4 +214,25 @@ async fn once_it_is_sent_a_request_is_not_waited_for() {
     wake.ring(false).await;
     wake.finish().await;
     assert!(endpoint.asked.try_recv().is_err());
+
+    // Who ends now waits for a ring that was put off.
+    let wake = Wake::new(&config).unwrap();
+    wake.ring(true).await;
+    wake.ring(true).await;
+    endpoint.asked.recv().await.unwrap();
+    assert!(endpoint.asked.try_recv().is_err(), "put off");
+    wake.finish().await;
+    assert!(endpoint.asked.try_recv().is_ok(), "and rung");
+
+    // One that is out, and not answered yet, is too early for those who come after it.
+    let wake = Wake::new(&config).unwrap();
+    for _ in 0..2 {
+        wake.ring(true).await;
+    }
+    for _ in 0..2 {
+        endpoint.asked.recv().await.unwrap();
+    }
+    wake.ring(true).await;
+    let next = tokio::time::timeout(Duration::from_secs(20), endpoint.asked.recv());
+    next.await.expect("a ring for who came later").unwrap();
 }
