@@ -19,22 +19,11 @@ fn every_line_says_which_request_and_queue_it_is_about() {
     ];
     let event: Value = serde_json::from_str(HEALTH).unwrap();
     let run = runtime_api::run(env!("CARGO_BIN_EXE_api"), &settings, &[event.clone(), event]);
-    for (n, cold) in [(1, true), (2, false)] {
+    for n in 1..=2 {
         let (kind, answer) = &run.answers[n - 1];
         assert_eq!((kind.as_str(), &answer["statusCode"]), ("response", &json!(503)), "{answer}");
-        let lines = run.during(n);
-        let told = lines.iter().filter(|line| line["fields"]["message"] == "request").count();
-        assert_eq!(told, 1, "{:?}", run.lines);
-        for line in lines {
-            let span = runtime_api::invocation(line).unwrap();
-            assert_eq!(span["coldStart"], cold, "{line}");
-            assert_eq!(
-                (&span["transport"], &span["prefix"]),
-                (&json!("rest"), &json!("engineo_test"))
-            );
-            assert!(span["xrayTraceId"].is_string() && line["timestamp"].is_string(), "{line}");
-        }
+        let told = |line: &&&Value| line["fields"]["message"] == "request";
+        assert_eq!(run.during(n).iter().filter(told).count(), 1, "{:?}", run.lines);
     }
-    let text = format!("{:?} {:?}", run.lines, run.answers);
-    assert!(!text.contains("hidden"), "{text}");
+    run.hold_log("rest", "engineo_test");
 }

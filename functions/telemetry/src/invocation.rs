@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use lambda_runtime::tower::Layer;
 use lambda_runtime::{LambdaInvocation, Service};
 use shared::config::{Config, RedisConfig};
-use tracing::{Instrument as _, Span, info_span};
+use tracing::{Instrument as _, Span, error_span};
 
 /// A layer for the runtime: a span around each invocation, with what all lines in it should say.
 #[derive(Clone, Debug)]
@@ -47,7 +47,8 @@ pub struct Spanned<S> {
 impl<S> Spanned<S> {
     fn span(&mut self, invocation: &LambdaInvocation) -> Span {
         let context = &invocation.context;
-        info_span!(
+        // At the level of errors, so that it is there whatever `LogLevel` says.
+        error_span!(
             "invocation",
             requestId = context.request_id,
             xrayTraceId = context.xray_trace_id,

@@ -24,6 +24,27 @@ impl Run {
         let belongs = |line: &&Value| invocation(line).is_some_and(|span| span["requestId"] == id);
         self.lines.iter().filter(belongs).collect()
     }
+
+    /// Each event has lines, and each of its lines says which request and queue it is about; nothing that
+    /// was set as `hidden` is in any line or answer.
+    #[allow(dead_code, reason = "not every test that plays the API looks at the log")]
+    pub(crate) fn hold_log(&self, transport: &str, prefix: &str) {
+        for n in 1..=self.answers.len() {
+            let lines = self.during(n);
+            assert!(!lines.is_empty(), "{:?}", self.lines);
+            for line in lines {
+                let span = invocation(line).unwrap();
+                assert_eq!(span["coldStart"], n == 1, "{line}");
+                assert_eq!(
+                    (&span["transport"], &span["prefix"]),
+                    (&transport.into(), &prefix.into())
+                );
+                assert!(span["xrayTraceId"].is_string() && line["timestamp"].is_string(), "{line}");
+            }
+        }
+        let text = format!("{:?} {:?}", self.lines, self.answers);
+        assert!(!text.contains("hidden"), "{text}");
+    }
 }
 
 /// The invocation's span of a line.
