@@ -5,13 +5,13 @@
 //! Alone in its binary: it watches everything that this process logs, at the finest level.
 #![allow(clippy::unwrap_used)]
 
-use std::io;
-use std::sync::{Arc, Mutex};
+mod log;
 
 use drain::Drain;
 use local::gateway::{Faults, Gateway, GatewayConfig};
 use local::seed::{Plan, seed};
 use local::servers::{PostgresServer, RedisServer};
+use log::Log;
 use serde_json::Value as Json;
 use shared::clock::Clock;
 use shared::config::{Config, RedisConfig, Secret};
@@ -20,36 +20,9 @@ use shared::recompute::open;
 use shared::redis::{Command, Redis, Script};
 use shared::store::Database;
 use tokio::time::Instant;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
     /// The spans of requests that have ended, in order.
     fn requests(&self) -> Vec<Json> {
         let lines = self.text();

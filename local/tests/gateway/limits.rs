@@ -1,15 +1,10 @@
 //! Bounds, orderly ends, counting, and what is never logged.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use redis::AsyncCommands as _;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tracing_subscriber::fmt::MakeWriter;
 
+use crate::log::Log;
 use crate::{Bench, TOKEN, http};
 
 const LIMIT: usize = 10 * 1024 * 1024;
@@ -160,29 +155,6 @@ async fn sync_tokens_grow() {
     assert_eq!(answer.header("upstash-sync-token"), Some("1001"), "newer than the client's own");
 }
 
-/// Keeps everything that is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn tokens_and_payloads_are_never_logged() {
     let log = Log::default();
@@ -203,7 +175,7 @@ async fn tokens_and_payloads_are_never_logged() {
     assert_eq!(http::exchange(&bench.url(), &request).await.unwrap().status, 401);
     bench.redis.kill();
     bench.post("/", json!(["SET", canary, canary])).await;
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("answered"), "nothing was logged: {log}");
     assert!(log.contains("no connection to Redis"), "{log}");
     for secret in ["canary", TOKEN] {

@@ -7,6 +7,8 @@ mod forms;
 mod http;
 mod limits;
 mod live;
+#[path = "../log/mod.rs"]
+mod log;
 mod memory;
 mod read_only;
 mod streams;

@@ -1,34 +1,17 @@
 //! What a tick tells: of each traced job, in whose trace it ran; of itself, that it is alive.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use serde_json::Value;
 use shared::queue::NewJob;
 use shared::recompute::recompute_job;
 use shared::redis::Command;
 use shared::trace::TraceContext;
 
+use super::log::Log;
 use super::world::{World, data};
-
-/// What is logged on this thread, as JSON.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 impl Log {
     fn lines(&self) -> Vec<Value> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let text = self.text();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
@@ -36,8 +19,7 @@ impl Log {
 #[tokio::test]
 async fn a_traced_job_is_told_of_in_its_own_trace() {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone());
+    let subscriber = tracing_subscriber::fmt().json().with_writer(log.clone());
     let _guard = tracing::subscriber::set_default(subscriber.finish());
 
     let world = World::new().await;
