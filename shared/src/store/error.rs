@@ -98,7 +98,7 @@ impl Error {
             return Self::lost(format!("Postgres at {place} could not be reached: {reason}"));
         };
         // A pooler answers in the server's name: when it cannot log in for us, it says so here.
-        let kind = match &db.code().code()[..2] {
+        let kind = match class(db.code()) {
             "28" | "3D" | "3F" => ErrorKind::Configuration,
             _ => ErrorKind::Unavailable,
         };
@@ -168,13 +168,18 @@ fn is_missing(code: &SqlState) -> bool {
     matches!(code.code(), "42P01" | "42703" | "42704" | "42883" | "3F000")
 }
 
+/// The first two characters of an SQLSTATE. It is what a server or a pooler wrote, of whatever length.
+fn class(code: &SqlState) -> &str {
+    code.code().get(..2).unwrap_or_default()
+}
+
 /// Whose fault an SQLSTATE of a statement is.
 fn kind_of(code: &SqlState) -> ErrorKind {
     match code.code() {
         // One row may have been too much for the server; a batch without it may pass.
         "57014" | "53200" => ErrorKind::Data,
         "55P03" | "25006" => ErrorKind::Unavailable,
-        code => match &code[..2] {
+        _ => match class(code) {
             "08" | "53" | "57" | "58" | "40" => ErrorKind::Unavailable,
             "0A" | "28" | "3D" | "3F" | "42" => ErrorKind::Configuration,
             "21" | "22" | "23" | "38" | "39" | "44" | "54" | "P0" | "XX" => ErrorKind::Data,

@@ -18,6 +18,7 @@ const MAX_STATE: usize = 512;
 /// Which trace a request or a job belongs to, and where in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceContext {
+    /// As `is_traceparent` has it, which is 55 ASCII characters with its parts at fixed places.
     parent: String,
     state: Option<String>,
 }

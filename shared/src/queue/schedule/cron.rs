@@ -72,6 +72,7 @@ impl Cron {
         }
         let missing = 6 - atoms.len();
         atoms.splice(0..0, ["0", "*", "*", "*", "*", "*"].into_iter().take(missing));
+        // Six of them from here on.
         let field = |kind, at: usize| Field::parse(kind, atoms[at], dialect);
         let (weekday, nth) = nth(atoms[5])?;
         let mut cron = Self {
@@ -100,6 +101,7 @@ impl Cron {
         if self.month.listed != 1 {
             return Ok(());
         }
+        // The one that is listed is from 1 to 12.
         let most = DAYS[self.month.values.trailing_zeros() as usize - 1];
         let other_days = self.dialect == Dialect::Six && (self.day.last != 0 || !self.any_weekday);
         if self.day.values != 0 && self.day.values.trailing_zeros() > most && !other_days {
@@ -108,6 +110,7 @@ impl Cron {
             ));
         }
         let beyond = self.day.values & (u64::MAX << (most + 1));
+        // Each was listed at least once.
         self.day.listed -= beyond.count_ones() as usize;
         self.day.values &= !beyond;
         Ok(())
@@ -189,6 +192,7 @@ impl Cron {
 
     /// Whether the days of month and week take this day.
     fn on(&self, day: i64) -> bool {
+        // Months are from 1 to 12.
         let (year, month, date) = civil(day);
         let (Ok(date), Ok(weekday)) = (u32::try_from(date), u32::try_from((day + 4).rem_euclid(7)))
         else {

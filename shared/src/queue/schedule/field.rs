@@ -56,7 +56,7 @@ impl Kind {
 /// The values that a field stands for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Field {
-    /// Bit n: the value n.
+    /// Bit n: the value n, of which none is above 59.
     pub(super) values: u64,
     /// Bit n: the last weekday n of the month (0 and 7 are Sunday); bit 0 of the day of the month:
     /// its last day.
@@ -176,6 +176,7 @@ impl Field {
             return None;
         }
         let bit = if kind == Kind::Weekday { digits.chars().next()?.to_digit(10)? } else { 0 };
+        // A digit.
         self.last |= 1 << bit;
         self.listed += 1;
         Some(())

@@ -34,6 +34,7 @@ pub(super) fn refusal(body: &[u8]) -> Option<String> {
 
 struct Replies<'a> {
     body: &'a [u8],
+    /// Never past the end: it only moves over bytes that were found.
     at: usize,
 }
 
