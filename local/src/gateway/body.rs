@@ -7,7 +7,7 @@ use futures_util::{Stream, StreamExt as _, future, stream};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Body as _, Frame, Incoming};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::timeout,
 };
 
@@ -53,21 +53,29 @@ pub(super) fn half(bytes: &[u8]) -> Body {
     StreamBody::new(frames).boxed_unsync()
 }
 
-/// `bytes` piece by piece, each when the client has taken those before it. The turn ends with the last
-/// one, or when the client takes longer than [`PIECE_TIMEOUT`] for all of them.
-pub(super) fn pieces(mut bytes: Bytes, turn: Turn) -> Body {
-    let (sending, sent) = oneshot::channel::<Infallible>();
+/// `bytes` piece by piece, each when the client has taken those before it. They and their turn are let go
+/// with the last one, or when the client takes longer than [`PIECE_TIMEOUT`] for all of them; then the
+/// body breaks off.
+pub(super) fn pieces(bytes: Bytes, turn: Turn) -> Body {
+    let (sender, mut receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        let _turn = turn;
-        // Ends when the body is dropped; it never says anything.
-        let _ = timeout(PIECE_TIMEOUT, sent).await;
+        let sent = timeout(PIECE_TIMEOUT, send(bytes, &sender)).await;
+        drop(turn);
+        if sent.is_err() {
+            // An error is a client that has gone.
+            let _ = sender.send(Err(io::ErrorKind::TimedOut.into())).await;
+        }
     });
-    let pieces = std::iter::from_fn(move || {
-        let _ = &sending;
-        let piece = bytes.split_to(bytes.len().min(PIECE));
-        (!piece.is_empty()).then_some(Ok(piece))
-    });
-    streamed(stream::iter(pieces))
+    streamed(stream::poll_fn(move |context| receiver.poll_recv(context)))
+}
+
+/// Sends each piece as soon as there is room, until the body is dropped.
+async fn send(bytes: Bytes, body: &mpsc::Sender<io::Result<Bytes>>) {
+    for piece in bytes.chunks(PIECE) {
+        let Ok(room) = body.reserve().await else { return };
+        // A copy: as long as the connection held a slice, all bytes would stay.
+        room.send(Ok(Bytes::copy_from_slice(piece)));
+    }
 }
 
 /// Pieces as they come.
@@ -144,4 +152,50 @@ async fn drain(mut body: Incoming, already: u64) -> u64 {
     // What is still to come then is cut off with the connection.
     let _ = timeout(DRAIN_TIMEOUT, rest).await;
     length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::turn::Turns;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_reads_is_let_go_with_its_turn() {
+        let turns = Turns::default();
+        let mut turn = turns.waiting();
+        turn.take().await;
+        let whole: Arc<[u8]> = vec![b'x'; 16 * PIECE].into();
+        let held = Arc::downgrade(&whole);
+        let mut body = pieces(Bytes::from_owner(whole), turn);
+
+        // The client takes one piece, of which hyper still holds what the socket does not take.
+        let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(first.len(), PIECE);
+        tokio::time::sleep(PIECE_TIMEOUT).await;
+        let mut others = [turns.waiting(), turns.waiting()];
+        for other in &mut others {
+            timeout(PIECE_TIMEOUT, other.take()).await.unwrap();
+        }
+        assert_eq!(held.strong_count(), 0, "the bytes are still held");
+
+        let mut length = first.len();
+        let error = loop {
+            match body.frame().await.unwrap() {
+                Ok(piece) => length += piece.data_ref().unwrap().len(),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(length < 16 * PIECE, "{length} bytes");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_read_comes_whole() {
+        let turns = Turns::default();
+        let mut turn = turns.waiting();
+        turn.take().await;
+        let whole: Vec<u8> = (0..3 * PIECE + 7).map(|i| (i % 251) as u8).collect();
+        let body = pieces(whole.clone().into(), turn);
+        assert_eq!(body.collect().await.unwrap().to_bytes(), whole);
+    }
 }
