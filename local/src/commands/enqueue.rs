@@ -7,10 +7,10 @@ use shared::clock::Clock;
 use shared::config::{Config, ProcessEnv, Scope};
 use shared::queue::{NewJob, Outcome as Added, Queue};
 use shared::recompute::{JobData, Reason, recompute_job};
-use shared::redis::Redis;
 use shared::store::Store;
 use shared::wake::Wake;
 
+use super::queue::connect;
 use super::{Failure, Outcome};
 use crate::terminal;
 
@@ -59,8 +59,7 @@ struct Sums {
 
 pub(super) async fn run(args: Args) -> Outcome {
     let config = Config::from_env(&ProcessEnv)?;
-    let redis = config.redis.as_ref().ok_or(drain::StartError::NoRedis)?;
-    let queue = Queue::new(Redis::new(redis)?, &config.queue, Clock::System);
+    let queue = connect(&config)?;
     let wake = Wake::new(&config.wake)?;
     let mut sums = Sums::default();
     if args.which.project.is_empty() {

@@ -4,6 +4,7 @@
 //! printed and exits with 1. Wrong usage exits with 2.
 
 mod bench;
+mod commandstats;
 mod config;
 mod cost;
 mod demo;

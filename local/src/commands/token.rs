@@ -6,9 +6,9 @@ use std::time::Duration;
 use api::{Claims, sign};
 use serde::Serialize;
 use shared::clock::Clock;
-use shared::config::{Config, ProcessEnv};
+use shared::config::{Config, ProcessEnv, Secret};
 
-use super::Outcome;
+use super::{Failure, Outcome};
 use crate::terminal;
 
 /// Print a bearer token for a user, signed with JWT_SECRET
@@ -45,14 +45,9 @@ pub(super) async fn run(args: Args) -> Outcome {
     let secret = Config::from_env(&ProcessEnv)?
         .jwt_secret
         .ok_or("JWT_SECRET is not set: set it to the API's own, so that the API takes the token")?;
-    let iat = Clock::System.now_ms() / 1_000;
-    let claims = Claims {
-        email: args.email.unwrap_or_else(|| format!("{}@example.com", args.user)),
-        sub: args.user,
-        role: args.role,
-        iat,
-        exp: iat.saturating_add_unsigned(args.expires_in.as_secs()),
-    };
+    let ordinary = claims(&args.user, args.expires_in.as_secs());
+    let email = args.email.unwrap_or(ordinary.email);
+    let claims = Claims { email, role: args.role, ..ordinary };
     let token = sign(&secret, &claims)?;
     if args.json {
         terminal::say(serde_json::to_string(&Issued { token: &token, claims: &claims })?)?;
@@ -60,6 +55,22 @@ pub(super) async fn run(args: Args) -> Outcome {
         terminal::say(token)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A token for an ordinary user, good for so many seconds from now.
+pub(super) fn issue(secret: &Secret, user: &str, seconds: u64) -> Result<String, Failure> {
+    Ok(sign(secret, &claims(user, seconds))?)
+}
+
+fn claims(user: &str, seconds: u64) -> Claims {
+    let iat = Clock::System.now_ms() / 1_000;
+    Claims {
+        sub: user.to_owned(),
+        email: format!("{user}@example.com"),
+        role: "USER".to_owned(),
+        iat,
+        exp: iat.saturating_add_unsigned(seconds),
+    }
 }
 
 /// A whole number with `s`, `m`, `h` or `d` behind it; a bare number counts seconds.

@@ -3,16 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use shared::clock::Clock;
-use shared::config::Secret;
-use shared::store::Database;
 use tokio::time::Instant;
 
+use crate::DEVELOPMENT_SECRET;
 use crate::commands::Failure;
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::relay::Relay;
 use crate::seed::{self, Plan};
 use crate::servers::{PostgresServer, RedisServer};
-use crate::{DEVELOPMENT_SECRET, migrations};
 
 /// The gateway's token.
 const TOKEN: &str = "measured";
@@ -49,11 +47,9 @@ impl World {
     /// A database with so many projects.
     pub(super) async fn database(&self, projects: u32) -> Result<String, Failure> {
         let url = self.postgres.create_database().await?;
-        let database = Database::parse(&Secret::new(&url))?;
-        migrations::migrate(&database, false).await?;
         let plan =
             Plan { projects, pages: ROWS, products: ROWS, seed: 1, now_ms: Clock::System.now_ms() };
-        seed::seed(&database, &plan, |_| {}).await?;
+        seed::into_empty(&url, &plan).await?;
         Ok(url)
     }
 

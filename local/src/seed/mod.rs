@@ -8,7 +8,10 @@ mod insert;
 mod invent;
 mod words;
 
+use shared::config::Secret;
 use shared::store::Database;
+
+use crate::migrations;
 
 /// How many rows of one kind a statement inserts at most.
 const ROWS_A_STATEMENT: u32 = 2_000;
@@ -48,6 +51,9 @@ pub enum Error {
     /// The database cannot be reached.
     #[error(transparent)]
     Connect(#[from] shared::store::Error),
+    /// The database did not get its tables.
+    #[error(transparent)]
+    Migrate(#[from] migrations::Error),
     /// A statement of ours failed.
     #[error("inserting rows failed: {}; was `deo migrate` run?", said(.0))]
     Insert(#[from] tokio_postgres::Error),
@@ -74,6 +80,16 @@ impl Plan {
     fn step(&self) -> u32 {
         (ROWS_A_STATEMENT / self.pages.max(self.products).max(1)).clamp(1, 500)
     }
+}
+
+/// Makes the tables in the database at `url`, which is private and new, and inserts the plan's rows.
+///
+/// # Errors
+/// When the database cannot be reached, or takes neither tables nor rows.
+pub async fn into_empty(url: &str, plan: &Plan) -> Result<Seeded, Error> {
+    let database = Database::parse(&Secret::new(url))?;
+    migrations::migrate(&database, false).await?;
+    seed(&database, plan, |_| {}).await
 }
 
 /// Inserts the plan's rows. `done` hears after every statement how many projects are in.

@@ -3,7 +3,6 @@
 mod bullmq;
 mod cold_start;
 mod commands;
-mod commandstats;
 mod ours;
 mod rest;
 mod scripts;

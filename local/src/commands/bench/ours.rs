@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use shared::clock::Clock;
-use shared::config::{Config, Secret};
+use shared::config::Config;
 use shared::queue::{JobOptions, KeepJobs, NewJob, Queue};
-use shared::recompute::{JOB_NAME, JobData, Reason, Recompute, Report, recompute_job};
-use shared::redis::Redis;
-use shared::store::{Database, Store};
+use shared::recompute::{JOB_NAME, JobData, Reason, Recompute, Report, open, recompute_job};
 use tokio::time::Instant;
 
-use super::commandstats::Executed;
 use crate::commands::Failure;
-use crate::migrations;
+use crate::commands::commandstats::Executed;
 use crate::seed::{self, Plan};
 use crate::servers::{PostgresServer, RedisServer};
 use crate::settings::Settings;
@@ -52,15 +49,10 @@ impl Ours {
     /// Servers, tables and `jobs` projects.
     pub(super) async fn start(jobs: u32) -> Result<Self, Failure> {
         let (redis, postgres) = tokio::try_join!(RedisServer::start(), PostgresServer::start())?;
-        let database = Database::parse(&Secret::new(postgres.url()))?;
-        migrations::migrate(&database, false).await?;
         let now_ms = Clock::System.now_ms();
         let plan = Plan { projects: jobs, pages: 1, products: 1, seed: 1, now_ms };
-        seed::seed(&database, &plan, |_| {}).await?;
-        let client = database.connect().await?;
-        let rows = client.query(r#"SELECT id FROM "Project""#, &[]).await?;
-        let projects = rows.iter().map(|row| row.get(0)).collect();
-        Ok(Self { redis, postgres, projects })
+        seed::into_empty(&postgres.url(), &plan).await?;
+        Ok(Self { redis, postgres, projects: plan.project_ids().collect() })
     }
 
     /// What BullMQ is to keep of the jobs that it processes: ours, in its own words.
@@ -86,9 +78,7 @@ impl Ours {
 
     fn bench(&self, prefix: &str, events: &str) -> Result<Bench, Failure> {
         let config = self.config(prefix, events)?;
-        let redis = Redis::new(config.redis.as_ref().ok_or("no Redis is configured")?)?;
-        let queue = Queue::new(redis, &config.queue, Clock::System);
-        let store = Store::new(config.database_url.as_ref().ok_or("no database is configured")?)?;
+        let (queue, store) = open(&config, Clock::System)?;
         let recompute = Recompute::new(queue.clone(), store, &config.drain, Clock::System);
         Ok(Bench { queue, recompute })
     }

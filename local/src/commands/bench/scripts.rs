@@ -3,16 +3,16 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
-use shared::clock::Clock;
 use shared::config::{Config, QueueConfig};
 use shared::queue::plain_scripts;
 use shared::queue::{Claim, ClaimRequest, ClaimedJob, JobOptions, NewJob, Queue, Settlement};
 use shared::recompute::{JobData, Reason, recompute_job};
-use shared::redis::{Command, Redis};
+use shared::redis::Command;
 
-use super::commandstats::Executed;
 use crate::commands::Failure;
 use crate::commands::Outcome;
+use crate::commands::commandstats::Executed;
+use crate::commands::queue::connect;
 use crate::servers::RedisServer;
 use crate::settings::Settings;
 use crate::terminal::{Step, progress, say, table};
@@ -94,9 +94,7 @@ impl Bench {
             .with("REDIS_TRANSPORT", "tcp")
             .with("REDIS_URL", server.url());
         let config = Config::from_env(&settings)?;
-        let redis = Redis::new(config.redis.as_ref().ok_or("no Redis is configured")?)?;
-        let queue = Queue::new(redis, &config.queue, Clock::System);
-        Ok(Self { queue, config: config.queue })
+        Ok(Self { queue: connect(&config)?, config: config.queue })
     }
 
     /// As the API asks for it: deduplicated, with retention.

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use api::{Claims, sign};
 use reqwest::{Method, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shared::clock::Clock;
 use shared::config::Secret;
 
 use crate::commands::Failure;
+use crate::commands::token::issue;
+
+/// How long a client's token is good for: seconds.
+const TOKEN_S: u64 = 3_600;
 
 /// A signed-in user.
 pub(super) struct Client {
@@ -55,15 +57,7 @@ impl Client {
     pub(super) fn new(api: String, user_id: &str, secret: &Secret) -> Result<Self, Failure> {
         shared::tls::install_provider();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build()?;
-        let iat = Clock::System.now_ms() / 1_000;
-        let claims = Claims {
-            sub: user_id.to_owned(),
-            email: format!("{user_id}@example.com"),
-            role: "USER".to_owned(),
-            iat,
-            exp: iat + 3_600,
-        };
-        let authorization = format!("Bearer {}", sign(secret, &claims)?);
+        let authorization = format!("Bearer {}", issue(secret, user_id, TOKEN_S)?);
         Ok(Self { http, api, authorization })
     }
 

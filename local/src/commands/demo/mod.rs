@@ -8,18 +8,17 @@ mod show;
 use std::process::ExitCode;
 
 use shared::clock::Clock;
-use shared::config::{Config, ProcessEnv, Secret};
-use shared::store::Database;
+use shared::config::{Config, ProcessEnv};
 
 use super::Outcome;
 use super::signals::Signals;
+use crate::DEVELOPMENT_SECRET;
 use crate::commands::Failure;
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::seed::{self, Plan};
 use crate::servers::Servers;
 use crate::settings::Settings;
 use crate::terminal::{Step, heading, say};
-use crate::{DEVELOPMENT_SECRET, migrations};
 use round::Round;
 use scratch::Scratch;
 
@@ -75,9 +74,7 @@ async fn play(args: &Args, scratch: &Scratch) -> Result<(), Failure> {
         now_ms: Clock::System.now_ms(),
     };
     let step = Step::begin("migrating and seeding", told);
-    let database = Database::parse(&Secret::new(scratch.database_url()))?;
-    migrations::migrate(&database, false).await?;
-    let seeded = seed::seed(&database, &plan, |_| {}).await?;
+    let seeded = seed::into_empty(scratch.database_url(), &plan).await?;
     let title = format!(
         "Seeded {} projects with {} pages and {} products",
         seeded.projects, seeded.pages, seeded.products

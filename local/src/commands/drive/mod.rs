@@ -121,7 +121,7 @@ impl Driver {
             Op::Recover => Answer::Ids { ids: queue.recover().await?.ids },
             Op::Clean { from, grace, limit } => {
                 let grace = Duration::from_millis(grace);
-                Answer::Ids { ids: queue.clean(from.into(), grace, limit).await? }
+                Answer::Ids { ids: queue.clean(from, grace, limit).await? }
             }
             op => operate(&queue, op).await?,
         })

@@ -1,10 +1,12 @@
 //! The JSON lines that `deo drive` reads.
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use shared::config::Events;
-use shared::queue::{self, Cleanable, Settlement};
+use shared::queue::{Cleanable, Ended as Finished, Settlement};
 
 use super::job::{Job, Repeat};
+use crate::commands::queue;
 
 /// One line in.
 #[derive(Debug, Deserialize)]
@@ -70,7 +72,8 @@ pub(super) enum Op {
     },
     /// Deletes jobs of a state older than `grace` ms, at most `limit`.
     Clean {
-        from: State,
+        #[serde(deserialize_with = "cleanable")]
+        from: Cleanable,
         grace: u64,
         limit: Option<u64>,
     },
@@ -97,7 +100,7 @@ pub(super) enum End {
     Failed,
 }
 
-impl From<End> for queue::Ended {
+impl From<End> for Finished {
     fn from(end: End) -> Self {
         match end {
             End::Completed => Self::Completed,
@@ -107,30 +110,8 @@ impl From<End> for queue::Ended {
 }
 
 /// A state that can be cleaned, by BullMQ's name.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum State {
-    Completed,
-    Failed,
-    Delayed,
-    Wait,
-    Paused,
-    Prioritized,
-    Active,
-}
-
-impl From<State> for Cleanable {
-    fn from(state: State) -> Self {
-        match state {
-            State::Completed => Self::Completed,
-            State::Failed => Self::Failed,
-            State::Delayed => Self::Delayed,
-            State::Wait => Self::Wait,
-            State::Paused => Self::Paused,
-            State::Prioritized => Self::Prioritized,
-            State::Active => Self::Active,
-        }
-    }
+fn cleanable<'de, D: Deserializer<'de>>(from: D) -> Result<Cleanable, D::Error> {
+    queue::cleanable(&String::deserialize(from)?).map_err(D::Error::custom)
 }
 
 /// `ENABLE_QUEUE_EVENTS`.

@@ -16,6 +16,8 @@ mod span;
 mod stats;
 mod watch;
 
+pub(super) use shelf::cleanable;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -72,7 +74,7 @@ pub(super) async fn run(args: Args) -> Outcome {
 }
 
 /// The queue that the environment names.
-fn connect(config: &Config) -> Result<Queue, Failure> {
+pub(super) fn connect(config: &Config) -> Result<Queue, Failure> {
     let redis = config.redis.as_ref().ok_or(
         "no Redis is configured: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or \
          REDIS_URL",

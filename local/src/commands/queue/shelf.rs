@@ -44,7 +44,7 @@ impl From<State> for Shelf {
 ///
 /// # Errors
 /// A sentence about what is accepted.
-pub(super) fn cleanable(text: &str) -> Result<Cleanable, String> {
+pub(in crate::commands) fn cleanable(text: &str) -> Result<Cleanable, String> {
     Ok(match text {
         "completed" => Cleanable::Completed,
         "failed" => Cleanable::Failed,

@@ -5,14 +5,13 @@ mod data;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use api::{Claims, sign};
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde::Serialize;
-use shared::clock::Clock;
 use shared::config::{Config, ProcessEnv};
 
 use crate::DEVELOPMENT_SECRET;
 use crate::commands::Failure;
+use crate::commands::token::issue;
 use crate::gateway::{Gateway, GatewayConfig, GatewayError};
 use crate::http_api::{self, HttpApi};
 use crate::servers::Servers;
@@ -24,7 +23,7 @@ const API_PORT: u16 = 3000;
 const GATEWAY_PORT: u16 = 8079;
 
 /// How long the printed token is good for: 12 h in seconds.
-const TOKEN_S: i64 = 12 * 3_600;
+const TOKEN_S: u64 = 12 * 3_600;
 
 /// How it is wanted.
 pub(super) struct Wanted {
@@ -81,17 +80,7 @@ impl System {
         let api = api(wanted.listen, &config).await?;
         let some = data::some_project(&servers.database_url()).await?;
         let token = match (&some, &config.jwt_secret) {
-            (Some(project), Some(secret)) => {
-                let iat = Clock::System.now_ms() / 1_000;
-                let claims = Claims {
-                    sub: project.user_id.clone(),
-                    email: format!("{}@example.com", project.user_id),
-                    role: "USER".to_owned(),
-                    iat,
-                    exp: iat + TOKEN_S,
-                };
-                Some(sign(secret, &claims)?)
-            }
+            (Some(project), Some(secret)) => Some(issue(secret, &project.user_id, TOKEN_S)?),
             _ => None,
         };
         let places = Places {

@@ -1,15 +1,14 @@
 //! The drain's memory while it works.
 
 use serde::Serialize;
-use shared::clock::Clock;
-use shared::config::{Config, RedisConfig, Secret};
-use shared::queue::{NewJob, Queue};
+use shared::config::Config;
+use shared::queue::NewJob;
 use shared::recompute::{JobData, Reason, Report, StoppedBecause, recompute_job};
-use shared::redis::Redis;
 use tokio::time::Instant;
 
 use super::subject::Subject;
 use crate::commands::Failure;
+use crate::commands::queue::connect;
 use crate::commands::world::World;
 use crate::seed::Plan;
 use crate::settings::Settings;
@@ -47,10 +46,7 @@ impl Load {
             .without("UPSTASH_REDIS_REST_TOKEN")
             .with("REDIS_URL", world.redis.url())
             .with("REDIS_PREFIX", PREFIX);
-        let config = Config::from_env(&settings)?;
-        let url = Secret::new(world.redis.url());
-        let redis = Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false })?;
-        let queue = Queue::new(redis, &config.queue, Clock::System);
+        let queue = connect(&Config::from_env(&settings)?)?;
         let plan = Plan { projects, pages: 0, products: 0, seed: 1, now_ms: 0 };
         let job = |project_id| {
             let data =
