@@ -15,13 +15,20 @@ pub(super) struct Executed {
 }
 
 impl Executed {
-    /// Asks `redis`; its own `INFO` is not counted.
+    /// Asks `redis`; its own `INFO` is not counted. Connections without a password take no commands.
+    ///
+    /// # Errors
+    /// When it cannot be asked, or does not count.
     pub(super) async fn by(redis: &Redis) -> Result<Self, Failure> {
         let info = redis.call(Command::new("INFO").arg("commandstats").arg("cpu")).await?;
-        let text = info.as_str().ok_or("INFO did not answer a text")?;
-        let mut executed = Self::default();
-        for line in text.lines() {
+        Self::read(info.as_str().ok_or("INFO did not answer a text")?)
+    }
+
+    fn read(info: &str) -> Result<Self, Failure> {
+        let (mut executed, mut counts) = (Self::default(), false);
+        for line in info.lines() {
             let Some((name, figures)) = line.split_once(':') else { continue };
+            counts |= name.starts_with("cmdstat_");
             if name.starts_with("used_cpu_") && name.ends_with("_main_thread") {
                 executed.cpu_us += (figures.trim().parse::<f64>()? * 1e6) as u64;
             } else if name != "cmdstat_info" {
@@ -33,7 +40,7 @@ impl Executed {
                 }
             }
         }
-        if executed.cpu_us == 0 {
+        if !counts || executed.cpu_us == 0 {
             return Err("this Redis keeps no account of itself: install redis-server".into());
         }
         Ok(executed)
@@ -51,6 +58,36 @@ impl Executed {
             commands: self.commands - before.commands,
             cpu_us: self.cpu_us - before.cpu_us,
             scripts_us: self.scripts_us - before.scripts_us,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Executed;
+
+    const CPU: &str = "# CPU\r\nused_cpu_user_main_thread:0.25\r\n";
+
+    #[test]
+    fn every_command_counts_but_info() {
+        let read =
+            |counts| Executed::read(&format!("# Commandstats\r\n{counts}\r\n{CPU}")).unwrap();
+        let before = read("cmdstat_info:calls=7,usec=70,usec_per_call=10.00");
+        assert_eq!(before.commands, 0);
+        let after = read(
+            "cmdstat_info:calls=8,usec=80,usec_per_call=10.00\r\n\
+             cmdstat_hset:calls=40,usec=400,usec_per_call=10.00\r\n\
+             cmdstat_evalsha:calls=2,usec=900,usec_per_call=450.00",
+        );
+        let spent = after.since(before);
+        assert_eq!((spent.commands, spent.scripts_us), (42, 900));
+    }
+
+    #[test]
+    fn a_redis_that_counts_nothing_is_refused() {
+        for info in ["", "# Server\r\nredis_version:7.0.15\r\n", CPU] {
+            let refusal = Executed::read(info).unwrap_err().to_string();
+            assert!(refusal.contains("keeps no account"), "{info}: {refusal}");
         }
     }
 }

@@ -3,15 +3,15 @@
 
 use std::path::Path;
 
-use api::{Claims, sign};
-use redis::aio::MultiplexedConnection;
 use serde_json::Value;
-use shared::clock::Clock;
-use shared::config::Secret;
+use shared::config::{RedisConfig, Secret};
 use shared::recompute::Report;
+use shared::redis::Redis;
 
 use crate::DEVELOPMENT_SECRET;
 use crate::commands::Failure;
+use crate::commands::commandstats::Executed;
+use crate::commands::token::issue;
 use crate::commands::world::World;
 use crate::cost::{Figures, Once};
 use crate::runtime_api::{Function, Invocation};
@@ -29,6 +29,9 @@ const STATEMENTS_A_BATCH: u64 = 2;
 /// A request's: whose project it is, in Postgres, and the job, in Redis.
 const QUESTIONS_A_REQUEST: f64 = 2.0;
 
+/// How long the requests' token is good for: seconds.
+const TOKEN_S: u64 = 3_600;
+
 /// Measures `jobs` jobs with the bootstraps in this folder.
 pub(super) async fn measure(bootstraps: &Path, jobs: u32) -> Result<Figures, Failure> {
     let program = |name| bootstraps.join(name).join("bootstrap");
@@ -44,32 +47,33 @@ pub(super) async fn measure(bootstraps: &Path, jobs: u32) -> Result<Figures, Fai
     let world = World::start(jobs + TIMES).await?;
     let settings = world.settings("cost");
     let start = async |name| Function::start(name, program(name), &[] as &[&str], &settings).await;
-    let mut counter = Counter::on(&world.redis.url()).await?;
+    let url = Secret::new(world.redis.url());
+    let redis = Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false })?;
     let (mut drain, mut api, mut cron) =
         (start("drain").await?, start("api").await?, start("cron").await?);
 
     // The first of each connects, which is left aside.
-    tick(&mut drain, &mut counter).await?;
+    tick(&mut drain, &redis).await?;
     let mut idle = Vec::new();
     for _ in 0..TIMES {
-        idle.push(tick(&mut drain, &mut counter).await?.1);
+        idle.push(tick(&mut drain, &redis).await?.1);
     }
 
     let plan = Plan { projects: TIMES, pages: 0, products: 0, seed: 1, now_ms: 0 };
-    let token = token(&plan.user_id())?;
+    let token = issue(&Secret::new(DEVELOPMENT_SECRET), &plan.user_id(), TOKEN_S)?;
     let (mut asked, mut one) = (Vec::new(), Vec::new());
     for project in plan.project_ids() {
         let event = RECOMPUTE.replace("PROJECT", &project).replace("TOKEN", &token);
-        let (done, commands) = invoke(&mut api, &event, &mut counter).await?;
+        let (done, commands) = invoke(&mut api, &event, &redis).await?;
         let answer: Value = serde_json::from_str(&done.answer)?;
         if answer["statusCode"] != 201 {
             return Err(format!("a recompute was answered with {answer}").into());
         }
         asked.push(Once { commands, round_trips: QUESTIONS_A_REQUEST, ms: ms(&done) });
-        one.push(tick(&mut drain, &mut counter).await?.1);
+        one.push(tick(&mut drain, &redis).await?.1);
     }
 
-    let (done, commands) = invoke(&mut cron, TICK, &mut counter).await?;
+    let (done, commands) = invoke(&mut cron, TICK, &redis).await?;
     let night: cron::Report = serde_json::from_str(&done.answer)?;
     if night.enqueued != u64::from(jobs) {
         return Err(format!("of {jobs} projects not all were enqueued: {night:?}").into());
@@ -79,7 +83,7 @@ pub(super) async fn measure(bootstraps: &Path, jobs: u32) -> Result<Figures, Fai
     let round_trips = (night.round_trips + night.pages) as f64 / share;
     let nightly = Once { commands: commands / share, round_trips, ms: ms(&done) / share };
 
-    let (report, many) = tick(&mut drain, &mut counter).await?;
+    let (report, many) = tick(&mut drain, &redis).await?;
     if report.completed != u64::from(jobs) {
         return Err(format!("of {jobs} jobs not all were done in one tick: {report:?}").into());
     }
@@ -99,8 +103,8 @@ pub(super) async fn measure(bootstraps: &Path, jobs: u32) -> Result<Figures, Fai
     })
 }
 
-async fn tick(drain: &mut Function, counter: &mut Counter) -> Result<(Report, Once), Failure> {
-    let (done, commands) = invoke(drain, TICK, counter).await?;
+async fn tick(drain: &mut Function, redis: &Redis) -> Result<(Report, Once), Failure> {
+    let (done, commands) = invoke(drain, TICK, redis).await?;
     let report: Report = serde_json::from_str(&done.answer)?;
     #[expect(clippy::cast_precision_loss, reason = "a sample's counts are far below 2^53")]
     let round_trips = (report.round_trips + STATEMENTS_A_BATCH * report.batches) as f64;
@@ -110,11 +114,14 @@ async fn tick(drain: &mut Function, counter: &mut Counter) -> Result<(Report, On
 async fn invoke(
     function: &mut Function,
     event: &str,
-    counter: &mut Counter,
+    redis: &Redis,
 ) -> Result<(Invocation, f64), Failure> {
-    counter.executed().await?;
+    let before = Executed::by(redis).await?;
     let done = function.invoke(event).await?;
-    Ok((done, counter.executed().await?))
+    let commands = Executed::by(redis).await?.since(before).commands;
+    #[expect(clippy::cast_precision_loss, reason = "a sample's counts are far below 2^53")]
+    let commands = commands as f64;
+    Ok((done, commands))
 }
 
 /// The one in the middle, by its time.
@@ -125,38 +132,4 @@ fn median(mut times: Vec<Once>) -> Once {
 
 fn ms(done: &Invocation) -> f64 {
     done.took.as_secs_f64() * 1_000.0
-}
-
-fn token(user: &str) -> Result<String, Failure> {
-    let iat = Clock::System.now_ms() / 1_000;
-    let claims = Claims {
-        sub: user.to_owned(),
-        email: format!("{user}@example.com"),
-        role: "USER".to_owned(),
-        iat,
-        exp: iat + 3_600,
-    };
-    Ok(sign(&Secret::new(DEVELOPMENT_SECRET), &claims)?)
-}
-
-/// Redis' own count of the commands that it executed.
-struct Counter(MultiplexedConnection);
-
-impl Counter {
-    async fn on(url: &str) -> Result<Self, Failure> {
-        Ok(Self(redis::Client::open(url)?.get_multiplexed_async_connection().await?))
-    }
-
-    /// Since it was last asked, but for what connections themselves need.
-    async fn executed(&mut self) -> Result<f64, Failure> {
-        let info: String = redis::cmd("INFO").arg("commandstats").query_async(&mut self.0).await?;
-        let _: () = redis::cmd("CONFIG").arg("RESETSTAT").query_async(&mut self.0).await?;
-        let own = ["auth", "select", "hello", "client|", "config|", "info"];
-        let counts = info.lines().filter_map(|line| {
-            let (name, counts) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
-            let counted = !own.iter().any(|own| name.starts_with(own));
-            counts.split(',').next()?.parse::<f64>().ok().filter(|_| counted)
-        });
-        Ok(counts.sum())
-    }
 }
