@@ -1,5 +1,5 @@
 // The known differences, each with its case: ../differences.md. A case differs in the versions that it
-// names, in just the lines that it names, and in no other version.
+// names, in just the lines that its patterns and differences.json name, and in no other version.
 import './clock.mjs';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -204,13 +204,17 @@ const CASES = {
   },
 };
 
+/** By case, the lines that none of its patterns is for: what follows from those that one is for. */
+const REST = JSON.parse(readFileSync(new URL('differences.json', import.meta.url), 'utf8'));
+
 const { REDIS_URL } = process.env;
 const runner = new Runner({ redisUrl: REDIS_URL, env: { tcp: { REDIS_URL } } });
 after(() => runner.close());
 
 test('each difference that is documented has its case, and each case is documented', () => {
-  const documented = [...readFileSync(new URL('../differences.md', import.meta.url), 'utf8').matchAll(/^\| `([a-z-]+)` \| ([^|]+) \|/gm)];
+  const documented = [...readFileSync(new URL('../differences.md', import.meta.url), 'utf8').matchAll(/^\| `([a-z-]+)` \| ([^|]+) \|(?: [^|]+ \|){3}$/gm)];
   assert.deepEqual(documented.map(([, name]) => name), Object.keys(CASES));
+  for (const name of Object.keys(REST)) assert.ok(CASES[name], name);
   for (const [, name, versions] of documented) {
     assert.deepEqual(versions === 'all' ? ALL : versions.split(', '), CASES[name].versions, name);
   }
@@ -228,6 +232,8 @@ for (const [name, { versions, steps, lines, elsewhere }] of Object.entries(CASES
       }
       assert.equal(found?.index, steps.length - 1, 'at its last step');
       for (const line of expected) assert.ok(found.lines.some((text) => line.test(text)), `${line} is not in\n${found.lines.join('\n')}`);
+      const rest = found.lines.filter((text) => !expected.some((line) => line.test(text)));
+      assert.deepEqual(rest, REST[name] ?? [], 'what differs besides');
     });
   }
 }

@@ -11,6 +11,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string', default: '1' },
     workers: { type: 'string', default: '2' },
     version: { type: 'string', multiple: true },
+    transport: { type: 'string' },
     'give-up-after': { type: 'string', default: '3' },
     replay: { type: 'string' },
   },
@@ -19,6 +20,9 @@ const { DEO, REDIS_URL, PATH, HOME } = process.env;
 if (!DEO || !REDIS_URL) throw new Error('run this through `deo with-servers`, see README.md');
 
 const TOKEN = 'differential';
+
+/** What a run without options, as CI's is, shows at least. */
+const LEAST = 2_000;
 const gateways = [];
 
 /** What one `deo drive` of each transport needs to reach database `db`. */
@@ -40,7 +44,7 @@ function report({ seed, version, transport, failure: { sequence, found } }) {
   console.log(']}');
   if (found.once) console.log('which did not fail the last time that it ran; at first it did, in full,');
   console.log(`at step ${found.index} (${found.step.kind}):\n  ${found.lines.join('\n  ')}`);
-  if (seed !== undefined) console.log(`again: local/interop/differential/run --seed ${seed} --sequences 1`);
+  if (seed !== undefined) console.log(`again: local/interop/differential/run --seed ${seed} --sequences 1 --version ${version} --transport ${transport}`);
 }
 
 /** Shares the seeds out; a worker that dies fails the run. */
@@ -53,7 +57,7 @@ async function all() {
   await Promise.all(Array.from({ length: workers }, async (_, w) => {
     const { redisUrl, env } = await environments(w + 1);
     const worker = fork(new URL('worker.mjs', import.meta.url), { env: { DEO, PATH, HOME, TZ: 'UTC' } });
-    worker.send({ redisUrl, env, seeds: seeds.filter((_, i) => i % workers === w), versions: options.version });
+    worker.send({ redisUrl, env, seeds: seeds.filter((_, i) => i % workers === w), versions: options.version, transport: options.transport });
     worker.on('message', (message) => {
       const kind = `BullMQ ${message.version} over ${message.transport}`;
       counts.kinds[kind] = (counts.kinds[kind] ?? 0) + 1;
@@ -67,9 +71,13 @@ async function all() {
         if (counts.failed >= Number(options['give-up-after'])) process.exit(1);
       }
     });
-    const code = await new Promise((resolve) => worker.on('exit', resolve));
+    // Not `exit`, which may come before the last messages.
+    const code = await new Promise((resolve) => worker.on('close', resolve));
     if (code !== 0) throw new Error(`a worker ended with ${code}`);
   }));
+  const done = counts.passed + counts.failed;
+  if (done !== seeds.length) throw new Error(`${done} of ${seeds.length} sequences told how they ended`);
+  if (process.argv.length === 2 && done < LEAST) throw new Error(`${done} sequences: by default at least ${LEAST} run`);
   return counts;
 }
 

@@ -8,10 +8,10 @@ import { World } from './world.mjs';
 
 const NAMES = Object.keys(VERSIONS);
 
-/** Every third seed is a version's; every tenth of a version's goes over REST. */
-export const plan = (seed, versions = NAMES) => ({
+/** Every third seed is a version's; every tenth of a version's goes over REST, unless `only` names a transport. */
+export const plan = (seed, versions = NAMES, only = undefined) => ({
   version: versions[seed % versions.length],
-  transport: Math.floor(seed / versions.length) % 10 === 0 ? 'rest' : 'tcp',
+  transport: only ?? (Math.floor(seed / versions.length) % 10 === 0 ? 'rest' : 'tcp'),
 });
 
 export class Runner {
