@@ -2,6 +2,7 @@
 // refusals afterwards.
 import assert from 'node:assert/strict';
 import { after, beforeEach, describe } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { QUEUE, VERSIONS, connection, database, deo, redis } from '../deo.mjs';
 
 export const [BULL, OURS] = ['judge', 'ours'];
@@ -163,6 +164,9 @@ function world(version, { FlowProducer, Queue, Worker }) {
 
   /** Runs both sides on the same state and compares what is left; answers the reason of a refusal. */
   async function compare(ours, theirs) {
+    // Both sides must find the same next time of an hourly schedule.
+    const left = HOUR - (Date.now() % HOUR);
+    if (left < 5_000) await sleep(left);
     await copy(BULL, OURS);
     const times = { theirs: Date.now() };
     const reason = await refusal(theirs());
