@@ -41,17 +41,28 @@ const ROUNDS: usize = 25;
 /// Batches that are settled before, so that retention has to make room for each further one.
 const WARM_UP: usize = 12;
 
-/// What a plain job's scripts may take: bytes, and milliseconds of the server's time.
+/// What a plain job's scripts may take: bytes, and milliseconds of the server's time, as the median of
+/// a call.
 const MOST_BYTES: usize = 8 * 1_024;
 const MOST_MS: f64 = 5.0;
 
-/// How long one kind of call keeps the server busy.
+/// The only call without a bar: it is no plain job's.
+const DOUBLE: &str = "settle, evict 100, and claim, deduplicated: the work of two calls";
+
+/// How long one kind of call keeps the server busy, and how long its median may.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Timing {
     call: &'static str,
     median_ms: f64,
     worst_ms: f64,
+    most_ms: Option<f64>,
+}
+
+impl Timing {
+    fn kept(&self) -> bool {
+        self.most_ms.is_none_or(|most| self.median_ms < most)
+    }
 }
 
 #[derive(Serialize)]
@@ -76,7 +87,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         show(args.jobs, &sizes, &timings)?;
     }
     let small = sizes.iter().all(|size| size.bytes < MOST_BYTES);
-    let quick = timings.iter().all(|timing| timing.median_ms < MOST_MS);
+    let quick = timings.iter().all(Timing::kept);
     Ok(if small && quick { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -131,9 +142,9 @@ impl Bench {
             let plain: Vec<_> = numbers.clone().map(|i| self.plain(i, 0)).collect();
             let ranked: Vec<_> = numbers.clone().map(|i| self.plain(i, 7)).collect();
             let asked: Vec<_> = numbers.map(|i| self.asked(i)).collect();
-            spans.time("enqueue", &self.queue, self.queue.enqueue(&plain)).await?;
+            spans.time("enqueue, plain", &self.queue, self.queue.enqueue(&plain)).await?;
             spans.time("enqueue, prioritized", &self.queue, self.queue.enqueue(&ranked)).await?;
-            spans.time("enqueue, as the API does", &self.queue, self.queue.enqueue(&asked)).await?;
+            spans.time("enqueue, deduplicated", &self.queue, self.queue.enqueue(&asked)).await?;
         }
         // Those that wait have retention, those with a priority are kept. In this order, each batch
         // evicts as many jobs as it completes.
@@ -142,15 +153,17 @@ impl Bench {
             let claim = full(self.queue.claim(waiting).await?)?;
             self.queue.settle(&claim.token.clone(), &completed(claim)).await?;
         }
-        self.work(&mut spans, ["claim", "settle, evicting 100"], waiting).await?;
-        self.chain(&mut spans, "settle and claim, evicting 100", waiting).await?;
+        self.work(&mut spans, ["claim", "settle and evict 100, deduplicated"], waiting).await?;
+        self.chain(&mut spans, DOUBLE, waiting).await?;
         let ranked = ClaimRequest { wait: false, ..all() };
-        self.work(&mut spans, ["claim, prioritized", "settle, keep"], ranked).await?;
-        self.chain(&mut spans, "settle and claim, prioritized, keep", ranked).await?;
+        self.work(&mut spans, ["claim, prioritized", "settle, plain, all kept"], ranked).await?;
+        self.chain(&mut spans, "settle and claim, plain, all kept", ranked).await?;
         // 200 jobs are active by now, and stay ours.
         let check = format!("{}:{}:stalled-check", self.config.prefix, self.config.name);
         for _ in 0..ROUNDS {
-            spans.time("recover, nothing stalled", &self.queue, self.queue.recover()).await?;
+            spans
+                .time("look for stalled jobs, find none", &self.queue, self.queue.recover())
+                .await?;
             self.queue.redis().call(Command::new("DEL").arg(&*check)).await?;
         }
         Ok(spans.timings())
@@ -235,6 +248,7 @@ impl Spans {
             call,
             median_ms: spans.get(spans.len() / 2).copied().unwrap_or_default(),
             worst_ms: spans.last().copied().unwrap_or_default(),
+            most_ms: (*call != DOUBLE).then_some(MOST_MS),
         };
         self.0.iter().map(timing).collect()
     }
@@ -247,10 +261,11 @@ fn show(jobs: u32, sizes: &[Size], timings: &[Timing]) -> std::io::Result<()> {
     }
     say(format!("\n{scripts}"))?;
     let title = format!("100 jobs, {jobs} waiting and {jobs} prioritized");
-    let mut calls = table(&[&title, "ms, median", "worst", "less than"], &[1, 2, 3]);
+    let mut calls = table(&[&title, "ms, median", "worst", "median below"], &[1, 2, 3]);
     for timing in timings {
         let [median, worst] = [timing.median_ms, timing.worst_ms].map(|ms| format!("{ms:.2}"));
-        calls.add_row([timing.call, &median, &worst, &format!("{MOST_MS:.0}")]);
+        let most = timing.most_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.0}"));
+        calls.add_row([timing.call, &median, &worst, &most]);
     }
     say(format!("\n{calls}"))
 }
