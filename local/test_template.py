@@ -175,6 +175,10 @@ class Template(unittest.TestCase):
     def test_three_ticks_of_silence_raise_an_alarm_at_every_rate(self):
         for minutes, ticks in self.template["Mappings"]["Ticks"].items():
             self.assertEqual(ticks["SilentSeconds"], 3 * 60 * int(minutes))
+        alarm = self.resources["DrainSilentAlarm"]["Properties"]
+        period = {"Fn::FindInMap": ["Ticks", {"Ref": "DrainEveryMinutes"}, "SilentSeconds"]}
+        self.assertEqual((alarm["Period"], alarm["EvaluationPeriods"]), (period, 1))
+        self.assertEqual(alarm["TreatMissingData"], "breaching")
 
     def test_stages_differ_by_their_prefix_and_staging_can_be_switched_off(self):
         stages = tomllib.loads((ROOT / "samconfig.toml").read_text())

@@ -30,7 +30,9 @@ impl Halfway {
         let recompute = recompute(&config(&world.env));
         let deadline = Instant::now() + Duration::from_secs(50);
         let tick = tokio::spawn(async move { recompute.tick(deadline).await });
-        while world.held_up().await == 0 {}
+        while world.held_up().await == 0 {
+            assert!(!tick.is_finished(), "the tick ended before Postgres held it up");
+        }
         Self { tick, blocker, ids }
     }
 

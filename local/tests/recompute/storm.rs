@@ -16,7 +16,7 @@ use shared::queue::{JobOptions, NewJob, Outcome, Queue};
 use shared::recompute::{Recompute, StoppedBecause, recompute_job};
 use shared::redis::{Limits, Options, Redis};
 use shared::store::Store;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::proxy::through_proxy;
 use super::world::{World, config, data};
@@ -26,6 +26,9 @@ const FAULTS: &str = "latency=20ms:0.1,429=0.05,500=0.05,502html=0.05,503=0.05,r
 const PRODUCERS: usize = 2;
 const CALLS: usize = 40;
 const DRAINS: usize = 4;
+
+/// What producers and drains take at most, many times what they need.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_job_has_one_effect_whatever_fails() {
@@ -123,16 +126,20 @@ async fn each_job_has_one_effect_whatever_fails() {
         })
     };
 
-    let mut accepted = Vec::new();
-    for producer in producers {
-        accepted.extend(producer.await.unwrap());
-    }
-    over.store(true, Ordering::SeqCst);
-    saboteur.await.unwrap();
-    for drain in drains {
-        let (ticks, failed) = drain.await.unwrap();
-        println!("a drain ticked {ticks} times, {failed} of them failed");
-    }
+    let joined = timeout(PATIENCE, async {
+        let mut accepted = Vec::new();
+        for producer in producers {
+            accepted.extend(producer.await.unwrap());
+        }
+        over.store(true, Ordering::SeqCst);
+        saboteur.await.unwrap();
+        for drain in drains {
+            let (ticks, failed) = drain.await.unwrap();
+            println!("a drain ticked {ticks} times, {failed} of them failed");
+        }
+        accepted
+    });
+    let accepted = joined.await.expect("producers and drains are not done after five minutes");
     // What an owner held that could not be heard any more comes back by recovery.
     for _ in 0..2 {
         world.age().await;

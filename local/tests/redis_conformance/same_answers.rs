@@ -53,7 +53,24 @@ fn command() -> impl Strategy<Value = Vec<String>> {
             let script = "return {1, {ARGV[1], {string.char(0, 128, 255)}}, false, #ARGV[1]}";
             ["EVAL", script, "0", "é\u{0}"].map(str::to_owned).to_vec()
         }),
+        any_bytes(),
     ]
+}
+
+/// Answers of any bytes, up to three arrays deep, which no argument could hold.
+fn any_bytes() -> impl Strategy<Value = Vec<String>> {
+    let bytes = || proptest::collection::vec(any::<u8>(), 0..60);
+    prop_oneof![bytes(), Just((0..=255).collect::<Vec<u8>>())].prop_flat_map(|bytes| {
+        (0..=3).prop_map(move |depth| {
+            let answer = "string.char(unpack(ARGV))";
+            let nested = (0..depth)
+                .fold(answer.to_owned(), |inner, _| format!("{{1, {answer}, {inner}, {{}}}}"));
+            ["EVAL".to_owned(), format!("return {nested}"), "0".to_owned()]
+                .into_iter()
+                .chain(bytes.iter().map(u8::to_string))
+                .collect()
+        })
+    })
 }
 
 /// What a caller sees of an answer.
