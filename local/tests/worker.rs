@@ -172,9 +172,9 @@ async fn it_wakes_at_once_and_is_on_time_for_delayed_jobs() {
     }
     println!("waited {waits:?} ms; delayed jobs late by {lates:?} ms");
     waits.sort_unstable();
-    // A poll would take seconds. The median, since other tests run beside this one.
+    // A look every so often would take half a minute. The median, since other tests run beside this one.
     assert!(waits[2] < 500, "{waits:?}");
-    assert!(lates.iter().all(|late| (0..1_000).contains(late)), "{lates:?}");
+    assert!(lates.iter().all(|late| (0..5_000).contains(late)), "{lates:?}");
     drop(worker);
 }
 
@@ -210,6 +210,8 @@ async fn at_sigterm_it_finishes_its_batch_and_leaves_the_rest() {
     let world = World::start().await;
     let (mut worker, blocker) = halfway(&world).await;
     worker.terminate();
+    // So that it has heard of that when its batch ends.
+    sleep(Duration::from_millis(500)).await;
     // The batch under way goes on, and no other begins.
     blocker.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(worker.ended().await.code(), Some(0));

@@ -31,15 +31,15 @@ async fn a_database_that_is_down_costs_no_attempt() {
 #[tokio::test]
 async fn a_batch_that_would_outlast_the_deadline_goes_back() {
     let mut world = World::new().await;
-    world.env.insert("DRAIN_MARGIN_MS".to_owned(), "1500".to_owned());
-    world.set("DRAIN_TIMEOUT_MS", "2500");
+    world.env.insert("DRAIN_MARGIN_MS".to_owned(), "7000".to_owned());
+    world.set("DRAIN_TIMEOUT_MS", "8000");
     let projects = world.numbered(5).await;
     world.enqueue(&projects).await;
     let blocker = connect(&world.env["DATABASE_URL"]).await;
     blocker.batch_execute(r#"BEGIN; LOCK TABLE "DeoScoreSnapshot""#).await.unwrap();
     let began = Instant::now();
     let report = world.tick().await;
-    assert!(began.elapsed() < Duration::from_millis(2_500));
+    assert!(began.elapsed() < Duration::from_secs(8));
     assert_eq!(report.stopped_because, StoppedBecause::Deadline);
     assert_eq!((report.claimed, report.released), (5, 5));
     blocker.batch_execute("ROLLBACK").await.unwrap();
