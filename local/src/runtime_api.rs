@@ -14,6 +14,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -165,6 +166,29 @@ impl Function {
         let kib = peak.and_then(|peak| peak.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
         let silent = || io::Error::other("the system tells no VmHWM");
         Ok(kib.ok_or_else(silent).map_err(io(doing))? * 1_024)
+    }
+
+    /// Freezes it, as Lambda may from the moment at which it asks for an event, until
+    /// [`Function::thaw`].
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn freeze(&self) -> Result<(), Error> {
+        self.signal(Signal::STOP, "freezing a function")
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn thaw(&self) -> Result<(), Error> {
+        self.signal(Signal::CONT, "thawing a function")
+    }
+
+    fn signal(&self, signal: Signal, doing: &str) -> Result<(), Error> {
+        let id = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        let id = id.ok_or_else(|| io::Error::other("the process has ended")).map_err(io(doing))?;
+        kill_process(id, signal).map_err(|error| io(doing)(error.into()))
     }
 
     /// Ends it, as Lambda does: without asking.

@@ -112,7 +112,9 @@ impl Api {
         self.0.redis.as_ref()
     }
 
-    fn wake(&self) -> &Wake {
+    /// What asks for a drain. Who stops answering [finishes](Wake::finish) it: the answer to a request
+    /// does not wait for a wake-up that was put off.
+    pub fn wake(&self) -> &Wake {
         &self.0.wake
     }
 

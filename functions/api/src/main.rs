@@ -24,6 +24,8 @@ async fn serve() -> Result<(), Error> {
     shared::tls::install_provider();
     let config = Config::from_env(&ProcessEnv)?;
     tracing::info!(config = %config.summary(), "api starts");
-    let handler = api::lambda(api::router(Api::new(&config)?));
-    Runtime::new(handler).layer(Invocations::about(&config)).run().await
+    let api = Api::new(&config)?;
+    let invocations = Invocations::about(&config).finishing(api.wake().clone());
+    let handler = api::lambda(api::router(api));
+    Runtime::new(handler).layer(invocations).run().await
 }

@@ -1,4 +1,4 @@
-//! A span around each invocation.
+//! A span around each invocation, and what is done after it while nobody waits.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use lambda_runtime::tower::Layer;
 use lambda_runtime::{LambdaInvocation, Service};
 use shared::config::{Config, RedisConfig};
+use shared::wake::Wake;
 use tracing::{Instrument as _, Span, error_span};
 
 /// A layer for the runtime: a span around each invocation, with what all lines in it should say.
@@ -14,6 +15,7 @@ use tracing::{Instrument as _, Span, error_span};
 pub struct Invocations {
     transport: &'static str,
     prefix: String,
+    wake: Option<Wake>,
 }
 
 impl Invocations {
@@ -24,7 +26,13 @@ impl Invocations {
             Some(RedisConfig::Tcp { .. }) => "tcp",
             None => "none",
         };
-        Self { transport, prefix: config.queue.prefix.clone() }
+        Self { transport, prefix: config.queue.prefix.clone(), wake: None }
+    }
+
+    /// Lets a wake-up that is not out yet go out before the environment may be frozen.
+    #[must_use]
+    pub fn finishing(self, wake: Wake) -> Self {
+        Self { wake: Some(wake), ..self }
     }
 }
 
@@ -77,9 +85,13 @@ where
         // What the handler does before its first await belongs to it as well.
         let answer = span.in_scope(|| self.inner.call(invocation));
         let answer = answer.instrument(span);
+        let wake = self.about.wake.clone();
         Box::pin(async move {
             let answer = answer.await;
             // The answer is out, and the environment cannot be frozen before this future ends.
+            if let Some(wake) = wake {
+                wake.finish().await;
+            }
             crate::flush().await;
             answer
         })

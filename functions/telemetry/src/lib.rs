@@ -2,7 +2,8 @@
 //!
 //! [`init`] makes every log line one JSON object. [`Invocations`] is a layer that puts a span around
 //! each event, so that every line says which request it belongs to, whether that was the first one of
-//! its environment, and which queue it is about, over which transport.
+//! its environment, and which queue it is about, over which transport. What is left to send goes out
+//! in it as well, once the answer is out and before the next event is asked for.
 //!
 //! With the feature `otlp` spans also go to a collector over OTLP/HTTP, where the variables of
 //! OpenTelemetry name one (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`).

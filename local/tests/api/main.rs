@@ -8,6 +8,7 @@ mod contract;
 mod contract_pairs;
 mod description;
 mod errors;
+mod frozen;
 mod lambda;
 mod platform;
 mod queue;

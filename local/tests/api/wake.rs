@@ -20,13 +20,13 @@ use tokio::time::{Instant, timeout};
 use crate::world::{World, serve, token};
 
 /// What stands behind `DRAIN_WAKE_URL`, and does what `behave` says when it is asked.
-struct Endpoint {
-    url: String,
+pub(crate) struct Endpoint {
+    pub(crate) url: String,
     asked: UnboundedReceiver<(Method, HeaderMap)>,
 }
 
 impl Endpoint {
-    async fn start<F, R>(behave: F) -> Self
+    pub(crate) async fn start<F, R>(behave: F) -> Self
     where
         F: Fn() -> R + Clone + Send + Sync + 'static,
         R: Future<Output = StatusCode> + Send,
@@ -235,4 +235,22 @@ async fn once_it_is_sent_a_request_is_not_waited_for() {
     wake.ring(true).await;
     let next = tokio::time::timeout(Duration::from_secs(20), endpoint.asked.recv());
     next.await.expect("a ring for who came later").unwrap();
+}
+
+/// One whose connection is not made yet, either.
+#[tokio::test]
+async fn a_ring_that_waits_for_a_connection_is_waited_for() {
+    shared::tls::install_provider();
+    // It takes connections, and never says anything.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Some(Secret::new(format!("https://{}/", silent.local_addr().unwrap())));
+    let wake = Wake::new(&WakeConfig { url, ..WakeConfig::default() }).unwrap();
+    let begun = Instant::now();
+    wake.ring(true).await;
+    let answered = begun.elapsed();
+    wake.finish().await;
+    let finished = begun.elapsed();
+    assert!(finished - answered >= Duration::from_millis(500), "{answered:?}, then {finished:?}");
+    // Nothing is left.
+    assert!(timeout(Duration::ZERO, wake.finish()).await.is_ok());
 }

@@ -6,11 +6,12 @@
 //! A thousand adds must not become a thousand drains. Across instances the queue itself tells who
 //! rings: only the add that found none waiting ([`Enqueued::first`](crate::queue::Enqueued::first)).
 //! Within an instance there is a least time between two rings, and the last one in such a time is
-//! rung at its end, since the drain that the first one woke may have gone by then.
+//! rung at its end, since the drain that the first one woke may have gone by then. Whoever stops
+//! before that calls [`Wake::finish`].
 
 mod ring;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ring::Bell;
@@ -50,8 +51,8 @@ struct Waker {
 #[derive(Debug, Default)]
 struct Turn {
     next: Option<Instant>,
-    /// A ring that waits for its time.
-    late: Option<JoinHandle<()>>,
+    /// A ring that is not out yet: it waits for its time, or for a connection.
+    pending: Option<JoinHandle<()>>,
 }
 
 impl Wake {
@@ -70,32 +71,33 @@ impl Wake {
     pub async fn ring(&self, needed: bool) {
         let Some(waker) = self.0.as_ref().filter(|_| needed) else { return };
         if waker.is_due() {
-            let (tell, sent) = oneshot::channel();
-            let mut ring = tokio::spawn(Arc::clone(waker).ring(tell));
-            let answered = async {
-                // An error says that there is no request any more, and so an answer in a moment.
-                let _ = sent.await;
-                let _ = timeout(AFTERWARDS, &mut ring).await;
-            };
-            // It goes on when we stop waiting.
-            let _ = timeout(PATIENCE, answered).await;
+            let mut ring = tokio::spawn(Arc::clone(waker).ring());
+            if timeout(PATIENCE, &mut ring).await.is_err() {
+                // It goes on when we stop waiting.
+                waker.turn().pending = Some(ring);
+            }
         }
     }
 
-    /// Waits for a ring that was put off, at most 0.6 s: for those whose process ends now.
+    /// Waits for a ring that is not out yet, at most 0.6 s: for those whose process ends or is frozen
+    /// now. Where there is none, it returns at once.
     pub async fn finish(&self) {
         let Some(waker) = &self.0 else { return };
-        let late = waker.turn.lock().unwrap_or_else(PoisonError::into_inner).late.take();
-        if let Some(late) = late {
-            let _ = timeout(BETWEEN + PATIENCE, late).await;
+        let pending = waker.turn().pending.take();
+        if let Some(pending) = pending {
+            let _ = timeout(BETWEEN + PATIENCE, pending).await;
         }
     }
 }
 
 impl Waker {
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether to ring now. If not, somebody will in a moment.
     fn is_due(self: &Arc<Self>) -> bool {
-        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = self.turn();
         let now = Instant::now();
         match turn.next {
             Some(next) if next > now => {
@@ -103,9 +105,9 @@ impl Waker {
                 if next <= now + BETWEEN {
                     turn.next = Some(next + BETWEEN);
                     let waker = Arc::clone(self);
-                    turn.late = Some(tokio::spawn(async move {
+                    turn.pending = Some(tokio::spawn(async move {
                         sleep_until(next).await;
-                        waker.ring(oneshot::channel().0).await;
+                        waker.ring().await;
                     }));
                 }
                 false
@@ -117,8 +119,13 @@ impl Waker {
         }
     }
 
-    async fn ring(self: Arc<Self>, sent: oneshot::Sender<()>) {
-        self.bell.ring(sent).await;
+    /// Rings. Ends when the request is out, and a refusal would have come.
+    async fn ring(self: Arc<Self>) {
+        let (tell, sent) = oneshot::channel();
+        let mut ring = tokio::spawn(async move { self.bell.ring(tell).await });
+        // An error says that there is no request any more, and so an answer in a moment.
+        let _ = sent.await;
+        let _ = timeout(AFTERWARDS, &mut ring).await;
     }
 }
 
