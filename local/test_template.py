@@ -133,6 +133,14 @@ class Template(unittest.TestCase):
         for function in FUNCTIONS:
             self.assertIn("LogGroup", self.resources[function]["Properties"]["LoggingConfig"])
 
+    def test_no_log_level_drops_the_metrics(self):
+        # Lambda takes a JSON line without a level for INFO, as it does the drain's metrics.
+        level = self.template["Parameters"]["LogLevel"]
+        self.assertEqual((level["AllowedValues"], level["Default"]), (["TRACE", "DEBUG", "INFO"], "INFO"))
+        for function in FUNCTIONS:
+            logging = self.resources[function]["Properties"]["LoggingConfig"]
+            self.assertEqual((logging["LogFormat"], logging["ApplicationLogLevel"]), ("JSON", {"Ref": "LogLevel"}))
+
     def test_secrets_are_looked_up_and_never_given(self):
         for parameter in self.template["Parameters"]:
             self.assertNotRegex(parameter, "(?i)token|password|databaseurl|jwt")
