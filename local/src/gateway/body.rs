@@ -23,8 +23,12 @@ pub(super) const MAX_BODY: usize = 10 << 20;
 /// everything gets to read the refusal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a client may take between two pieces of a body, and for a whole large answer.
+/// How long a client may take between two pieces of a body; for a large answer, beside the time that its
+/// bytes take.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many bytes of a large answer the slowest client takes in a millisecond.
+const SLOWEST: usize = 1_000;
 
 /// How many bytes of a large answer are sent at a time.
 const PIECE: usize = 64 << 10;
@@ -54,12 +58,13 @@ pub(super) fn half(bytes: &[u8]) -> Body {
 }
 
 /// `bytes` piece by piece, each when the client has taken those before it. They and their turn are let go
-/// with the last one, or when the client takes longer than [`PIECE_TIMEOUT`] for all of them; then the
+/// with the last one, or when the client is slower than [`SLOWEST`] and [`PIECE_TIMEOUT`] allow; then the
 /// body breaks off.
 pub(super) fn pieces(bytes: Bytes, turn: Turn) -> Body {
     let (sender, mut receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        let sent = timeout(PIECE_TIMEOUT, send(bytes, &sender)).await;
+        let patience = PIECE_TIMEOUT + Duration::from_millis((bytes.len() / SLOWEST) as u64);
+        let sent = timeout(patience, send(bytes, &sender)).await;
         drop(turn);
         if sent.is_err() {
             // An error is a client that has gone.
@@ -171,10 +176,9 @@ mod tests {
         // The client takes one piece, of which hyper still holds what the socket does not take.
         let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(first.len(), PIECE);
-        tokio::time::sleep(PIECE_TIMEOUT).await;
         let mut others = [turns.waiting(), turns.waiting()];
         for other in &mut others {
-            timeout(PIECE_TIMEOUT, other.take()).await.unwrap();
+            timeout(2 * PIECE_TIMEOUT, other.take()).await.unwrap();
         }
         assert_eq!(held.strong_count(), 0, "the bytes are still held");
 
@@ -187,6 +191,19 @@ mod tests {
         };
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(length < 16 * PIECE, "{length} bytes");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_answer_that_is_read_slowly_comes_whole() {
+        let mut turn = Turns::default().waiting();
+        turn.take().await;
+        let mut body = pieces(vec![b'x'; 640 * PIECE].into(), turn);
+        let mut length = 0;
+        while let Some(piece) = body.frame().await {
+            length += piece.unwrap().data_ref().unwrap().len();
+            tokio::time::sleep(PIECE_TIMEOUT / 320).await;
+        }
+        assert_eq!(length, 640 * PIECE);
     }
 
     #[tokio::test(start_paused = true)]
