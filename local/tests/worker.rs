@@ -164,8 +164,10 @@ async fn it_wakes_at_once_and_is_on_time_for_delayed_jobs() {
         waits.push(world.late(&id).await);
         asleep(&world).await;
     }
-    let delayed = [world.add(10, 1_500).await, world.add(11, 700).await, world.add(12, 701).await];
-    world.until(|counts| counts.completed == 8).await;
+    // Each sooner than the one before it.
+    world.add(10, 600_000).await;
+    let delayed = [world.add(11, 701).await, world.add(12, 700).await];
+    world.until(|counts| counts.completed == 7).await;
     let mut lates = Vec::new();
     for id in &delayed {
         lates.push(world.late(id).await);
@@ -211,7 +213,7 @@ async fn at_sigterm_it_finishes_its_batch_and_leaves_the_rest() {
     let (mut worker, blocker) = halfway(&world).await;
     worker.terminate();
     // So that it has heard of that when its batch ends.
-    sleep(Duration::from_millis(500)).await;
+    sleep(Duration::from_secs(2)).await;
     // The batch under way goes on, and no other begins.
     blocker.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(worker.ended().await.code(), Some(0));

@@ -76,15 +76,14 @@ for (const [version, { Queue }] of Object.entries(VERSIONS)) {
     });
 
     test('what it delays, is done in time, also behind a later one', async () => {
-      const later = await queue.add(NAME, data(await project()), { delay: 1500 });
+      const later = await queue.add(NAME, data(await project()), { delay: 600_000 });
       const sooner = await queue.add(NAME, data(await project()), { delay: 600 });
-      for (const job of [sooner, later]) {
-        await finished(job);
-        const { processedOn, timestamp, opts } = await queue.getJob(job.id);
-        const late = processedOn - timestamp - opts.delay;
-        console.log(`BullMQ ${version}: late by ${late} ms`);
-        assert.ok(late >= 0 && late < 5000, `late by ${late} ms`);
-      }
+      await finished(sooner);
+      const { processedOn, timestamp, opts } = await queue.getJob(sooner.id);
+      const late = processedOn - timestamp - opts.delay;
+      console.log(`BullMQ ${version}: late by ${late} ms`);
+      assert.ok(late >= 0 && late < 5000, `late by ${late} ms`);
+      await later.remove();
     });
 
     test('what it pauses, waits until it resumes', async () => {
