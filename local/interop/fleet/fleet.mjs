@@ -158,7 +158,7 @@ export async function fleet({ version, jobs, transport, seed }) {
   const spans = await check({ completed, ids, heard, results, reports, jobs });
   await Promise.all([queue.close(), events.close()]);
   driver.close();
-  return { completed: completed.size, byNode: [...completed.values()].filter(({ value }) => value.by === 'node').length, pauses: spans };
+  return { completed: completed.size, byNode: [...completed.values()].filter(({ by }) => by === 'node').length, pauses: spans };
 }
 
 async function unfinished(queue) {
@@ -166,14 +166,14 @@ async function unfinished(queue) {
   return Object.values(counts).some((n) => n > 0);
 }
 
-/** Completed id -> its return value and when it was taken. */
+/** Completed id -> its return value. */
 async function finished() {
   const ids = await redis.zrange(`${PREFIX}:${QUEUE}:completed`, 0, -1);
   const found = new Map();
   for (let from = 0; from < ids.length; from += 1_000) {
     const page = ids.slice(from, from + 1_000);
-    const answers = await redis.pipeline(page.map((id) => ['hmget', `${PREFIX}:${QUEUE}:${id}`, 'returnvalue', 'processedOn'])).exec();
-    answers.forEach(([, [value, processedOn]], i) => found.set(page[i], { value: JSON.parse(value), processedOn: Number(processedOn) }));
+    const answers = await redis.pipeline(page.map((id) => ['hget', `${PREFIX}:${QUEUE}:${id}`, 'returnvalue'])).exec();
+    answers.forEach(([, value], i) => found.set(page[i], JSON.parse(value)));
   }
   return found;
 }
@@ -201,10 +201,10 @@ async function check({ completed, ids, heard, results, reports, jobs }) {
 
   // Each has one effect: a row by its worker, or the snapshot that its return value names.
   const rows = (await database.query('SELECT job FROM fleet_effect')).rows.map(({ job }) => job).sort();
-  const node = [...completed].filter(([, { value }]) => value.by === 'node').map(([id]) => id).sort();
+  const node = [...completed].filter(([, { by }]) => by === 'node').map(([id]) => id).sort();
   assert.deepEqual(rows, node, 'effects of Node workers');
   const stored = (await database.query(`SELECT id FROM "DeoScoreSnapshot" WHERE "projectId" LIKE 'fleet-%'`)).rows.map(({ id }) => id).sort();
-  const ours = [...completed.values()].filter(({ value }) => value.by !== 'node').map(({ value }) => value.snapshotId).sort();
+  const ours = [...completed.values()].filter(({ by }) => by !== 'node').map(({ snapshotId }) => snapshotId).sort();
   assert.deepEqual(stored, ours, 'effects of drains');
   assert.ok(Math.min(node.length, ours.length) > jobs / 20, `${node.length} by workers, ${ours.length} by drains`);
   assert.equal(reports.reduce((sum, report) => sum + report.lost, 0), 0, 'no drain lost a lock');

@@ -1,5 +1,5 @@
 // Runs every suite against a gateway and a Redis of its own: `node run.mjs`.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -79,17 +79,18 @@ async function python() {
   if (code !== 0) report(false, 'python', `ended with ${code}`);
 }
 
-/** `deo bench rest` for a moment: that it works. How fast is asked of a release build only; no bar is held to a debug
- * build, as CI's is, which therefore fails for no bar that it misses. */
+/** `deo bench rest` for a moment: that it works, not how fast. */
 function bench() {
   const name = 'deo bench rest';
+  const args = ['bench', 'rest', '--json', '--rounds', '1', '--millis', '100', '--sdk', here];
+  const { status, stdout, stderr } = spawnSync(deo(), args, { encoding: 'utf8' });
   try {
-    const args = ['bench', 'rest', '--json', '--rounds', '1', '--millis', '100', '--sdk', here];
-    const { lines } = JSON.parse(execFileSync(deo(), args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }));
+    const { lines } = JSON.parse(stdout);
     const idle = lines.filter(({ median }) => !(median.per_cpu_second > 0));
-    report(lines.length === 10 && idle.length === 0, name, JSON.stringify(lines));
+    // A release build ends with 1 when it misses a bar, which in so short a time says nothing.
+    report([0, 1].includes(status) && lines.length === 10 && idle.length === 0, name, stdout);
   } catch (error) {
-    report(false, name, `${error}\n${error.stdout ?? ''}`);
+    report(false, name, `${error}\n${stderr}`);
   }
 }
 
