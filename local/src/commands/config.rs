@@ -3,8 +3,11 @@
 use std::process::ExitCode;
 
 use shared::config::{Config, ProcessEnv, markdown};
+use shared::redis::Redis;
+use shared::store::Store;
+use shared::wake::Wake;
 
-use super::Outcome;
+use super::{Failure, Outcome};
 use crate::terminal;
 
 /// Check the settings, and show those in force without their secrets
@@ -23,7 +26,9 @@ pub(super) async fn run(args: Args) -> Outcome {
         terminal::say(markdown().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let summary = Config::from_env(&ProcessEnv)?.summary();
+    let config = Config::from_env(&ProcessEnv)?;
+    check(&config)?;
+    let summary = config.summary();
     if args.json {
         let object: serde_json::Map<String, serde_json::Value> =
             summary.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
@@ -34,4 +39,12 @@ pub(super) async fn run(args: Args) -> Outcome {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The rest of what ends a function at its start: addresses that cannot be used. Connects to nothing.
+fn check(config: &Config) -> Result<(), Failure> {
+    config.redis.as_ref().map(Redis::new).transpose()?;
+    config.database_url.as_ref().map(Store::new).transpose()?;
+    Wake::new(&config.wake)?;
+    Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod bench;
 mod board;
+mod config;
 mod demo;
 mod leftovers;
 mod queue;

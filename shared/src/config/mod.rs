@@ -4,7 +4,9 @@
 //! or one sentence about what is wrong, and `summary` says what was resolved.
 
 mod env;
+mod plaintext;
 mod read;
+mod rest_url;
 mod secret;
 mod snapshots;
 mod summary;
@@ -13,7 +15,9 @@ mod variables;
 use std::time::Duration;
 
 pub use env::{Env, ProcessEnv};
+pub(crate) use plaintext::is_loopback;
 pub use read::ConfigError;
+pub(crate) use rest_url::rest_url;
 pub use secret::Secret;
 pub use snapshots::{SnapshotRetention, UnknownRetention};
 pub use summary::Summary;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::rest_url::rest_url;
 use super::variables::{self as v, Kind, Variable};
 use super::{
     Config, CronConfig, DrainConfig, Env, Events, Limiter, QUEUE_NAME, QueueConfig, RedisConfig,
@@ -179,8 +180,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A URL, token, prefix or text that was set, else the default.
-    fn text(&self, variable: &Variable) -> Result<Option<String>, ConfigError> {
+    /// A text that was set, else the default: without white space, unless any text will do.
+    fn spelled(&self, variable: &Variable) -> Result<Option<String>, ConfigError> {
         let value = self.value(variable);
         if value.is_empty() {
             return Ok(None);
@@ -192,6 +193,12 @@ impl Reader<'_> {
                 variable.name
             )));
         }
+        Ok(Some(value))
+    }
+
+    /// A URL, token, prefix or text that was set, else the default.
+    fn text(&self, variable: &Variable) -> Result<Option<String>, ConfigError> {
+        let Some(value) = self.spelled(variable)? else { return Ok(None) };
         let good = match variable.kind {
             Kind::Url(schemes) => value.split_once("://").is_some_and(|(scheme, rest)| {
                 schemes.contains(&scheme.to_ascii_lowercase().as_str()) && !rest.is_empty()
@@ -218,11 +225,13 @@ impl Reader<'_> {
                 None => format!("{} is rest", v::TRANSPORT.name),
             };
             let url = self
-                .text(&v::REST_URL)?
+                .spelled(&v::REST_URL)?
                 .ok_or_else(|| missing(v::REST_URL.name, &why(&v::REST_TOKEN)))?;
             let token = self
-                .text(&v::REST_TOKEN)?
+                .spelled(&v::REST_TOKEN)?
                 .ok_or_else(|| missing(v::REST_TOKEN.name, &why(&v::REST_URL)))?;
+            rest_url(&url, &token, allow_plaintext)
+                .map_err(|wrong| ConfigError(format!("{wrong}.")))?;
             return Ok(Some(RedisConfig::Rest {
                 url: url.trim_end_matches('/').to_owned(),
                 token: Secret::new(token),
@@ -236,9 +245,24 @@ impl Reader<'_> {
                 v::TRANSPORT.name
             )));
         }
+        let url = self.spelled(&v::REDIS_URL)?;
+        if url.is_some_and(|url| is_http(&url)) {
+            return Err(ConfigError(format!(
+                "{} cannot be used: it is an http:// or https:// URL, which is for the REST API. Put it \
+                 into {}, or use the redis:// or rediss:// URL.",
+                v::REDIS_URL.name,
+                v::REST_URL.name
+            )));
+        }
         let url = self.text(&v::REDIS_URL)?;
         Ok(url.map(|url| RedisConfig::Tcp { url: Secret::new(url), allow_plaintext }))
     }
+}
+
+/// Whether this is a URL of the other transport.
+fn is_http(url: &str) -> bool {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    matches!(scheme.as_deref(), Some("http" | "https"))
 }
 
 /// A value of the wrong form; a secret's is not shown.

@@ -148,12 +148,6 @@ fn white_space_in_urls_tokens_and_prefix_is_refused_without_showing_it() {
 
 #[test]
 fn urls_want_their_scheme_and_never_show_themselves() {
-    let refused = error(&[("UPSTASH_REDIS_REST_URL", TCP.1), REST[1]]);
-    assert_eq!(
-        refused,
-        "UPSTASH_REDIS_REST_URL cannot be used: it takes a URL that starts with `https://` or \
-         `http://`."
-    );
     for (name, value) in [
         ("REDIS_URL", "https://secret"),
         ("DATABASE_URL", "mysql://secret"),
@@ -166,6 +160,80 @@ fn urls_want_their_scheme_and_never_show_themselves() {
     }
     let refused = error(&[REST[0], ("UPSTASH_REDIS_REST_TOKEN", "\"AXtoken\"")]);
     assert!(refused.contains("quotation marks") && !refused.contains("AXtoken"), "{refused}");
+}
+
+#[test]
+fn each_mistake_with_the_rest_variables_has_its_sentence() {
+    let (url, token) = ("https://canary-host.upstash.io", "AXcanary==");
+    for (url, token, sentence) in [
+        (
+            token,
+            url,
+            "UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN are swapped: the token holds a URL.",
+        ),
+        (
+            url,
+            url,
+            "UPSTASH_REDIS_REST_TOKEN holds a URL; copy the token from the database's REST section.",
+        ),
+        (
+            "rediss://default:canary@x.upstash.io:6379",
+            token,
+            "UPSTASH_REDIS_REST_URL is a redis:// or rediss:// URL, which is for the Redis protocol: \
+             put it into REDIS_URL, or use the https:// URL of the REST API.",
+        ),
+        (
+            "http://canary-host.example",
+            token,
+            "UPSTASH_REDIS_REST_URL is http:// to another machine, which would show the token and \
+             the data to the network; use https://, or set REDIS_ALLOW_PLAINTEXT=true in a network \
+             you trust.",
+        ),
+        (
+            "canary-host.upstash.io",
+            token,
+            "UPSTASH_REDIS_REST_URL is not a URL; it looks like https://<name>.upstash.io.",
+        ),
+        (
+            "'https://canary-host.upstash.io'",
+            token,
+            "UPSTASH_REDIS_REST_URL has quotation marks in it; remove them.",
+        ),
+        (
+            "https://x.upstash.io canary",
+            token,
+            "UPSTASH_REDIS_REST_URL holds white space or a line break, perhaps from copying it: \
+             remove it.",
+        ),
+        (
+            url,
+            "AX canary",
+            "UPSTASH_REDIS_REST_TOKEN holds white space or a line break, perhaps from copying it: \
+             remove it.",
+        ),
+    ] {
+        let pairs = [("UPSTASH_REDIS_REST_URL", url), ("UPSTASH_REDIS_REST_TOKEN", token)];
+        let refused = error(&pairs);
+        assert_eq!(refused, sentence);
+        assert!(!refused.contains("canary"), "{refused}");
+        // A transport that is not used may be wrong.
+        assert!(read(&[pairs[0], pairs[1], TCP, ("REDIS_TRANSPORT", "tcp")]).is_ok());
+    }
+    for allowed in [
+        [("UPSTASH_REDIS_REST_URL", "http://127.0.0.1:8079"), ("REDIS_ALLOW_PLAINTEXT", "0")],
+        [("UPSTASH_REDIS_REST_URL", "http://redis.internal"), ("REDIS_ALLOW_PLAINTEXT", "1")],
+    ] {
+        assert!(read(&[allowed[0], allowed[1], REST[1]]).is_ok(), "{allowed:?}");
+    }
+}
+
+#[test]
+fn a_rest_url_in_redis_url_is_told_where_it_belongs() {
+    assert_eq!(
+        error(&[("REDIS_URL", "https://canary.upstash.io")]),
+        "REDIS_URL cannot be used: it is an http:// or https:// URL, which is for the REST API. Put it \
+         into UPSTASH_REDIS_REST_URL, or use the redis:// or rediss:// URL."
+    );
 }
 
 #[test]

@@ -32,7 +32,6 @@ mod delivery;
 mod error;
 mod failure;
 mod meter;
-mod plaintext;
 mod replays;
 mod request;
 mod rest;
@@ -50,7 +49,6 @@ pub use budget::Limits;
 pub use command::Command;
 pub use error::{Error, ErrorKind, Retry};
 pub use meter::Usage;
-pub(crate) use plaintext::is_loopback;
 pub use replays::Replays;
 pub use rest::RestAnswers;
 #[doc(hidden)]

@@ -4,8 +4,7 @@ use reqwest::Url;
 use reqwest::header::HeaderValue;
 
 use super::super::error::Error;
-use super::super::plaintext::is_loopback;
-use crate::config::Secret;
+use crate::config::{Secret, is_loopback, rest_url};
 
 /// Where requests go and what authorizes them.
 #[derive(Debug)]
@@ -17,24 +16,11 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Checks what people get wrong when they copy the two from a console, one sentence each.
+    /// Checks the two as the settings are checked, whoever made them.
     pub(super) fn parse(url: &str, token: &Secret, allow_plaintext: bool) -> Result<Self, Error> {
         let secret = token.expose();
-        check_spelling("UPSTASH_REDIS_REST_URL", url)?;
-        check_spelling("UPSTASH_REDIS_REST_TOKEN", secret)?;
-        if secret.contains("://") && !url.contains("://") {
-            return Err(Error::configuration(
-                "UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN are swapped: the token holds \
-                 a URL",
-            ));
-        }
-        if secret.contains("://") {
-            return Err(Error::configuration(
-                "UPSTASH_REDIS_REST_TOKEN holds a URL; copy the token from the database's REST \
-                 section",
-            ));
-        }
-        let (base, local) = parse_url(url, allow_plaintext)?;
+        let base = rest_url(url, secret, allow_plaintext).map_err(Error::configuration)?;
+        let local = base.host_str().is_some_and(is_loopback);
         let mut authorization =
             HeaderValue::from_str(&format!("Bearer {secret}")).map_err(|_| {
                 Error::configuration(
@@ -44,58 +30,6 @@ impl Address {
         authorization.set_sensitive(true);
         Ok(Self { base, authorization, local })
     }
-}
-
-/// White space and quotes, which copy and paste brings along.
-fn check_spelling(variable: &str, value: &str) -> Result<(), Error> {
-    let wrong = if value.is_empty() {
-        "is empty"
-    } else if value.chars().any(char::is_whitespace) {
-        "has white space or a line break in it; remove it"
-    } else if value.contains(['"', '\'']) {
-        "has quotation marks in it; remove them"
-    } else {
-        return Ok(());
-    };
-    Err(Error::configuration(format!("{variable} {wrong}")))
-}
-
-fn parse_url(url: &str, allow_plaintext: bool) -> Result<(Url, bool), Error> {
-    let fail = |wrong: &str| Err(Error::configuration(format!("UPSTASH_REDIS_REST_URL {wrong}")));
-    // The value is not repeated in what follows: it may be the token after all.
-    let Ok(parsed) = Url::parse(url) else {
-        return fail("is not a URL; it looks like https://<name>.upstash.io");
-    };
-    match parsed.scheme() {
-        "https" | "http" => {}
-        "redis" | "rediss" => {
-            return fail(
-                "is a redis:// or rediss:// URL, which is for the Redis protocol: put it into \
-                 REDIS_URL, or use the https:// URL of the REST API",
-            );
-        }
-        _ => return fail("must start with https://"),
-    }
-    let Some(host) = parsed.host_str().filter(|host| !host.is_empty()) else {
-        return fail("has no host");
-    };
-    if !parsed.username().is_empty() || parsed.password().is_some() {
-        return fail(
-            "holds a user or password before the host; the REST API takes only the token, in \
-             UPSTASH_REDIS_REST_TOKEN",
-        );
-    }
-    if parsed.query().is_some() || parsed.fragment().is_some() {
-        return fail("has something after '?' or '#'; remove it");
-    }
-    let local = is_loopback(host);
-    if parsed.scheme() == "http" && !local && !allow_plaintext {
-        return fail(
-            "is http:// to another machine, which would show the token and the data to the \
-             network; use https://, or set REDIS_ALLOW_PLAINTEXT=true in a network you trust",
-        );
-    }
-    Ok((parsed, local))
 }
 
 #[cfg(test)]

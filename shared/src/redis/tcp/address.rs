@@ -5,8 +5,7 @@ use reqwest::Url;
 use rustls::pki_types::ServerName;
 
 use super::super::error::Error;
-use super::super::plaintext::is_loopback;
-use crate::config::Secret;
+use crate::config::{Secret, is_loopback};
 
 /// The port of a URL that names none.
 const DEFAULT_PORT: u16 = 6379;
