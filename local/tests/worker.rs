@@ -180,6 +180,22 @@ async fn it_wakes_at_once_and_is_on_time_for_delayed_jobs() {
     drop(worker);
 }
 
+#[tokio::test]
+async fn ids_without_jobs_do_not_keep_it_from_the_job_that_it_was_woken_for() {
+    let mut world = World::start().await;
+    world.env.insert("QUEUE_BATCH_SIZE".to_owned(), "1".to_owned());
+    // Too seldom for the job to be found by looking.
+    let worker = Worker::start(&world, &["--every", "600s"]).await;
+    asleep(&world).await;
+    let ghosts = Command::new("RPUSH").arg("engineo:deo_score_queue:wait").arg("a").arg("b");
+    world.queue.redis().call(ghosts).await.unwrap();
+    let job = world.job(1, 0);
+    let behind = NewJob { opts: JobOptions { priority: 1, ..job.opts }, ..job };
+    world.queue.enqueue(&[behind]).await.unwrap();
+    world.until(|counts| counts.completed == 1).await;
+    drop(worker);
+}
+
 /// Until a client blocks on the marker.
 async fn asleep(world: &World) {
     let asleep = async {

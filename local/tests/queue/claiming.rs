@@ -117,6 +117,47 @@ async fn an_id_without_a_job_is_dropped_and_told() {
 }
 
 #[tokio::test]
+async fn a_claim_of_ids_without_jobs_leaves_a_marker_for_the_jobs_behind_them() {
+    for (case, behind) in [("wait", 0), ("prioritized", 5)] {
+        let b = Bench::new(&format!("behind-{case}")).await;
+        let real = b.add(JobOptions { priority: behind, ..JobOptions::default() }).await.id;
+        b.raw("RPUSH", "wait", &["ghost 3", "ghost 2", "ghost 1"]).await;
+        let woken = async || b.queue.wait_for_work(Duration::from_millis(1)).await.unwrap();
+        for ghost in ["ghost 1", "ghost 2", "ghost 3"] {
+            assert_eq!(woken().await, Waited::Work, "{case}: {ghost}");
+            let claim = b.queue.claim(ClaimRequest { count: 1, ..ALL }).await.unwrap();
+            assert_eq!((claim.missing.clone(), ids(&claim)), (vec![ghost.to_owned()], vec![]));
+        }
+        assert_eq!(woken().await, Waited::Work, "{case}");
+        assert_eq!(ids(&b.claim().await), [real]);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_after_which_only_ids_without_jobs_come_leaves_a_marker_too() {
+    for delayed in [false, true] {
+        let b = Bench::new(&format!("behind-batch-{delayed}")).await;
+        b.add_plain(2).await;
+        let one = ClaimRequest { count: 1, delayed, ..ALL };
+        let claim = b.queue.claim(one).await.unwrap();
+        b.raw("RPUSH", "wait", &["ghost"]).await;
+        b.raw("DEL", "marker", &[]).await;
+        let jobs: Vec<_> = claim.jobs.into_iter().map(|job| (job, done())).collect();
+        let (_, next) = b.queue.settle_and_claim(&claim.token, &jobs, one).await.unwrap();
+        assert_eq!((next.missing.len(), next.jobs.len()), (1, 0));
+        assert_eq!(b.raw("ZSCORE", "marker", &["0"]).await.as_str(), Some("0"));
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_waits_behind_ids_without_jobs_no_marker_is_left() {
+    let b = Bench::new("behind-nothing").await;
+    b.raw("RPUSH", "wait", &["ghost"]).await;
+    assert_eq!(b.claim().await.missing, ["ghost"]);
+    assert_eq!(b.raw("EXISTS", "marker", &[]).await, Value::Int(0));
+}
+
+#[tokio::test]
 async fn peek_names_exactly_the_states_that_hold_jobs_for_one_command() {
     let b = Bench::new("peek").await;
     let queue = b.queue.over(b.queue.redis().metered());

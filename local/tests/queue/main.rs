@@ -21,7 +21,7 @@ use shared::clock::Clock;
 use shared::config::{Config, Events, Limiter, QueueConfig, RedisConfig, Secret};
 use shared::queue::{
     Added, Claim, ClaimRequest, ClaimStatus, Code, Deduplication, Error, JobOptions, JobState,
-    KeepJobs, NewJob, Outcome, Queue, Settlement,
+    KeepJobs, NewJob, Outcome, Queue, Settlement, Waited,
 };
 use shared::redis::{Command, Redis, Value};
 use tokio::sync::OnceCell;

@@ -1,12 +1,14 @@
 //! What a tick does with its jobs.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use shared::queue::{JobOptions, NewJob};
-use shared::recompute::{StoppedBecause, recompute_job};
+use shared::recompute::{StoppedBecause, Stopper, recompute_job};
 use shared::redis::Command;
+use tokio::time::Instant;
 
-use super::world::{World, data};
+use super::world::{World, config, data, recompute};
 
 #[tokio::test]
 async fn old_snapshots_of_scored_projects_go_when_asked_to() {
@@ -95,6 +97,74 @@ async fn a_bad_job_fails_alone_and_at_once() {
         let view = world.queue.job(&job.id).await.unwrap().unwrap();
         assert!(view.fields["failedReason"].starts_with(reason), "{view:?}");
     }
+}
+
+#[tokio::test]
+async fn ids_without_jobs_do_not_end_a_tick_before_the_jobs_behind_them() {
+    for (size, ghosts) in [("1", 3), ("100", 250)] {
+        for state in ["wait", "prioritized"] {
+            let mut world = World::new().await;
+            world.set("QUEUE_BATCH_SIZE", size);
+            let projects = world.numbered(2).await;
+            world.enqueue(&projects).await;
+            let key = format!("engineo:deo_score_queue:{state}");
+            let ids = (0..ghosts).map(|i| format!("ghost {i}"));
+            let ahead = match state {
+                "wait" => ids.fold(Command::new("RPUSH").arg(key), Command::arg),
+                _ => ids.fold(Command::new("ZADD").arg(key), |add, id| add.arg("0").arg(id)),
+            };
+            world.queue.redis().call(ahead).await.unwrap();
+            let report = world.tick().await;
+            assert_eq!((report.completed, report.missing), (2, ghosts), "{size}, {state}");
+            assert_eq!(report.stopped_because, StoppedBecause::Empty);
+            assert_eq!(report.remaining.unwrap().prioritized, 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn more_due_ids_without_jobs_than_a_claim_looks_at_do_not_end_a_tick() {
+    let world = World::new().await;
+    let projects = world.numbered(1).await;
+    let id = world.enqueue(&projects).await.remove(0);
+    let key = |state: &str| format!("engineo:deo_score_queue:{state}");
+    let ghosts = (0..1500).flat_map(|i| ["4096".to_owned(), format!("ghost {i}")]);
+    for command in [
+        Command::new("DEL").arg(key("prioritized")),
+        ghosts.fold(Command::new("ZADD").arg(key("delayed")), Command::arg),
+        Command::new("ZADD").arg(key("delayed")).arg("8192").arg(id),
+    ] {
+        world.queue.redis().call(command).await.unwrap();
+    }
+    let report = world.tick().await;
+    assert_eq!(
+        (report.completed, report.stopped_because),
+        (1, StoppedBecause::Empty),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_tick_that_finds_only_ids_without_jobs_keeps_to_its_time() {
+    const GHOSTS: i64 = 50_000;
+    let mut world = World::new().await;
+    world.set("QUEUE_BATCH_SIZE", "1");
+    let key = "engineo:deo_score_queue:wait";
+    let push = (0..GHOSTS).fold(Command::new("RPUSH").arg(key), |push, i| push.arg(i.to_string()));
+    world.queue.redis().call(push).await.unwrap();
+    let (stopper, stop) = Stopper::new();
+    let recompute = recompute(&config(&world.env));
+    let tick = recompute.tick_until(Instant::now() + Duration::from_secs(50), &stop);
+    let left = async || {
+        world.queue.redis().call(Command::new("LLEN").arg(key)).await.unwrap().as_int().unwrap()
+    };
+    let begun = async {
+        while left().await == GHOSTS {}
+        stopper.stop();
+    };
+    let (report, ()) = tokio::join!(tick, begun);
+    assert_eq!(report.stopped_because, StoppedBecause::Deadline);
+    assert_eq!(report.missing, GHOSTS as u64 - left().await as u64);
 }
 
 #[tokio::test]

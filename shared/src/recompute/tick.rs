@@ -114,7 +114,7 @@ impl Tick<'_> {
             {
                 break;
             }
-            let found = self.report.claimed;
+            let found = self.found();
             let stopped = self.drain(occupied, recovered).await?;
             if let Some(reason) = stopped {
                 return self.stop(reason).await;
@@ -122,7 +122,7 @@ impl Tick<'_> {
             // The five states in one sum is Redis' documented answer to a repeated key. Should a
             // server count each key once, a lone `active` would look like `wait`: nothing to claim
             // is then the hint to look for stalled jobs after all.
-            let surprised = found == self.report.claimed && !recovered;
+            let surprised = found == self.found() && !recovered;
             recovered = surprised && occupied.is_waiting() && self.recover().await?;
             occupied = self.queue.peek().await?;
             if surprised && !recovered {
@@ -192,6 +192,7 @@ impl Tick<'_> {
             prioritized: occupied.prioritized,
             delayed: occupied.delayed,
         };
+        let next = ClaimRequest { delayed: occupied.delayed, ..ClaimRequest::everywhere(count) };
         let mut claim = self.queue.claim(request).await?;
         loop {
             self.note(&claim);
@@ -199,7 +200,14 @@ impl Tick<'_> {
                 if let ClaimStatus::Limited { wait_ms } = claim.status {
                     self.report.limited_ms = u64::try_from(wait_ms).ok();
                 }
-                return Ok(held_back(claim.status));
+                if !self.may_hide_more(&claim) {
+                    return Ok(held_back(claim.status));
+                }
+                if self.is_late() {
+                    return Ok(Some(StoppedBecause::Deadline));
+                }
+                claim = self.queue.claim(next).await?;
+                continue;
             }
             let began = Instant::now();
             let batch = info_span!("batch", jobs = claim.jobs.len());
@@ -217,11 +225,9 @@ impl Tick<'_> {
                 }
                 return Ok(late.then_some(StoppedBecause::Deadline));
             }
-            let request =
-                ClaimRequest { delayed: occupied.delayed, ..ClaimRequest::everywhere(count) };
-            let (settled, next) = self.queue.settle_and_claim(&claim.token, &jobs, request).await?;
+            let (settled, claimed) = self.queue.settle_and_claim(&claim.token, &jobs, next).await?;
             self.count(&settled, traced, began);
-            claim = next;
+            claim = claimed;
         }
     }
 
@@ -265,6 +271,24 @@ impl Tick<'_> {
             Some(Ok(gone)) => info!(snapshots = gone, "old snapshots deleted"),
             Some(Err(error)) => warn!(%error, "old snapshots cannot be deleted"),
         }
+    }
+
+    /// Whether jobs may stand behind what a claim without jobs took out of the queue: ids without a
+    /// job, schedulers' jobs that it left alone, or more due ids without a job than it looks at.
+    fn may_hide_more(&self, claim: &Claim) -> bool {
+        !claim.missing.is_empty()
+            || match claim.status {
+                ClaimStatus::Claimed => true,
+                ClaimStatus::Empty { next_due_ms } => {
+                    next_due_ms.is_some_and(|due| due <= self.clock.now_ms())
+                }
+                _ => false,
+            }
+    }
+
+    /// What claims have taken out of the queue so far.
+    fn found(&self) -> u64 {
+        self.report.claimed + self.report.missing + self.report.unscheduled
     }
 
     fn note(&mut self, claim: &Claim) {

@@ -62,6 +62,8 @@ local function claim(c)
     r('ZADD', marker, 0, '0')
     return jobs, missing, 'claimed', 0
   end
+  -- Nor does what was dropped put the woken one to sleep for good: jobs may wait behind it.
+  if #missing > 0 and r('EXISTS', wait, prioritized) > 0 then r('ZADD', marker, 0, '0') end
   local first = c.delayed and r('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
   return jobs, missing, 'empty', first and int(math.floor(tonumber(first) / 4096)) or 0
 end
