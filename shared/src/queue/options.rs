@@ -41,11 +41,26 @@ pub(super) fn refusal(job: &NewJob) -> Option<String> {
         .then(|| "the backoff's jitter is outside 0 to 1".to_owned())
 }
 
+/// Whether BullMQ takes `id` for one of its counter, and refuses it as a custom one: whether
+/// JavaScript's `parseInt` reads a number of it that prints as `id` again. `007`, `-0` and what a
+/// double cannot hold are custom ids like any other.
+pub(super) fn is_counted(id: &str) -> bool {
+    let digits = id.strip_prefix('-').unwrap_or(id);
+    let integer = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    // From 1e21 on JavaScript prints exponents. Not a number prints as what is none.
+    id == "NaN"
+        || integer
+            && id != "-0"
+            && id.parse::<f64>().is_ok_and(|n| n.abs() < 1e21 && n.to_string() == id)
+}
+
 fn id_refusal(id: &str) -> Option<String> {
-    let integer = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
-    if id.is_empty() || integer {
+    if id.is_empty() {
+        return Some("the custom id is empty; give one or leave it out".to_owned());
+    }
+    if is_counted(id) {
         return Some(format!(
-            "the custom id {id:?} is empty or an integer, as counted ids are; add a letter"
+            "the custom id {id:?} is an integer, as counted ids are; add a letter"
         ));
     }
     if id.starts_with("0:") {
@@ -164,6 +179,9 @@ mod tests {
             job(id("")),
             job(id("12")),
             job(id("0")),
+            job(id("-5")),
+            job(id("123456789012345680000")),
+            job(id("NaN")),
             job(id("0:a:b")),
             job(id("a:b")),
             job(id("a:b:c:d")),
@@ -180,6 +198,12 @@ mod tests {
             job(id("a")),
             job(id("a:b:c")),
             job(id("1a")),
+            job(id("007")),
+            job(id("-0")),
+            job(id("-")),
+            job(id("+1")),
+            job(id("9007199254740993")),
+            job(id("1000000000000000000000")),
         ] {
             assert_eq!(refusal(&job), None, "{job:?}");
         }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::claim::{self, Claim, ClaimRequest, ClaimedJob};
 use super::job::KeepJobs;
+use super::options::is_counted;
 use super::policy::Ending;
 use super::replay::nonce;
 use super::scripts::{
@@ -243,15 +244,14 @@ fn all_complete(items: &[Item<'_>]) -> bool {
 }
 
 /// Whether a parent may have to hear of this batch. A job can be given a parent while it is active,
-/// but only by adding its custom id again; counted ids are integers and custom ones never are. And
-/// a failed job that retention evicts may still stand in its parent's dependencies.
+/// but only by adding its custom id again, and BullMQ takes no counted one as such. And a failed job
+/// that retention evicts may still stand in its parent's dependencies.
 fn may_have_kin(jobs: &[(ClaimedJob, Settlement)], items: &[Item<'_>]) -> bool {
-    jobs.iter().any(|(job, _)| {
-        job.parent_key.is_some() || !job.id.bytes().all(|byte| byte.is_ascii_digit())
-    }) || items.iter().any(|item| match &item.act {
-        Act::Fail { keep, .. } => keep.count > 0 || keep.age.is_some(),
-        _ => false,
-    })
+    jobs.iter().any(|(job, _)| job.parent_key.is_some() || !is_counted(&job.id))
+        || items.iter().any(|item| match &item.act {
+            Act::Fail { keep, .. } => keep.count > 0 || keep.age.is_some(),
+            _ => false,
+        })
 }
 
 fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Item<'a> {

@@ -29,6 +29,7 @@ struct Opts {
     remove_on_complete: Option<Keep>,
     remove_on_fail: Option<Keep>,
     timestamp: Option<i64>,
+    size_limit: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,7 +92,7 @@ impl From<Job> for NewJob {
             remove_on_fail: opts.remove_on_fail.map(Into::into),
             timestamp_ms: opts.timestamp,
             telemetry: None,
-            size_limit: None,
+            size_limit: opts.size_limit,
         };
         Self { name: job.name, data: job.data, opts, promote_duplicate: job.promote }
     }
