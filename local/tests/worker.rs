@@ -23,6 +23,9 @@ use tokio_postgres::{Client, NoTls};
 
 const LONG: Duration = Duration::from_secs(30);
 
+/// What BullMQ looks for: the prefix and, in base64, `deo_score_queue`.
+const NAME: &str = " name=engineo:ZGVvX3Njb3JlX3F1ZXVl ";
+
 async fn postgres() -> &'static PostgresServer {
     static SERVER: OnceCell<PostgresServer> = OnceCell::const_new();
     SERVER.get_or_init(|| async { PostgresServer::start().await.unwrap() }).await
@@ -196,19 +199,23 @@ async fn ids_without_jobs_do_not_keep_it_from_the_job_that_it_was_woken_for() {
     drop(worker);
 }
 
-/// Until a client blocks on the marker.
-async fn asleep(world: &World) {
-    let asleep = async {
+/// Until a client blocks on the marker: what the list of clients says of it.
+async fn asleep(world: &World) -> String {
+    listed(world, |line| line.contains("cmd=bzpopmin") && line.contains("flags=b")).await
+}
+
+/// Until the list of clients has such a line.
+async fn listed(world: &World, such: impl Fn(&str) -> bool) -> String {
+    let found = async {
         loop {
             let list = world.queue.redis().call(Command::new("CLIENT").arg("LIST")).await.unwrap();
-            let blocked = |line: &&str| line.contains("cmd=bzpopmin") && line.contains("flags=b");
-            if list.as_str().unwrap().lines().any(|line| blocked(&line)) {
-                return;
+            if let Some(line) = list.as_str().unwrap().lines().find(|line| such(line)) {
+                return line.to_owned();
             }
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(LONG, asleep).await.expect("a sleeping worker");
+    timeout(LONG, found).await.expect("such a client")
 }
 
 /// A worker with its first batch of 50 under way, and who holds that up: to be told `ROLLBACK`.
@@ -305,9 +312,19 @@ async fn it_comes_back_when_redis_does() {
     asleep(&world).await;
     world.redis.kill();
     world.redis.restart().await.unwrap();
-    asleep(&world).await;
+    let again = asleep(&world).await;
+    assert!(again.contains(NAME), "{again}");
     world.add(1, 0).await;
     world.until(|counts| counts.completed == 1).await;
+    drop(worker);
+}
+
+#[tokio::test]
+async fn it_is_listed_before_its_first_sleep() {
+    let world = World::start().await;
+    let (worker, blocker) = halfway(&world).await;
+    listed(&world, |line| line.contains(NAME)).await;
+    blocker.batch_execute("ROLLBACK").await.unwrap();
     drop(worker);
 }
 

@@ -1,4 +1,4 @@
-// Our long-running worker and BullMQ's producers: it sleeps on their marker.
+// Our long-running worker and BullMQ's producers: it sleeps on their marker, and they list it.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -59,6 +59,13 @@ for (const [version, { Queue }] of Object.entries(VERSIONS)) {
     const queue = new Queue(QUEUE, { connection, prefix });
     before(() => queue.waitUntilReady());
     after(() => queue.close());
+
+    test('the worker is among its workers, once', async () => {
+      const [worker, ...others] = await queue.getWorkers();
+      assert.deepEqual(others, []);
+      assert.deepEqual([worker?.name, worker?.rawname], [QUEUE, queue.clientName()]);
+      assert.equal(await queue.getWorkersCount(), 1);
+    });
 
     test('what it adds, wakes the worker at once', async () => {
       const waits = [];

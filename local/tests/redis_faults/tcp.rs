@@ -56,6 +56,27 @@ async fn the_url_asks_for_auth_and_select() {
 }
 
 #[tokio::test]
+async fn each_connection_gets_its_name_and_a_refusal_changes_nothing() {
+    let close = Reaction::ReplyAndClose(b":1\r\n".to_vec());
+    let refusal = "-ERR unknown command 'CLIENT'\r\n";
+    let reactions = [reply("+OK\r\n"), close, reply(refusal), reply(":2\r\n")];
+    let server = Scripted::start(Protocol::Resp, reactions).await;
+    let url = Secret::new(format!("redis://{}", server.address()));
+    let config = RedisConfig::Tcp { url, allow_plaintext: false };
+    let options = Options { client_name: Some("a:b=".to_owned()), ..Options::default() };
+    let redis = Redis::with_options(&config, options).unwrap();
+    assert_eq!(redis.call(incr()).await.unwrap(), Value::Int(1));
+    server.wait_for_close().await;
+    assert_eq!(redis.call(incr()).await.unwrap(), Value::Int(2));
+    let seen = server.seen();
+    let sent: Vec<_> = seen.iter().map(|seen| (seen.connection, seen.text.as_str())).collect();
+    let name = "*3\r\n$6\r\nCLIENT\r\n$7\r\nSETNAME\r\n$4\r\na:b=\r\n";
+    let incr = "*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n";
+    assert_eq!(sent, [(0, name), (0, incr), (1, name), (1, incr)]);
+    assert_eq!(redis.usage(), Usage { billed: 2, round_trips: 2 });
+}
+
+#[tokio::test]
 async fn a_refused_password_is_an_authorization_error() {
     let refusal = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
     let server = Scripted::start(Protocol::Resp, [reply(refusal), reply(":1\r\n")]).await;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use super::{Error, Queue};
 use crate::redis::Command;
 
@@ -29,6 +32,12 @@ impl Queue {
             Some(due) => Ok(Waited::Due(due.ceil() as i64)),
             None => Err(Error::Protocol("BZPOPMIN")),
         }
+    }
+
+    /// The name of the connection of a worker that waits for work: by it BullMQ's `getWorkers`, and
+    /// dashboards with it, find the workers in the server's list of clients.
+    pub fn worker_name(&self) -> String {
+        format!("{}:{}", self.config.prefix, BASE64_STANDARD.encode(&self.config.name))
     }
 
     /// Leaves a marker for the next worker, where a job waits: what [`Queue::wait_for_work`] took

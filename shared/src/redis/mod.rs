@@ -64,12 +64,15 @@ use self::transport::Transport;
 use crate::config::RedisConfig;
 
 /// What a client does its own way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Time limits.
     pub limits: Limits,
     /// The form of the REST API's answers.
     pub rest_answers: RestAnswers,
+    /// Over TCP, what the server's CLIENT LIST calls the connection; a server that refuses the name is
+    /// used without.
+    pub client_name: Option<String>,
 }
 
 /// A client; clones share the connection and the meter.
@@ -96,15 +99,15 @@ impl Redis {
     /// # Errors
     /// A configuration error, when the URL or the token cannot be used.
     pub fn with_options(config: &RedisConfig, options: Options) -> Result<Self, Error> {
+        let limits = options.limits;
         let transport = match config {
             RedisConfig::Rest { url, token, allow_plaintext } => {
                 Transport::Rest(rest::Rest::new(url, token, *allow_plaintext, options)?)
             }
             RedisConfig::Tcp { url, allow_plaintext } => {
-                Transport::Tcp(tcp::Tcp::new(url, *allow_plaintext)?)
+                Transport::Tcp(tcp::Tcp::new(url, *allow_plaintext, options.client_name)?)
             }
         };
-        let limits = options.limits;
         Ok(Self { transport: Arc::new(transport), meter: Arc::default(), limits, budget: None })
     }
 

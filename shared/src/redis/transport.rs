@@ -9,7 +9,6 @@ use super::value::Items;
 
 /// A way to a Redis server.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one a client, behind an Arc")]
 pub(super) enum Transport {
     /// Upstash's REST API.
     Rest(Rest),

@@ -25,9 +25,10 @@ const LAST_WAIT: Duration = Duration::from_secs(10);
 
 /// Work on the queue until SIGTERM or Ctrl-C
 ///
-/// Over TCP it sleeps on BullMQ's marker and starts within milliseconds; over Upstash's REST API, which
-/// refuses commands that block, it looks every so often. At the signal it finishes the batch under way, or
-/// after 5 s gives it back, and exits with 0. A second signal ends it at once.
+/// Over TCP it sleeps on BullMQ's marker and starts within milliseconds, and BullMQ's getWorkers() and
+/// dashboards list it; over Upstash's REST API, which refuses commands that block, it looks every so often.
+/// At the signal it finishes the batch under way, or after 5 s gives it back, and exits with 0. A second
+/// signal ends it at once.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// How often to look for work that nothing told of: jobs of workers that died, jobs added without a
@@ -52,12 +53,16 @@ pub(super) async fn run(args: Args) -> Outcome {
     let (stopper, stop) = Stopper::new();
     let mut work = tokio::spawn(async move {
         let mut backoff = FullJitter::new(FIRST_WAIT, LAST_WAIT, rand::random::<f64>);
+        sleep.appear().await;
         while !stop.is_asked() {
             let report = drain.tick_until(Instant::now() + config.drain.timeout, &stop).await;
             // Whoever closed our stdout still wants the jobs done.
             let _ = tell(&report, args.json);
             let slept = match report.stopped_because {
-                StoppedBecause::Deadline => continue,
+                StoppedBecause::Deadline => {
+                    sleep.appear().await;
+                    continue;
+                }
                 StoppedBecause::Error => Err(()),
                 _ => sleep.until_work(&report, &stop).await.map_err(|error| {
                     eprintln!("deo: waiting for work failed: {error}");

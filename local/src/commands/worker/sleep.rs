@@ -7,7 +7,7 @@ use shared::clock::Clock;
 use shared::config::{Config, RedisConfig};
 use shared::queue::{Error, Queue, Waited};
 use shared::recompute::{Report, Stop, StoppedBecause};
-use shared::redis::{Limits, Options, Redis};
+use shared::redis::{Command, Limits, Options, Redis};
 use shared::store::Store;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -17,6 +17,9 @@ const DATABASE_IDLE: Duration = Duration::from_secs(5);
 /// How long to wait while the queue is paused or as many jobs are active as it allows: a marker comes
 /// when it is resumed, but not always when there is room.
 const HELD_BACK: Duration = Duration::from_secs(5);
+
+/// How long to try to be listed, before work goes on without.
+const LISTED: Duration = Duration::from_secs(3);
 
 /// How long an answer may be late.
 const SLACK: Duration = Duration::from_secs(10);
@@ -43,7 +46,8 @@ impl Sleep {
         let limits = Limits { answer, call: answer + SLACK, ..Limits::default() };
         let blocking = match &config.redis {
             Some(redis @ RedisConfig::Tcp { .. }) => {
-                let options = Options { limits, ..Options::default() };
+                let client_name = Some(queue.worker_name());
+                let options = Options { limits, client_name, ..Options::default() };
                 Some(queue.over(Redis::with_options(redis, options)?))
             }
             _ => None,
@@ -62,6 +66,16 @@ impl Sleep {
                 "working; REST cannot wait for jobs, so looking every {seconds} s: use REDIS_URL (TCP) \
                  to be woken"
             ),
+        }
+    }
+
+    /// Opens the connection that blocks, for who does not sleep soon: it has the name by which BullMQ
+    /// and dashboards list workers. A command, over TCP.
+    pub(super) async fn appear(&self) {
+        if let Some(queue) = &self.blocking {
+            let redis = queue.redis().until(Instant::now() + LISTED);
+            // A server that cannot be reached is what the tick tells of.
+            let _ = redis.call(Command::new("PING").replay_safe()).await;
         }
     }
 

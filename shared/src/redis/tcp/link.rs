@@ -25,8 +25,8 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connects, encrypts and authenticates, as the address asks.
-    pub(super) async fn open(address: &Address) -> Result<Self, Failure> {
+    /// Connects, encrypts and authenticates, as the address asks, and gives the connection its name.
+    pub(super) async fn open(address: &Address, name: Option<&str>) -> Result<Self, Failure> {
         let unreachable = |what: &str, error: &std::io::Error| {
             Failure::unreachable(format!("cannot {what} {}: {error}", address.host()))
         };
@@ -34,8 +34,8 @@ impl Link {
             .await
             .map_err(|error| unreachable("connect to", &error))?;
         stream.set_nodelay(true).map_err(|error| unreachable("set up the socket to", &error))?;
-        match address.server_name() {
-            None => Self::over(address, stream).await,
+        let link = match address.server_name() {
+            None => Self::over(address, stream).await?,
             Some(name) => {
                 let connector = TlsConnector::from(crate::tls::client_config());
                 let stream = connector.connect(name, stream).await.map_err(|error| {
@@ -44,9 +44,25 @@ impl Link {
                         None => unreachable("open TLS to", &error),
                     }
                 })?;
-                Self::over(address, stream).await
+                Self::over(address, stream).await?
             }
+        };
+        if let Some(name) = name {
+            link.introduce(name, address.host()).await?;
         }
+        Ok(link)
+    }
+
+    /// Asks for `name` in the server's list of its clients. A server may refuse that, or its name.
+    async fn introduce(&self, name: &str, host: &str) -> Result<(), Failure> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("CLIENT").arg("SETNAME").arg(name);
+        let replies = self.connection().send_packed_commands(&pipeline, 0, 1).await;
+        // Refusals are replies.
+        replies.map(drop).map_err(|error| {
+            let reason = convert::io_reason(&error);
+            Failure::unreachable(format!("cannot introduce oneself to {host}: {reason}"))
+        })
     }
 
     async fn over<S>(address: &Address, stream: S) -> Result<Self, Failure>

@@ -1,8 +1,9 @@
 //! The Redis protocol over TCP or TLS.
 //!
 //! One connection, opened by the first command, carries all requests; a dropped one is replaced
-//! before the next. Nothing but AUTH and SELECT, where the URL asks for them, is sent beside the
-//! commands: an idle tick executes exactly one.
+//! before the next. Nothing is sent beside the commands, so that an idle tick executes exactly one, but
+//! for a new connection's AUTH and SELECT, where the URL asks for them, and CLIENT SETNAME, where it
+//! shall have a name.
 
 mod address;
 mod convert;
@@ -29,13 +30,19 @@ use crate::config::Secret;
 #[derive(Debug)]
 pub(super) struct Tcp {
     address: Address,
+    /// Of every connection, in the server's list of its clients.
+    name: Option<String>,
     link: Mutex<Option<Arc<Link>>>,
 }
 
 impl Tcp {
     /// A client for the server at `url`. Opens no connection.
-    pub(super) fn new(url: &Secret, allow_plaintext: bool) -> Result<Self, Error> {
-        Ok(Self { address: Address::parse(url, allow_plaintext)?, link: Mutex::new(None) })
+    pub(super) fn new(
+        url: &Secret,
+        allow_plaintext: bool,
+        name: Option<String>,
+    ) -> Result<Self, Error> {
+        Ok(Self { address: Address::parse(url, allow_plaintext)?, name, link: Mutex::new(None) })
     }
 
     /// One try of `request`.
@@ -78,7 +85,7 @@ impl Tcp {
             return Ok(link.clone());
         }
         *slot = None;
-        let link = Arc::new(Link::open(&self.address).await?);
+        let link = Arc::new(Link::open(&self.address, self.name.as_deref()).await?);
         *slot = Some(link.clone());
         Ok(link)
     }
