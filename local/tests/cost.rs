@@ -1,7 +1,8 @@
 //! `deo cost`, with figures that were measured before and with figures that it measures.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::env;
+mod built;
+
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -69,20 +70,9 @@ fn a_price_table_of_ones_own_counts() {
     assert!(String::from_utf8(broken.stderr).unwrap().contains("missing field"));
 }
 
-/// The functions as they are now, laid out as `cargo lambda build` does. Their own tests have them built; where
-/// this test runs alone, they are built as for those.
+/// The functions as they are now, laid out as `cargo lambda build` does.
 fn bootstraps(folder: &Path) {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["test", "--quiet", "--workspace", "--locked", "--no-run", "--test", "start"]);
-    // What cargo tells a test about its package would have the cargo in it build some of it once more.
-    for (name, _) in env::vars() {
-        if ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|prefix| name.starts_with(prefix)) {
-            cargo.env_remove(name);
-        }
-    }
-    let built = cargo.output().unwrap();
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let programs = Path::new(env!("CARGO_BIN_EXE_deo")).parent().unwrap();
+    let programs = built::functions();
     for function in ["api", "drain", "cron"] {
         std::fs::create_dir(folder.join(function)).unwrap();
         symlink(programs.join(function), folder.join(function).join("bootstrap")).unwrap();

@@ -1,8 +1,6 @@
 //! The real function on Lambda's Runtime API, frozen whenever Lambda may freeze it: as soon as it asks
 //! for its next event.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -13,25 +11,11 @@ use shared::queue::Settlement;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, timeout};
 
+use crate::built;
 use crate::wake::Endpoint;
 use crate::world::{SECRET, World, token};
 
 const RECOMPUTE: &str = include_str!("../../events/recompute.json");
-
-/// The function as it is now. A run of the whole workspace's tests has built it; of this package's, not.
-fn function() -> PathBuf {
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--locked", "--workspace", "--bin", "api"]);
-    // What cargo tells a test about its package would have this one build anew what reads it.
-    let told = ["CARGO_MANIFEST_", "CARGO_PKG_"];
-    for (name, _) in std::env::vars() {
-        if told.iter().any(|prefix| name.starts_with(prefix)) {
-            build.env_remove(name);
-        }
-    }
-    assert!(build.status().unwrap().success(), "the function is not built");
-    Path::new(env!("CARGO_BIN_EXE_deo")).with_file_name("api")
-}
 
 fn recompute(project: &str) -> String {
     RECOMPUTE.replace("PROJECT", project).replace("TOKEN", &token("owner"))
@@ -50,7 +34,7 @@ async fn ask(function: &mut Function, project: &str) -> Instant {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wake_up_that_was_put_off_is_sent_after_the_answer_and_before_the_freeze() {
-    let program = tokio::task::spawn_blocking(function).await.unwrap();
+    let programs = tokio::task::spawn_blocking(built::functions).await.unwrap();
     let (tell, mut rings) = unbounded_channel();
     let behave = move || {
         tell.send(Instant::now()).unwrap();
@@ -69,7 +53,8 @@ async fn a_wake_up_that_was_put_off_is_sent_after_the_answer_and_before_the_free
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let none: [&str; 0] = [];
-    let mut function = Function::start("api", program, &none, &settings).await.unwrap();
+    let mut function =
+        Function::start("api", programs.join("api"), &none, &settings).await.unwrap();
 
     // Each request finds no job waiting, and so asks for a drain: the second one too soon after the
     // first. Where the machine is so busy that it is not too soon, a later one.

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+#[path = "../built/mod.rs"]
+mod built;
 mod bulk;
 #[path = "../contract/mod.rs"]
 mod contract;
