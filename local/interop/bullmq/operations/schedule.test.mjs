@@ -5,10 +5,18 @@ import { describe, test } from 'node:test';
 import { QUEUE, deo, redis } from '../deo.mjs';
 import { BULL, HOUR, OURS, copy, eachVersion, refusal } from './twins.mjs';
 
+/** What jobs get that nothing else is said of: the defaults of QUEUE_ATTEMPTS and its like. */
+const usual = {
+  attempts: 3,
+  backoff: { type: 'exponential', delay: 5_000 },
+  removeOnComplete: { count: 1_000, age: 86_400 },
+  removeOnFail: { count: 5_000, age: 1_209_600 },
+};
+
 eachVersion('schedule', ({ q, version, six, take, compare, judge, refused }) => {
   describe('schedule', () => {
-    /** Makes a scheduler; `rule` and `template` as BullMQ takes them. */
-    const upsert = (id, rule, template = {}) => {
+    /** Makes a scheduler; `rule` and `template` as BullMQ takes them, `said` what else to tell deo. */
+    const upsert = (id, rule, template = {}, said = []) => {
       const date = (ms) => new Date(ms).toISOString();
       const given = {
         '--cron': rule.pattern,
@@ -24,8 +32,9 @@ eachVersion('schedule', ({ q, version, six, take, compare, judge, refused }) => 
         '--attempts': template.opts?.attempts,
       };
       const args = Object.entries(given).flatMap(([name, value]) => (value ? [name, `${value}`] : []));
-      const flags = rule.immediately ? ['--immediately'] : [];
-      return judge(['schedule', 'upsert', id, ...args, ...flags], () => q().upsertJobScheduler(id, rule, template));
+      const flags = [...(rule.immediately ? ['--immediately'] : []), ...said];
+      const full = { ...template, opts: { ...usual, ...template.opts } };
+      return judge(['schedule', 'upsert', id, ...args, ...flags], () => q().upsertJobScheduler(id, rule, full));
     };
     const night = { pattern: '0 3 * * *', tz: 'Europe/Berlin' };
     const soon = (ms) => Math.floor(Date.now() / 1000) * 1000 + ms;
@@ -36,8 +45,12 @@ eachVersion('schedule', ({ q, version, six, take, compare, judge, refused }) => 
     test('by a pattern', () => upsert('s', night));
     test('by a pattern with all there is', () =>
       upsert('s', { ...night, limit: 5, startDate: soon(48 * HOUR), endDate: soon(960 * HOUR) }, {
-        name: 'n', data: { of: 'x', list: [] }, opts: { priority: 4, attempts: 3 },
+        name: 'n', data: { of: 'x', list: [] }, opts: { priority: 4, attempts: 7 },
       }));
+    test('with a backoff and a retention of its own', () =>
+      upsert('s', { every: HOUR }, {
+        opts: { backoff: { type: 'exponential', delay: 90_000 }, removeOnComplete: { count: 0, age: 86_400 }, removeOnFail: { age: 1_209_600 } },
+      }, ['--backoff', '90s', '--keep-completed', '0', '--keep-failed', 'all']));
     test('by a pattern and at once', () => upsert('s', { pattern: '0 3 * * *', immediately: true }));
     test('while paused', async () => {
       await q().pause();
@@ -152,7 +165,7 @@ eachVersion('schedule', ({ q, version, six, take, compare, judge, refused }) => 
     const night = { pattern: '0 3 * * *', tz: 'Europe/Berlin' };
 
     test('by an interval', async () => {
-      assert.equal((await next(await due({ every: HOUR }, { name: 'n', data: { of: 'x' } }))).produced, 'next');
+      assert.equal((await next(await due({ every: HOUR }, { name: 'n', data: { of: 'x' }, opts: usual }))).produced, 'next');
     });
     test('by an interval that was missed many times', async () => {
       const id = await due({ every: HOUR });

@@ -21,7 +21,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Upsert(upsert::Args),
+    Upsert(Box<upsert::Args>),
     List(list::Args),
     Remove(remove::Args),
     Preview(preview::Args),
@@ -29,7 +29,7 @@ enum Command {
 
 pub(super) async fn run(args: Args) -> Outcome {
     match args.command {
-        Command::Upsert(args) => upsert::run(args).await,
+        Command::Upsert(args) => upsert::run(*args).await,
         Command::List(args) => list::run(args).await,
         Command::Remove(args) => remove::run(args).await,
         Command::Preview(args) => preview::run(args),

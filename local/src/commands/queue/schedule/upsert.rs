@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::json;
-use shared::queue::JobOptions;
+use shared::clock::millis;
+use shared::config::Retention;
 use shared::queue::schedule::{Rule, Scheduler};
+use shared::queue::{Backoff, JobOptions, KeepJobs};
 
 use super::{date, queue};
 use crate::commands::Outcome;
@@ -44,9 +46,23 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 0)]
     priority: u32,
 
-    /// Tries that each of its jobs has in all.
-    #[arg(long, default_value_t = 0)]
-    attempts: u32,
+    /// Tries that each of its jobs has in all [default: QUEUE_ATTEMPTS]
+    #[arg(long)]
+    attempts: Option<u32>,
+
+    /// How long a job waits for its second try; it doubles with each try [default: QUEUE_BACKOFF_MS]
+    #[arg(long, value_name = "SPAN", value_parser = span::parse)]
+    backoff: Option<Duration>,
+
+    /// At most so many completed jobs stay in Redis, a number or all, for as long as
+    /// QUEUE_KEEP_COMPLETED_SECONDS says [default: QUEUE_KEEP_COMPLETED]
+    #[arg(long, value_name = "JOBS", value_parser = bound)]
+    keep_completed: Option<Bound>,
+
+    /// At most so many failed jobs stay in Redis, a number or all, for as long as
+    /// QUEUE_KEEP_FAILED_SECONDS says [default: QUEUE_KEEP_FAILED]
+    #[arg(long, value_name = "JOBS", value_parser = bound)]
+    keep_failed: Option<Bound>,
 
     /// At most so many jobs in all.
     #[arg(long, value_name = "JOBS", value_parser = clap::value_parser!(u64).range(1..))]
@@ -77,14 +93,31 @@ struct When {
     every: Option<Duration>,
 }
 
+/// A number of jobs; `None` is all.
+type Bound = Option<u64>;
+
+/// Reads a bound as `QUEUE_KEEP_COMPLETED` has it.
+fn bound(text: &str) -> Result<Bound, String> {
+    if text.eq_ignore_ascii_case("all") {
+        return Ok(None);
+    }
+    let jobs = text.parse().ok().filter(|jobs| *jobs <= 10_000_000);
+    jobs.map(Some).ok_or_else(|| "write a whole number up to 10000000, or all".to_owned())
+}
+
 pub(super) async fn run(args: Args) -> Outcome {
     let queue = queue()?;
-    let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    // What is not said is as for all jobs that we add.
+    let usual = queue.config();
+    let keep = |said: Option<Bound>, usual: Retention| {
+        let count = said.unwrap_or(usual.count);
+        Some(KeepJobs::Bounded { count, age_s: usual.age_s, limit: None })
+    };
     let rule = match args.rule.cron {
         Some(pattern) => Rule::Pattern { pattern, tz: args.tz, immediately: args.immediately },
         None => Rule::Every {
-            every_ms: args.rule.every.map_or(0, ms),
-            offset_ms: args.offset.map_or(0, ms),
+            every_ms: args.rule.every.map_or(0, millis),
+            offset_ms: args.offset.map_or(0, millis),
         },
     };
     let scheduler = Scheduler {
@@ -92,7 +125,13 @@ pub(super) async fn run(args: Args) -> Outcome {
         data: args.data,
         opts: JobOptions {
             priority: args.priority,
-            attempts: args.attempts,
+            attempts: args.attempts.unwrap_or(usual.attempts),
+            backoff: Some(Backoff::Exponential {
+                delay_ms: millis(args.backoff.unwrap_or(usual.backoff)),
+                jitter: None,
+            }),
+            remove_on_complete: keep(args.keep_completed, usual.keep_completed),
+            remove_on_fail: keep(args.keep_failed, usual.keep_failed),
             ..JobOptions::default()
         },
         rule,
@@ -108,4 +147,19 @@ pub(super) async fn run(args: Args) -> Outcome {
         &json!({"id": scheduler.id, "jobId": iteration.job_id, "delayMs": iteration.delay_ms}),
         format!("The next job of {} is {}, due in {due}.", scheduler.id, iteration.job_id),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bound;
+
+    #[test]
+    fn a_bound_is_a_number_or_all() {
+        for (text, jobs) in [("0", Some(0)), ("10000000", Some(10_000_000)), ("All", None)] {
+            assert_eq!(bound(text), Ok(jobs), "{text}");
+        }
+        for text in ["", "-1", "1.5", "10000001", "none"] {
+            assert!(bound(text).is_err(), "{text}");
+        }
+    }
 }
