@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What a function did with its events.
 pub(crate) struct Run {
@@ -50,6 +50,23 @@ impl Run {
 /// The invocation's span of a line.
 pub(crate) fn invocation(line: &Value) -> Option<&Value> {
     line["spans"].as_array()?.iter().find(|span| span["name"] == "invocation")
+}
+
+/// Two ticks of the binary `program` where no server is: both fail, and are logged as [`Run::hold_log`] wants it.
+#[allow(dead_code, reason = "not every function is scheduled")]
+pub(crate) fn tick_in_vain(program: &str, level: &str) -> Run {
+    let event = json!({ "version": "0", "detail-type": "Scheduled Event", "detail": {} });
+    // Nothing listens there.
+    let settings = [
+        ("REDIS_URL", "redis://default:hidden@127.0.0.1:1"),
+        ("DATABASE_URL", "postgres://u:hidden@127.0.0.1:1/x"),
+        ("REDIS_PREFIX", "engineo_test"),
+        ("AWS_LAMBDA_LOG_LEVEL", level),
+    ];
+    let run = run(program, &settings, &[event.clone(), event]);
+    assert!(run.answers.iter().all(|(kind, _)| kind == "error"), "{:?}", run.answers);
+    run.hold_log("tcp", "engineo_test");
+    run
 }
 
 /// Runs the binary `program`, with these settings and no others, on `events`.
