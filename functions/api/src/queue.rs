@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use shared::queue::{self, Counts, Finished};
+use shared::queue::{self, Counts};
 use utoipa::ToSchema;
 
 use crate::Api;
@@ -21,8 +21,8 @@ pub(crate) struct QueueBody {
     /// Whether it is paused.
     paused: bool,
     counts: CountsBody,
-    /// How long the job at the head of the queue has waited, in milliseconds; `null` where none
-    /// waits.
+    /// How long the job that waits longest has waited, in milliseconds; `null` where none waits. In a
+    /// long queue only the jobs at its ends, and the first of its lowest priority, are looked at.
     #[schema(required = true)]
     oldest_waiting_ms: Option<i64>,
     throughput: Throughput,
@@ -57,7 +57,9 @@ impl From<Counts> for CountsBody {
     }
 }
 
-/// Jobs finished of late, as far as retention keeps them.
+/// Jobs finished of late: at least so many. Where `QUEUE_METRICS_MINUTES` or another worker counts them,
+/// all of them, by whole minutes of the clock with the one that runs; else those that are still kept,
+/// which are none where jobs are removed as soon as they end.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Throughput {
@@ -73,8 +75,8 @@ struct FinishedBody {
     failed: u64,
 }
 
-impl From<Finished> for FinishedBody {
-    fn from(Finished { completed, failed }: Finished) -> Self {
+impl From<queue::Throughput> for FinishedBody {
+    fn from(queue::Throughput { completed, failed, .. }: queue::Throughput) -> Self {
         Self { completed, failed }
     }
 }

@@ -21,8 +21,8 @@ use shared::clock::Clock;
 use shared::config::{Config, Events, QueueConfig, RedisConfig, Secret};
 use shared::queue::schedule::{Rule, Scheduler};
 use shared::queue::{
-    ClaimRequest, Cleanable, Deduplication, Ended, Error, JobOptions, JobState, NewJob,
-    PriorityCount, Queue, Refusal, Settlement, Shelf, Throughput,
+    ClaimRequest, Cleanable, Deduplication, Ended, Error, JobOptions, JobState, KeepJobs, NewJob,
+    Occupied, PriorityCount, Queue, Refusal, Settlement, Shelf, Throughput,
 };
 use shared::redis::{Command, Redis, Value};
 use tokio::sync::OnceCell;
@@ -30,6 +30,9 @@ use tokio::sync::OnceCell;
 const NOW: i64 = 1_800_000_000_000;
 const HOUR: u64 = 3_600_000;
 const ALL: ClaimRequest = ClaimRequest { count: 100, wait: true, prioritized: true, delayed: true };
+/// Jobs may be in any state.
+const ANY: Occupied =
+    Occupied { wait: true, paused: true, prioritized: true, delayed: true, active: true };
 
 async fn server() -> &'static RedisServer {
     static SERVER: OnceCell<RedisServer> = OnceCell::const_new();
@@ -49,13 +52,18 @@ impl Bench {
     }
 
     fn on(url: &str, prefix: &str) -> Self {
+        Self::with(url, prefix, |_| {})
+    }
+
+    fn with(url: &str, prefix: &str, change: impl FnOnce(&mut QueueConfig)) -> Self {
         let clock = Clock::manual(NOW);
         let env = std::collections::BTreeMap::new();
-        let config = QueueConfig {
+        let mut config = QueueConfig {
             prefix: prefix.to_owned(),
             events: Events::All,
             ..Config::from_env(&env).unwrap().queue
         };
+        change(&mut config);
         let url = Secret::new(url);
         let redis = Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false }).unwrap();
         let queue = Queue::new(redis, &config, clock.clone());

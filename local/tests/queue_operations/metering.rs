@@ -37,6 +37,7 @@ async fn every_operation_counts_its_commands_exactly() {
         queue.clean(Cleanable::Wait, Duration::ZERO, Some(1)).await.unwrap();
         queue.priorities(9).await.unwrap();
         queue.throughput(5).await.unwrap();
+        queue.overview().await.unwrap();
         queue.jobs(Shelf::Wait, 0, 9).await.unwrap();
         queue.logs("w2", 0, 9).await.unwrap();
         queue.schedule(&hourly("s")).await.unwrap();

@@ -1,4 +1,4 @@
-//! Looking in from outside: counts, one job, the oldest that waits.
+//! Looking in from outside: counts, one job.
 
 use std::collections::HashMap;
 
@@ -114,38 +114,6 @@ impl Queue {
         let answer = self.redis.call(command).await?;
         let score = answer.as_array().and_then(|pair| pair.get(1)?.as_str()?.parse::<f64>().ok());
         Ok(score.map(|score| (score / 4096.0).floor() as i64))
-    }
-
-    /// When the job that waits longest was added (milliseconds since the epoch): the one at the
-    /// head of `wait`, or of `paused`. Four commands, two round trips.
-    ///
-    /// # Errors
-    /// [`Error::Redis`].
-    pub async fn oldest_waiting_ms(&self) -> Result<Option<i64>, Error> {
-        let head = |list| Command::new("LINDEX").arg(self.keys.of(list)).arg("-1").replay_safe();
-        let mut first = Command::new("ZRANGE");
-        first = first.arg(self.keys.of("prioritized")).arg("0").arg("0").replay_safe();
-        let mut ids = Vec::new();
-        for answer in self.redis.pipeline(vec![head("wait"), head("paused"), first]).await? {
-            match answer? {
-                Value::Array(items) => ids.extend(items),
-                value => ids.push(value),
-            }
-        }
-        let timestamps: Vec<Command> = ids
-            .iter()
-            .filter_map(Value::as_str)
-            .map(|id| Command::new("HGET").arg(self.keys.of(id)).arg("timestamp").replay_safe())
-            .collect();
-        if timestamps.is_empty() {
-            return Ok(None);
-        }
-        let mut oldest: Option<i64> = None;
-        for answer in self.redis.pipeline(timestamps).await? {
-            let added = answer?.as_str().and_then(|text| text.parse().ok());
-            oldest = oldest.into_iter().chain(added).min();
-        }
-        Ok(oldest)
     }
 
     /// One job with its state, or `None` when there is none of this id. Nine commands, one round

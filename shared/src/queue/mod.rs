@@ -25,6 +25,7 @@ mod inspect;
 mod job;
 mod keys;
 mod marker;
+mod oldest;
 mod operate;
 mod options;
 mod overview;
@@ -50,7 +51,7 @@ pub use job::{
     Added, Backoff, Counts, Deduplication, Enqueued, JobOptions, KeepJobs, NewJob, Outcome,
 };
 pub use marker::Waited;
-pub use overview::{Finished, Overview};
+pub use overview::Overview;
 pub use peek::Occupied;
 pub use policy::{Ending, StoredOptions};
 pub use recover::Recovered;

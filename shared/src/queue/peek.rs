@@ -1,6 +1,6 @@
 //! Which states hold jobs, for one billed command.
 
-use super::{Error, Queue};
+use super::{Counts, Error, Queue};
 use crate::redis::Command;
 
 /// The states that hold at least one job.
@@ -38,6 +38,18 @@ impl Occupied {
     /// A job that could be claimed now, unless the queue is paused.
     pub fn is_waiting(self) -> bool {
         self.wait || self.prioritized
+    }
+}
+
+impl From<Counts> for Occupied {
+    fn from(counts: Counts) -> Self {
+        Self {
+            wait: counts.wait > 0,
+            paused: counts.paused > 0,
+            prioritized: counts.prioritized > 0,
+            delayed: counts.delayed > 0,
+            active: counts.active > 0,
+        }
     }
 }
 

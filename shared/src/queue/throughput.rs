@@ -30,36 +30,57 @@ impl Queue {
     /// # Errors
     /// [`Error::Redis`].
     pub async fn throughput(&self, minutes: u32) -> Result<Throughput, Error> {
+        self.throughputs([minutes]).await.map(|[throughput]| throughput)
+    }
+
+    /// As [`Queue::throughput`], for several spans of minutes at once; two commands more for each
+    /// after the first.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn throughputs<const N: usize>(
+        &self,
+        spans: [u32; N],
+    ) -> Result<[Throughput; N], Error> {
         let now = self.clock.now_ms();
-        let since = now - i64::from(minutes) * MINUTE_MS;
         let metrics = ENDS.map(|end| self.keys.of(&format!("metrics:{end}")));
-        let kept = |end| {
+        let kept = |minutes, end| {
+            let since = now - i64::from(minutes) * MINUTE_MS;
             let command = Command::new("ZCOUNT").arg(self.keys.of(end)).arg(format!("({since}"));
             command.arg("+inf").replay_safe()
         };
-        let any = Command::new("EXISTS").args(metrics.clone()).replay_safe();
-        let answers = self.redis.pipeline(vec![kept(ENDS[0]), kept(ENDS[1]), any]).await?;
-        let mut numbers = [0_u64; 3];
-        for (number, answer) in numbers.iter_mut().zip(answers) {
+        let mut commands: Vec<Command> =
+            spans.iter().flat_map(|minutes| ENDS.map(|end| kept(*minutes, end))).collect();
+        commands.push(Command::new("EXISTS").args(metrics.clone()).replay_safe());
+        let mut numbers = Vec::new();
+        for answer in self.redis.pipeline(commands).await? {
             let count = answer?.as_int().and_then(|n| u64::try_from(n).ok());
-            *number = count.ok_or(Error::Protocol("ZCOUNT"))?;
+            numbers.push(count.ok_or(Error::Protocol("ZCOUNT"))?);
         }
-        let [mut completed, mut failed, any] = numbers;
-        if any > 0 {
+        let any = numbers.pop().is_some_and(|any| any > 0);
+        let mut metered = Vec::new();
+        if any {
+            let longest = spans.iter().max().copied().unwrap_or_default().to_string();
             let rises = |key: &String| {
                 let sums = Command::new("HMGET").arg(key.clone());
                 let rises = Command::new("LRANGE").arg(format!("{key}:data")).arg("0");
                 let sums = sums.args(["count", "prevTS", "prevCount"]).replay_safe();
-                [sums, rises.arg(minutes.to_string()).replay_safe()]
+                [sums, rises.arg(longest.clone()).replay_safe()]
             };
             let answers = self.redis.pipeline(metrics.iter().flat_map(rises).collect()).await?;
-            let answers = answers.into_iter().collect::<Result<Vec<Value>, _>>()?;
-            let counted = answers.chunks_exact(2).map(|m| counted(now, minutes, &m[0], &m[1]));
-            for (known, counted) in [&mut completed, &mut failed].into_iter().zip(counted) {
-                *known = (*known).max(counted.unwrap_or_default());
-            }
+            metered = answers.into_iter().collect::<Result<Vec<Value>, _>>()?;
         }
-        Ok(Throughput { minutes, completed, failed })
+        let mut known = numbers.chunks_exact(2);
+        Ok(spans.map(|minutes| {
+            let mut ends = [0; 2];
+            ends.copy_from_slice(known.next().unwrap_or(&[0; 2]));
+            for (end, of) in ends.iter_mut().zip(metered.chunks_exact(2)) {
+                let counted = counted(now, minutes, &of[0], &of[1]);
+                *end = (*end).max(counted.unwrap_or_default());
+            }
+            let [completed, failed] = ends;
+            Throughput { minutes, completed, failed }
+        }))
     }
 }
 

@@ -137,7 +137,7 @@ impl Tick<'_> {
         let occupied = self.queue.peek().await?;
         if occupied.is_waiting() || occupied.paused {
             let now = self.clock.now_ms();
-            if let Some(oldest) = self.queue.oldest_waiting_ms().await? {
+            if let Some(oldest) = self.queue.oldest_waiting_ms(occupied).await? {
                 self.report.waited(oldest, now);
             }
         }

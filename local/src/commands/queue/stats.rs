@@ -41,15 +41,14 @@ pub(super) struct Stats {
 }
 
 impl Stats {
-    /// Looks. 12 commands, and 4 more where something waits, 1 where something is delayed, 4 where
-    /// a worker writes metrics, 2 for each priority if they are asked for.
+    /// Looks. 12 commands, and at most 5 more for each state in which jobs wait, 1 where something is
+    /// delayed, 4 where a worker writes metrics, 2 for each priority if they are asked for.
     pub(super) async fn of(queue: &Queue, priorities: bool) -> Result<Self, shared::queue::Error> {
         let queue = queue.over(queue.redis().metered());
         let counts = queue.counts().await?;
-        let waits = counts.wait + counts.paused + counts.prioritized > 0;
         let throughput = queue.throughput(MINUTES).await?;
         let paused = queue.is_paused().await?;
-        let oldest_waiting = if waits { queue.oldest_waiting_ms().await? } else { None };
+        let oldest_waiting = queue.oldest_waiting_ms(counts.into()).await?;
         let next_due = if counts.delayed > 0 { queue.next_due_ms().await? } else { None };
         let priorities = match (priorities, counts.prioritized) {
             (false, _) => None,
