@@ -1,5 +1,5 @@
 --[[ Part: moves up to `c.count` jobs from waiting to active under one lock token.
-c = {token, count, lockMs, name?, max?, duration?, wait: bool, prioritized: bool, delayed: bool, again: bool}
+c = {token, count, lockMs, max?, duration?, wait: bool, prioritized: bool, delayed: bool, again: bool}
 Answers {jobs, missing, status, ms}: a job is {id, field values in the order of FIELDS}; missing are
 ids without a hash, dropped; status says why nothing more was claimed; ms belongs to status. ]]
 local function claim(c)
@@ -53,9 +53,7 @@ local function claim(c)
     for _, job in ipairs(jobs) do
       local key = P .. job[1]
       r('SET', key .. ':lock', c.token, 'PX', lockMs)
-      local fields = {'processedOn', ts, 'ats', int((tonumber(job[7]) or 0) + 1)}
-      if c.name then push(fields, 'pb', c.name) end
-      r('HSET', key, unpack(fields))
+      r('HSET', key, 'processedOn', ts, 'ats', int((tonumber(job[7]) or 0) + 1))
       if every then event(false, 'active', 'jobId', job[1], 'prev', 'waiting') end
     end
     -- One marker wakes one sleeping worker; the claim is what wakes the next.
