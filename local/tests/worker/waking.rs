@@ -72,6 +72,28 @@ async fn a_limit_holds_it_back_for_as_long_as_it_lasts() {
 }
 
 #[tokio::test]
+async fn what_is_added_under_a_limit_wakes_others_and_not_it() {
+    let mut world = World::start().await;
+    world.env.insert("QUEUE_LIMITER_MAX".to_owned(), "60".to_owned());
+    world.env.insert("QUEUE_LIMITER_DURATION_MS".to_owned(), "600000".to_owned());
+    world.add_all().await;
+    let mut worker = Worker::start(&world, &[]).await;
+    while !worker.line().await.contains("limitedMs") {}
+    let before = executed(&world).await;
+    for project in 1..=20 {
+        world.add(project, 0).await;
+    }
+    sleep(Duration::from_millis(500)).await;
+    let after = executed(&world).await;
+    let spent = |name: &str| after.get(name).unwrap_or(&0) - before.get(name).unwrap_or(&0);
+    // The adds' own.
+    assert_eq!((spent("evalsha"), spent("bzpopmin")), (20, 0), "{before:?} {after:?}");
+    let marker = Command::new("ZCARD").arg("engineo:deo_score_queue:marker");
+    assert_eq!(world.queue.redis().call(marker).await.unwrap().as_int(), Some(1));
+    drop(worker);
+}
+
+#[tokio::test]
 async fn it_comes_back_when_redis_does() {
     let mut world = World::start().await;
     let worker = Worker::start(&world, &[]).await;

@@ -60,7 +60,9 @@ pub(super) async fn run(args: Args) -> Outcome {
             let _ = tell(&report, args.json);
             let slept = match report.stopped_because {
                 StoppedBecause::Deadline => {
-                    sleep.appear().await;
+                    if !stop.is_asked() {
+                        sleep.appear().await;
+                    }
                     continue;
                 }
                 StoppedBecause::Error => Err(()),

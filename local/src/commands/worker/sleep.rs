@@ -95,8 +95,9 @@ impl Sleep {
         }
         let waiting = async {
             match &self.blocking {
-                Some(queue) => blocked(queue, limit).await,
-                None => {
+                // No marker tells of a limit's end, and those of adds are for peers that may start.
+                Some(queue) if report.limited_ms.is_none() => blocked(queue, limit).await,
+                _ => {
                     sleep(limit).await;
                     Ok(())
                 }
