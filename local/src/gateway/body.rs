@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody}
 use hyper::body::{Body as _, Frame, Incoming};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::timeout,
+    time::{Instant, error::Elapsed, timeout, timeout_at},
 };
 
 use super::{refusal::Refusal, turn::Turn};
@@ -23,8 +23,8 @@ pub(super) const MAX_BODY: usize = 10 << 20;
 /// everything gets to read the refusal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a client may take between two pieces of a body; for a large answer, beside the time that its
-/// bytes take.
+/// How long a client may take between two pieces of a body; for a large answer, beside the time that the
+/// bytes take that it was sent.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many bytes of a large answer the slowest client takes in a millisecond.
@@ -63,8 +63,7 @@ pub(super) fn half(bytes: &[u8]) -> Body {
 pub(super) fn pieces(bytes: Bytes, turn: Turn) -> Body {
     let (sender, mut receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        let patience = PIECE_TIMEOUT + Duration::from_millis((bytes.len() / SLOWEST) as u64);
-        let sent = timeout(patience, send(bytes, &sender)).await;
+        let sent = send(bytes, &sender).await;
         drop(turn);
         if sent.is_err() {
             // An error is a client that has gone.
@@ -74,13 +73,19 @@ pub(super) fn pieces(bytes: Bytes, turn: Turn) -> Body {
     streamed(stream::poll_fn(move |context| receiver.poll_recv(context)))
 }
 
-/// Sends each piece as soon as there is room, until the body is dropped.
-async fn send(bytes: Bytes, body: &mpsc::Sender<io::Result<Bytes>>) {
-    for piece in bytes.chunks(PIECE) {
-        let Ok(room) = body.reserve().await else { return };
+/// Sends each piece as soon as there is room, until the body is dropped; fails when the client is too
+/// slow with those that it was sent.
+async fn send(bytes: Bytes, body: &mpsc::Sender<io::Result<Bytes>>) -> Result<(), Elapsed> {
+    let begun = Instant::now();
+    for (n, piece) in bytes.chunks(PIECE).enumerate() {
+        let earned = Duration::from_millis((n * PIECE / SLOWEST) as u64);
+        let room = timeout_at(begun + PIECE_TIMEOUT + earned, body.reserve()).await?;
+        // An error is a body that was dropped.
+        let Ok(room) = room else { return Ok(()) };
         // A copy: as long as the connection held a slice, all bytes would stay.
         room.send(Ok(Bytes::copy_from_slice(piece)));
     }
+    Ok(())
 }
 
 /// Pieces as they come.
@@ -169,7 +174,8 @@ mod tests {
         let turns = Turns::default();
         let mut turn = turns.waiting();
         turn.take().await;
-        let whole: Arc<[u8]> = vec![b'x'; 16 * PIECE].into();
+        // The time that all of it may take is no matter.
+        let whole: Arc<[u8]> = vec![b'x'; 1_024 * PIECE].into();
         let held = Arc::downgrade(&whole);
         let mut body = pieces(Bytes::from_owner(whole), turn);
 
