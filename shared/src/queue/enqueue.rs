@@ -109,15 +109,14 @@ impl Queue {
             .map_err(|_| Error::Protocol(ENQUEUE.name))?;
         let sizes: Vec<usize> =
             items.iter().map(|(item, text)| self.request_bytes(item, text)).collect();
-        let longest = sizes.iter().copied().enumerate().max_by_key(|(_, size)| *size);
-        if let Some((index, size)) = longest.filter(|(_, size)| *size > MOST_BYTES)
+        if sizes.iter().any(|size| *size > MOST_BYTES)
             && let Some(room) =
                 self.redis.room_for_args(&ENQUEUE, &self.keys.fixed(key.unwrap_or("")))
         {
             let frame = FRAME_BYTES + Redis::request_bytes(self.keys.base.as_bytes());
             let room = room.saturating_sub(frame);
-            if size > room {
-                return Err(Error::Invalid { index, reason: too_long(size, room) });
+            if let Some(index) = sizes.iter().position(|size| *size > room) {
+                return Err(Error::Invalid { index, reason: too_long(sizes[index], room) });
             }
         }
         let mut enqueued = Enqueued { added: Vec::with_capacity(jobs.len()), first: false };
