@@ -6,6 +6,7 @@
 mod env;
 mod plaintext;
 mod read;
+mod redis_url;
 mod rest_url;
 mod secret;
 mod snapshots;
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub use env::{Env, ProcessEnv};
 pub(crate) use plaintext::is_loopback;
 pub use read::ConfigError;
+pub(crate) use redis_url::redis_url;
 pub(crate) use rest_url::rest_url;
 pub use secret::Secret;
 pub use snapshots::{SnapshotRetention, UnknownRetention};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::redis_url::redis_url;
 use super::rest_url::rest_url;
 use super::variables::{self as v, Kind, Variable};
 use super::{
@@ -245,24 +246,10 @@ impl Reader<'_> {
                 v::TRANSPORT.name
             )));
         }
-        let url = self.spelled(&v::REDIS_URL)?;
-        if url.is_some_and(|url| is_http(&url)) {
-            return Err(ConfigError(format!(
-                "{} cannot be used: it is an http:// or https:// URL, which is for the REST API. Put it \
-                 into {}, or use the redis:// or rediss:// URL.",
-                v::REDIS_URL.name,
-                v::REST_URL.name
-            )));
-        }
-        let url = self.text(&v::REDIS_URL)?;
-        Ok(url.map(|url| RedisConfig::Tcp { url: Secret::new(url), allow_plaintext }))
+        let Some(url) = self.spelled(&v::REDIS_URL)? else { return Ok(None) };
+        redis_url(&url, allow_plaintext).map_err(|wrong| ConfigError(format!("{wrong}.")))?;
+        Ok(Some(RedisConfig::Tcp { url: Secret::new(url), allow_plaintext }))
     }
-}
-
-/// Whether this is a URL of the other transport.
-fn is_http(url: &str) -> bool {
-    let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    matches!(scheme.as_deref(), Some("http" | "https"))
 }
 
 /// A value of the wrong form; a secret's is not shown.

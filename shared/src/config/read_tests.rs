@@ -149,7 +149,6 @@ fn white_space_in_urls_tokens_and_prefix_is_refused_without_showing_it() {
 #[test]
 fn urls_want_their_scheme_and_never_show_themselves() {
     for (name, value) in [
-        ("REDIS_URL", "https://secret"),
         ("DATABASE_URL", "mysql://secret"),
         ("DATABASE_URL", "secret"),
         ("DATABASE_URL", "postgres://"),
@@ -228,12 +227,29 @@ fn each_mistake_with_the_rest_variables_has_its_sentence() {
 }
 
 #[test]
-fn a_rest_url_in_redis_url_is_told_where_it_belongs() {
-    assert_eq!(
-        error(&[("REDIS_URL", "https://canary.upstash.io")]),
-        "REDIS_URL cannot be used: it is an http:// or https:// URL, which is for the REST API. Put it \
-         into UPSTASH_REDIS_REST_URL, or use the redis:// or rediss:// URL."
-    );
+fn each_mistake_with_redis_url_has_its_sentence() {
+    for (url, sentence) in [
+        (
+            "https://canary.upstash.io",
+            "REDIS_URL is an http(s):// URL, which is for the REST API: put it into \
+             UPSTASH_REDIS_REST_URL, or use the redis:// or rediss:// URL.",
+        ),
+        ("valkey://canary", "REDIS_URL must start with redis:// or rediss://."),
+        (
+            "redis://:canary@10.0.0.1:6379",
+            "REDIS_URL is redis:// to another machine, which would show the password and the data to \
+             the network; use rediss://, or set REDIS_ALLOW_PLAINTEXT=true in a network you trust.",
+        ),
+        (
+            "rediss://:canary@h:1?protocol=resp3",
+            "REDIS_URL has options after '?' or '#', which are not supported; remove them.",
+        ),
+    ] {
+        assert_eq!(error(&[("REDIS_URL", url)]), sentence);
+        // A transport that is not used may be wrong.
+        assert!(read(&[REST[0], REST[1], ("REDIS_URL", url)]).is_ok());
+    }
+    assert!(read(&[("REDIS_URL", "redis://10.0.0.1"), ("REDIS_ALLOW_PLAINTEXT", "1")]).is_ok());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use reqwest::Url;
 use rustls::pki_types::ServerName;
 
 use super::super::error::Error;
-use crate::config::{Secret, is_loopback};
+use crate::config::{Secret, redis_url};
 
 /// The port of a URL that names none.
 const DEFAULT_PORT: u16 = 6379;
@@ -21,48 +21,12 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Parses `redis[s]://[[user]:password@]host[:port][/database]`.
+    /// Parses `redis[s]://[[user]:password@]host[:port][/database]`, checked as the settings are.
     pub(super) fn parse(url: &Secret, allow_plaintext: bool) -> Result<Self, Error> {
-        let url = url.expose();
-        if url.is_empty() {
-            return fail("is empty");
-        }
-        if url.chars().any(char::is_whitespace) {
-            return fail("has white space or a line break in it; remove it");
-        }
-        // The value is not repeated in what follows: it may hold a password.
-        let Ok(url) = Url::parse(url) else {
-            return fail(
-                "is not a URL; it looks like rediss://:password@host:6379 (a password with \
-                 special characters must be percent-encoded)",
-            );
-        };
-        let tls = match url.scheme() {
-            "rediss" => true,
-            "redis" => false,
-            "http" | "https" => {
-                return fail(
-                    "is an http(s):// URL, which is for the REST API: put it into \
-                     UPSTASH_REDIS_REST_URL, or use the redis:// or rediss:// URL",
-                );
-            }
-            _ => return fail("must start with redis:// or rediss://"),
-        };
-        let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
-            return fail("has no host");
-        };
-        if url.query().is_some() || url.fragment().is_some() {
-            return fail("has options after '?' or '#', which are not supported; remove them");
-        }
-        if !tls && !is_loopback(host) && !allow_plaintext {
-            return fail(
-                "is redis:// to another machine, which would show the password and the data to \
-                 the network; use rediss://, or set REDIS_ALLOW_PLAINTEXT=true in a network you \
-                 trust",
-            );
-        }
+        let url = redis_url(url.expose(), allow_plaintext).map_err(Error::configuration)?;
+        let host = url.host_str().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let server_name = if tls {
+        let server_name = if url.scheme() == "rediss" {
             match ServerName::try_from(host.clone()) {
                 Ok(name) => Some(name),
                 Err(_) => return fail("has a host that is neither a name nor an address"),
