@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+use crate::clock::millis;
+use crate::config::{QueueConfig, Retention};
+
 /// A job to be added.
 #[derive(Clone, Debug, Default)]
 pub struct NewJob {
@@ -43,6 +46,19 @@ pub struct JobOptions {
     pub size_limit: Option<usize>,
     /// Opaque trace context for the consumer (`tm`).
     pub telemetry: Option<String>,
+}
+
+impl JobOptions {
+    /// Attempts, backoff and retention of all jobs that we add, as `config` says.
+    pub fn usual(config: &QueueConfig) -> Self {
+        Self {
+            attempts: config.attempts,
+            backoff: Some(Backoff::Exponential { delay_ms: millis(config.backoff), jitter: None }),
+            remove_on_complete: Some(config.keep_completed.into()),
+            remove_on_fail: Some(config.keep_failed.into()),
+            ..Self::default()
+        }
+    }
 }
 
 /// How long to wait between tries.
@@ -95,6 +111,12 @@ pub enum KeepJobs {
         /// At most so many removals a finish.
         limit: Option<u64>,
     },
+}
+
+impl From<Retention> for KeepJobs {
+    fn from(Retention { age_s, count }: Retention) -> Self {
+        Self::Bounded { count, age_s, limit: None }
+    }
 }
 
 /// What became of a job that was added.

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::millis;
 use crate::config::QueueConfig;
-use crate::queue::{Backoff, Deduplication, JobOptions, KeepJobs, NewJob};
+use crate::queue::{Deduplication, JobOptions, NewJob};
 
 /// BullMQ's name of our jobs.
 pub const JOB_NAME: &str = "deo_score_recompute";
@@ -52,26 +51,17 @@ pub struct JobResult {
 /// duplicate to the front.
 pub fn recompute_job(data: &JobData, config: &QueueConfig) -> NewJob {
     let scheduled = data.reason == Reason::Scheduled;
-    let keep = |retention: crate::config::Retention| KeepJobs::Bounded {
-        count: retention.count,
-        age_s: retention.age_s,
-        limit: None,
-    };
     NewJob {
         name: JOB_NAME.to_owned(),
         data: serde_json::json!(data).to_string(),
         opts: JobOptions {
             priority: if scheduled { SCHEDULED_PRIORITY } else { 0 },
-            attempts: config.attempts,
-            backoff: Some(Backoff::Exponential { delay_ms: millis(config.backoff), jitter: None }),
             deduplication: Some(Deduplication {
                 id: data.project_id.clone(),
                 keep_last_if_active: true,
                 ..Deduplication::default()
             }),
-            remove_on_complete: Some(keep(config.keep_completed)),
-            remove_on_fail: Some(keep(config.keep_failed)),
-            ..JobOptions::default()
+            ..JobOptions::usual(config)
         },
         promote_duplicate: !scheduled,
     }

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::clock::millis;
-use shared::config::Retention;
+use shared::queue::JobOptions;
 use shared::queue::schedule::{Rule, Scheduler};
-use shared::queue::{Backoff, JobOptions, KeepJobs};
 
 use super::{date, queue};
 use crate::commands::Outcome;
@@ -108,11 +107,11 @@ fn bound(text: &str) -> Result<Bound, String> {
 pub(super) async fn run(args: Args) -> Outcome {
     let queue = queue()?;
     // What is not said is as for all jobs that we add.
-    let usual = queue.config();
-    let keep = |said: Option<Bound>, usual: Retention| {
-        let count = said.unwrap_or(usual.count);
-        Some(KeepJobs::Bounded { count, age_s: usual.age_s, limit: None })
-    };
+    let mut config = queue.config().clone();
+    config.attempts = args.attempts.unwrap_or(config.attempts);
+    config.backoff = args.backoff.unwrap_or(config.backoff);
+    config.keep_completed.count = args.keep_completed.unwrap_or(config.keep_completed.count);
+    config.keep_failed.count = args.keep_failed.unwrap_or(config.keep_failed.count);
     let rule = match args.rule.cron {
         Some(pattern) => Rule::Pattern { pattern, tz: args.tz, immediately: args.immediately },
         None => Rule::Every {
@@ -123,17 +122,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     let scheduler = Scheduler {
         name: args.name.unwrap_or_else(|| args.id.clone()),
         data: args.data,
-        opts: JobOptions {
-            priority: args.priority,
-            attempts: args.attempts.unwrap_or(usual.attempts),
-            backoff: Some(Backoff::Exponential {
-                delay_ms: millis(args.backoff.unwrap_or(usual.backoff)),
-                jitter: None,
-            }),
-            remove_on_complete: keep(args.keep_completed, usual.keep_completed),
-            remove_on_fail: keep(args.keep_failed, usual.keep_failed),
-            ..JobOptions::default()
-        },
+        opts: JobOptions { priority: args.priority, ..JobOptions::usual(&config) },
         rule,
         limit: args.limit,
         start_ms: args.start,
