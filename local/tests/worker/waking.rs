@@ -56,12 +56,18 @@ async fn ids_without_jobs_do_not_keep_it_from_the_job_that_it_was_woken_for() {
     drop(worker);
 }
 
-#[tokio::test]
-async fn a_limit_holds_it_back_for_as_long_as_it_lasts() {
+/// A world with 300 jobs, of which 60 may start in each span of so many milliseconds.
+async fn limited(span_ms: &str) -> World {
     let mut world = World::start().await;
     world.env.insert("QUEUE_LIMITER_MAX".to_owned(), "60".to_owned());
-    world.env.insert("QUEUE_LIMITER_DURATION_MS".to_owned(), "300".to_owned());
+    world.env.insert("QUEUE_LIMITER_DURATION_MS".to_owned(), span_ms.to_owned());
     world.add_all().await;
+    world
+}
+
+#[tokio::test]
+async fn a_limit_holds_it_back_for_as_long_as_it_lasts() {
+    let world = limited("300").await;
     let begun = Instant::now();
     let worker = Worker::start(&world, &[]).await;
     world.until(|counts| counts.completed == 300).await;
@@ -73,10 +79,7 @@ async fn a_limit_holds_it_back_for_as_long_as_it_lasts() {
 
 #[tokio::test]
 async fn what_is_added_under_a_limit_wakes_others_and_not_it() {
-    let mut world = World::start().await;
-    world.env.insert("QUEUE_LIMITER_MAX".to_owned(), "60".to_owned());
-    world.env.insert("QUEUE_LIMITER_DURATION_MS".to_owned(), "600000".to_owned());
-    world.add_all().await;
+    let world = limited("600000").await;
     let mut worker = Worker::start(&world, &[]).await;
     while !worker.line().await.contains("limitedMs") {}
     let before = executed(&world).await;
