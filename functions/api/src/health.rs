@@ -80,8 +80,8 @@ struct DatabaseHealth {
 
 /// The state of the service.
 ///
-/// Redis is asked. The database's state is the last known one, so that a monitor does not keep a
-/// sleeping database awake; only a known failure is looked at again.
+/// Redis is asked. The database's state is what the last request that needed it found, so that a monitor
+/// does not keep a sleeping database awake; `deep=1` asks it, too.
 #[utoipa::path(
     get,
     path = "/health",
@@ -137,9 +137,12 @@ async fn database(api: &Api, deep: bool) -> DatabaseHealth {
     let Some(store) = api.store() else {
         return DatabaseHealth { status: Part::NotConfigured, latency_ms: None };
     };
-    if !deep && !matches!(store.health(), Health::Down) {
-        let up = matches!(store.health(), Health::Up);
-        let status = if up { Part::Ok } else { Part::Unknown };
+    if !deep {
+        let status = match store.health() {
+            Health::Up => Part::Ok,
+            Health::Down => Part::Error,
+            Health::Unknown => Part::Unknown,
+        };
         return DatabaseHealth { status, latency_ms: None };
     }
     let started = Instant::now();

@@ -182,5 +182,7 @@ async fn health_notices_that_postgres_came_back() {
     assert_eq!(world.get("owner", "/queue").await.status, 503);
     assert_eq!(database("/health").await, "error");
     postgres.restart().await.unwrap();
+    assert_eq!(database("/health").await, "error", "nobody has asked it");
+    assert_eq!(database("/health?deep=1").await, "ok");
     assert_eq!(database("/health").await, "ok");
 }
