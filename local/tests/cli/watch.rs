@@ -29,11 +29,14 @@ impl Drop for Terminal {
 impl Terminal {
     fn watching(redis: &RedisServer, folder: &TempDir) -> Self {
         let deo = env!("CARGO_BIN_EXE_deo");
+        // Ctrl-C reaches the shell as well, which is to outlive it.
         let shell = format!(
-            "echo before=$(stty -g); {deo} queue watch --interval 200ms; echo code=$?; echo after=$(stty -g)"
+            "trap : INT; echo before=$(stty -g); {deo} queue watch --interval 200ms; echo code=$?; echo after=$(stty -g)"
         );
         let mut script = Command::new("script");
         script.args(["-q", "-e", "-c", &shell, "/dev/null"]).env("REDIS_URL", redis.url());
+        // Not the user's own, whichever that is.
+        script.env("SHELL", "/bin/sh");
         script.env_remove("REDIS_TRANSPORT").env("TMPDIR", folder.path()).env("TERM", "xterm");
         let mut child = script
             .stdin(Stdio::piped())
