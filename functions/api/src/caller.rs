@@ -34,15 +34,16 @@ where
 }
 
 impl Caller {
-    /// The checked `input`. Where it was refused, an unknown user still gets the 401, which comes
-    /// before all else.
+    /// The checked `input`. Where it was refused, a user who is known not to exist still gets the 401,
+    /// which comes before all else.
     pub(crate) async fn check<T>(&self, input: Result<T, Error>) -> Result<T, Error> {
         match input {
             Ok(input) => Ok(input),
-            Err(refusal) => {
-                self.api.role(&self.user_id).await?;
-                Err(refusal)
-            }
+            Err(refusal) => match self.api.role(&self.user_id).await {
+                // What is wrong with the input is wrong whoever asks.
+                Err(Error::Unavailable(_)) if refusal.is_about_input() => Err(refusal),
+                role => role.and(Err(refusal)),
+            },
         }
     }
 }

@@ -37,6 +37,11 @@ impl Error {
         Self::NotFound(Cow::Borrowed(message))
     }
 
+    /// Whether the request itself is wrong, whatever it is about and whoever sends it.
+    pub(crate) const fn is_about_input(&self) -> bool {
+        matches!(self, Self::BadRequest(_) | Self::TooLarge)
+    }
+
     /// A 500 whose cause goes to the log only.
     pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "request failed");

@@ -61,9 +61,18 @@ async fn a_silent_redis_is_given_up_before_the_gateway_gives_us_up() {
 async fn postgres_down_is_a_503_that_tells_nothing() {
     let world = World::with(&[DEAD_POSTGRES]).await;
     let message = "The database cannot be reached; try again";
-    for path in ["/projects/p1/deo-score", "/jobs/%00", "/queue"] {
+    for path in ["/projects/p1/deo-score", "/jobs/1", "/queue"] {
         let answer = world.get("owner", path).await;
         assert_error(&answer, 503, "ServiceUnavailableException", message, path);
+    }
+    // What is wrong with the request is told all the same.
+    assert_eq!(world.get("owner", "/jobs/%00").await.status, 400);
+    for (status, body) in
+        [(400, "{bad".to_owned()), (400, "[]".to_owned()), (413, " ".repeat(300_000))]
+    {
+        for path in [RECOMPUTE, "/deo-score/recompute"] {
+            assert_eq!(world.post("owner", path, &body).await.status, status, "{path}");
+        }
     }
     let answer = world.post("owner", RECOMPUTE, "").await;
     assert_error(&answer, 503, "ServiceUnavailableException", message, RECOMPUTE);
