@@ -24,6 +24,10 @@ const CHECK_AFTER: Duration = Duration::from_secs(5);
 /// How long that sign may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A question that waits for longer counts as unanswered until it is answered: whoever asked may have
+/// given up by then. Below the second that a health check waits.
+const SLOW: Duration = Duration::from_millis(900);
+
 /// How long a statement may keep us waiting for its next row.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -37,7 +41,7 @@ pub enum Health {
     Unknown,
     /// It was answered, be it with an error of its own.
     Up,
-    /// It could not be answered.
+    /// It could not be answered, or has not been yet and is slow.
     Down,
 }
 
@@ -94,15 +98,42 @@ impl Connection {
         statement: &Statement,
         params: Params<'_>,
         start: impl Fn() -> T,
+        step: impl FnMut(&mut T, Row) -> Result<(), tokio_postgres::Error>,
+    ) -> Result<T, Error> {
+        let mut answer = pin!(self.ask(statement, params, start, step));
+        let answer = match timeout(SLOW, &mut answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.note(Health::Down);
+                answer.await
+            }
+        };
+        self.note(match &answer {
+            Err(error) if error.is_unavailable() => Health::Down,
+            _ => Health::Up,
+        });
+        answer
+    }
+
+    fn note(&self, health: Health) {
+        self.health.store(health as u8, Ordering::Relaxed);
+    }
+
+    /// [`Connection::fold`], whatever is known of the database.
+    async fn ask<T>(
+        &self,
+        statement: &Statement,
+        params: Params<'_>,
+        start: impl Fn() -> T,
         mut step: impl FnMut(&mut T, Row) -> Result<(), tokio_postgres::Error>,
     ) -> Result<T, Error> {
         let mut replayed = false;
-        let answer = loop {
+        loop {
             let mut folded = start();
             let (reused, error) = match self.client().await {
                 Ok((live, reused)) => {
                     match live.run(statement, params, |row| step(&mut folded, row)).await {
-                        Ok(()) => break Ok(folded),
+                        Ok(()) => return Ok(folded),
                         Err(error) => {
                             if error.is_lost() {
                                 self.forget(&live).await;
@@ -111,19 +142,13 @@ impl Connection {
                         }
                     }
                 }
-                Err(error) => break Err(error),
+                Err(error) => return Err(error),
             };
             if replayed || !error.deserves_replay(reused) {
-                break Err(error);
+                return Err(error);
             }
             replayed = true;
-        };
-        let health = match &answer {
-            Err(error) if error.is_unavailable() => Health::Down,
-            _ => Health::Up,
-        };
-        self.health.store(health as u8, Ordering::Relaxed);
-        answer
+        }
     }
 
     /// A connection that is alive as far as can be told, and whether it was used before.
