@@ -120,6 +120,25 @@ async fn no_event_makes_the_function_panic() {
         let status = answer(&world, odd).await["statusCode"].take();
         assert!(matches!(status.as_u64(), Some(400 | 404)), "{path}: {status}");
     }
+    for path in ["projects/p1", ":99999", "?", "\u{1F600}"] {
+        let odd = event(HISTORY, |event| event["rawPath"] = path.into());
+        assert_eq!(answer(&world, odd).await["statusCode"], 404, "{path}");
+    }
+    for (header, value) in
+        [("x-forwarded-proto", "https,http"), ("host", "a b"), ("host", "a:99999")]
+    {
+        let odd = event(HISTORY, |event| event["headers"][header] = value.into());
+        assert_eq!(answer(&world, odd).await["statusCode"], 200, "{header}: {value}");
+    }
+    for (place, byte) in [("rawPath", "é"), ("rawQueryString", "é"), ("rawQueryString", "x")] {
+        let long =
+            event(HISTORY, |event| event[place] = format!("/{}", byte.repeat(70_000)).into());
+        assert_eq!(answer(&world, long).await["statusCode"], 404, "{place}");
+    }
+    let broken = event(RECOMPUTE, |event| {
+        (event["body"], event["isBase64Encoded"]) = ("{\"reason\"".into(), true.into());
+    });
+    assert_eq!(answer(&world, broken).await["statusCode"], 400);
     let bare = json!({
         "version": "2.0",
         "rawPath": "/health",
