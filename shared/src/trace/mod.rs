@@ -26,7 +26,9 @@ pub struct TraceContext {
 impl TraceContext {
     /// The context of these two headers; `None` without a valid `traceparent`.
     pub fn new(traceparent: &str, tracestate: Option<&str>) -> Option<Self> {
-        let state = tracestate.filter(|state| !state.is_empty() && state.len() <= MAX_STATE);
+        // As text in JSON in JSON in JSON, a quote would take many times its room.
+        let fits = |state: &str| state.len() <= MAX_STATE && !state.contains(['"', '\\']);
+        let state = tracestate.filter(|state| !state.is_empty() && fits(state));
         is_traceparent(traceparent)
             .then(|| Self { parent: traceparent.to_owned(), state: state.map(str::to_owned) })
     }
@@ -123,6 +125,18 @@ mod tests {
         assert_eq!(metadata, format!(r#"{{"traceparent":"{PARENT}","tracestate":"vendor=1"}}"#));
         let unsampled = TraceContext::new(&PARENT.replace("-01", "-00"), Some("")).unwrap();
         assert!(!unsampled.is_sampled() && !unsampled.to_metadata().contains("tracestate"));
+    }
+
+    #[test]
+    fn a_state_that_would_grow_is_left_out() {
+        for state in ["a=\"1\"", "a=\\", &"a".repeat(513)] {
+            let context = TraceContext::new(PARENT, Some(state));
+            assert_eq!(context, TraceContext::new(PARENT, None), "{state}");
+        }
+        assert_ne!(
+            TraceContext::new(PARENT, Some(&"a".repeat(512))),
+            TraceContext::new(PARENT, None)
+        );
     }
 
     #[test]
