@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 use shared::queue::NewJob;
-use shared::recompute::recompute_job;
+use shared::recompute::{StoppedBecause, recompute_job};
 use shared::redis::Command;
 use shared::trace::TraceContext;
 
 use super::log::Log;
-use super::world::{World, data};
+use super::world::{World, data, nowhere};
 
 impl Log {
     fn lines(&self) -> Vec<Value> {
@@ -82,4 +82,18 @@ async fn the_heartbeat_is_a_key_on_ticks_with_work_and_no_command_on_idle_ones()
     assert_eq!((idle.billed_commands, beat().await), (1, Some(at)));
     let line: Value = serde_json::from_str(&drain::metrics(&idle, "engineo", 0)).unwrap();
     assert_eq!((&line["Ticks"], &line["OldestWaitingMs"]), (&1.into(), &0.into()));
+}
+
+#[tokio::test]
+async fn a_tick_that_cannot_work_beats_as_well() {
+    let mut world = World::new().await;
+    let ids = world.projects(["p1".to_owned()]).await;
+    world.enqueue(&ids).await;
+    world.set("DATABASE_URL", &nowhere());
+    let report = world.tick().await;
+    assert_eq!((report.claimed, report.released), (1, 1));
+    assert_eq!(report.stopped_because, StoppedBecause::Error);
+    let key = "engineo::deo:deo_score_queue:heartbeat";
+    let beat = world.queue.redis().call(Command::new("EXISTS").arg(key)).await.unwrap();
+    assert_eq!(beat.as_int(), Some(1));
 }

@@ -58,6 +58,13 @@ impl Recompute {
         let stopped =
             // Boxed: as a part of its callers' futures it would be too deep for the compiler.
             if self.config.enabled { Box::pin(tick.run()).await } else { Ok(StoppedBecause::Disabled) };
+        if let Err(Failure::Store(_)) = &stopped
+            && tick.report.claimed > 0
+            && let Err(error) = tick.queue.beat().await
+        {
+            // The failure itself is the greater news.
+            warn!(%error, "no heartbeat");
+        }
         let mut report = tick.report;
         match stopped {
             Ok(reason) => report.stopped_because = reason,
