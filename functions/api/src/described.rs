@@ -5,13 +5,23 @@ use std::collections::BTreeMap;
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses};
 
-/// What a route about a project or a job has in its path.
+/// What a route about a project has in its path.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "only described; `input::Id` reads it")]
 pub(crate) struct IdParam {
-    /// An id, percent-encoded.
+    /// The project's id, percent-encoded.
     #[param(min_length = 1, max_length = 191, pattern = r"^[^\u0000]*$")]
+    id: String,
+}
+
+/// What a route about a job has in its path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only described; `input::Id` reads it")]
+pub(crate) struct JobIdParam {
+    /// The job's id, percent-encoded.
+    #[param(rename = "jobId", min_length = 1, max_length = 191, pattern = r"^[^\u0000]*$")]
     id: String,
 }
 

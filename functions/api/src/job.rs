@@ -14,7 +14,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use crate::Api;
 use crate::access::Need;
 use crate::caller::Caller;
-use crate::described::{ForReader, IdParam};
+use crate::described::{ForReader, JobIdParam};
 use crate::error::Error;
 use crate::input::Id;
 use crate::queue::{no_queue, not_read};
@@ -69,9 +69,9 @@ struct About {
 /// One job.
 #[utoipa::path(
     get,
-    path = "/jobs/{id}",
+    path = "/jobs/{jobId}",
     tag = "queue",
-    params(IdParam),
+    params(JobIdParam),
     responses((status = 200, description = "The job", body = JobBody), ForReader),
 )]
 pub(crate) async fn job(

@@ -23,7 +23,7 @@ async fn every_route_is_described() {
         [
             "POST /deo-score/recompute",
             "GET /health",
-            "GET /jobs/{id}",
+            "GET /jobs/{jobId}",
             "GET /openapi.json",
             "GET /projects/{id}/deo-score",
             "GET /projects/{id}/deo-score/history",
