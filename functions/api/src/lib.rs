@@ -100,6 +100,14 @@ impl Api {
         })))
     }
 
+    /// Opens the connection to Redis ahead of the first request, as [`Redis::connect`] does. Postgres is
+    /// left alone: a monitor that asks how we are should not wake it.
+    pub async fn connect(&self) {
+        if let Some(redis) = self.redis() {
+            redis.connect().await;
+        }
+    }
+
     fn clock(&self) -> &Clock {
         &self.0.clock
     }

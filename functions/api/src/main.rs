@@ -25,6 +25,7 @@ async fn serve() -> Result<(), Error> {
     let config = Config::from_env(&ProcessEnv)?;
     tracing::info!(config = %config.summary(), "api starts");
     let api = Api::new(&config)?;
+    api.connect().await;
     let invocations = Invocations::about(&config).finishing(api.wake().clone());
     let handler = api::lambda(api::router(api));
     Runtime::new(handler).layer(invocations).run().await

@@ -30,6 +30,7 @@ async fn serve() -> Result<(), Error> {
     let config = Config::from_env(&ProcessEnv)?;
     tracing::info!(config = %config.summary(), "cron starts");
     let cron = Cron::new(&config)?;
+    cron.connect().await;
     let handler = service_fn(move |event: LambdaEvent<Value>| {
         let cron = cron.clone();
         async move {

@@ -52,6 +52,14 @@ impl Cron {
         Ok(Self { queue, store, wake, config: config.cron.clone(), clock: Clock::System })
     }
 
+    /// Opens the connection to Redis ahead of the first tick, unless ticks are switched off; Postgres is
+    /// left alone.
+    pub async fn connect(&self) {
+        if self.config.enabled {
+            self.queue.redis().connect().await;
+        }
+    }
+
     /// Enqueues projects that are due until all are walked, too many jobs wait, or `deadline` is
     /// near. What goes wrong stands in the report.
     pub async fn tick(&self, deadline: Instant) -> Report {

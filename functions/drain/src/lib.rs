@@ -33,6 +33,11 @@ impl Drain {
         Ok(Self { recompute, queue, store })
     }
 
+    /// Opens the connection to Redis ahead of the first tick; Postgres is left alone.
+    pub async fn connect(&self) {
+        self.recompute.connect().await;
+    }
+
     /// Runs one tick, at most until `deadline`. What goes wrong stands in the report.
     pub async fn tick(&self, deadline: Instant) -> Report {
         self.recompute.tick(deadline).await

@@ -37,6 +37,7 @@ async fn serve() -> Result<(), Error> {
         wake: config.wake.clone(),
         prefix: config.queue.prefix.clone(),
     };
+    tick.drain.connect().await;
     let handler = service_fn(move |event| tick.clone().answer(event));
     Runtime::new(handler).layer(Invocations::about(&config)).run().await
 }

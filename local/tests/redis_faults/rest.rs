@@ -49,6 +49,29 @@ async fn one_unsafe_command_makes_a_pipeline_unsafe() {
 }
 
 #[tokio::test]
+async fn a_connection_made_ahead_asks_for_nothing_and_serves_the_first_command() {
+    let (server, redis) = start([status(405, &[], "no"), ok(ONE)]).await;
+    redis.connect().await;
+    assert_eq!(redis.usage(), Usage { billed: 0, round_trips: 0 });
+    redis.call(incr()).await.unwrap();
+    let [ahead, first] = &server.seen()[..] else { panic!("{:?}", server.seen()) };
+    assert_eq!((ahead.connection, first.connection), (0, 0));
+    assert!(ahead.text.starts_with("OPTIONS / HTTP/1.1\r\n"), "{}", ahead.text);
+    assert!(!ahead.text.contains("test-token"), "{}", ahead.text);
+}
+
+#[tokio::test]
+async fn a_connection_that_cannot_be_made_ahead_is_left_to_the_first_command() {
+    for fault in [Reaction::Close, Reaction::Hang(Vec::new()), html(502)] {
+        let (_server, redis) = start([fault.clone(), ok(ONE)]).await;
+        let began = Instant::now();
+        redis.connect().await;
+        assert!(began.elapsed() < Duration::from_secs(3), "{fault:?}: {:?}", began.elapsed());
+        assert_eq!(redis.call(incr()).await.unwrap(), Value::Int(1), "{fault:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_socket_that_died_meanwhile_costs_nothing() {
     let (server, redis) =
         start([Reaction::ReplyAndClose(http(200, &[], ONE)), ok(ONE), ok(ONE)]).await;

@@ -154,8 +154,9 @@ fn message_length(protocol: Protocol, buffer: &[u8]) -> Option<usize> {
         Protocol::Http => {
             let head = find(buffer, b"\r\n\r\n")? + 4;
             let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
-            let (_, rest) = text.split_once("content-length: ")?;
-            let body: usize = rest.split("\r\n").next()?.parse().ok()?;
+            let length =
+                text.split_once("content-length: ").and_then(|(_, rest)| rest.lines().next());
+            let body = length.map_or(0, |length| length.parse::<usize>().unwrap());
             (buffer.len() >= head + body).then_some(head + body)
         }
         Protocol::Resp => {

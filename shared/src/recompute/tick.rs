@@ -31,6 +31,16 @@ impl Recompute {
         Self { queue, store, config: config.clone(), clock }
     }
 
+    /// Opens the connection to Redis ahead of the first tick, as [`Redis::connect`] does, unless ticks are
+    /// switched off.
+    ///
+    /// [`Redis::connect`]: crate::redis::Redis::connect
+    pub async fn connect(&self) {
+        if self.config.enabled {
+            self.queue.redis().connect().await;
+        }
+    }
+
     /// Runs one tick, at most until `deadline` and at most for the configured time. Never fails:
     /// what goes wrong stands in the report.
     ///

@@ -41,6 +41,7 @@ mod transport;
 mod value;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -62,6 +63,9 @@ use self::meter::Meter;
 use self::request::{Form, Request};
 use self::transport::Transport;
 use crate::config::RedisConfig;
+
+/// How long [`Redis::connect`] may wait.
+const AHEAD: Duration = Duration::from_secs(1);
 
 /// What a client does its own way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,6 +113,14 @@ impl Redis {
             }
         };
         Ok(Self { transport: Arc::new(transport), meter: Arc::default(), limits, budget: None })
+    }
+
+    /// Opens the connection ahead of the first command, where that takes none: over REST. (Over TCP, signing
+    /// in takes some.) On Lambda there is more of the processor while a function starts than later.
+    ///
+    /// Waits for a second at most. Failures are left to the first command.
+    pub async fn connect(&self) {
+        self.transport.connect(self.limits.connect.min(AHEAD)).await;
     }
 
     /// The same connection with a meter of its own, starting at zero.

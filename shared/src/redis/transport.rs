@@ -1,5 +1,7 @@
 //! The seam between the client and the wire.
 
+use std::time::Duration;
+
 use super::budget::Limits;
 use super::failure::Failure;
 use super::request::Request;
@@ -22,6 +24,14 @@ impl Transport {
         match self {
             Self::Rest(_) => "rest",
             Self::Tcp(_) => "tcp",
+        }
+    }
+
+    /// Opens a connection within `limit`, where that takes no command.
+    pub(super) async fn connect(&self, limit: Duration) {
+        match self {
+            Self::Rest(rest) => rest.connect(limit).await,
+            Self::Tcp(_) => {}
         }
     }
 

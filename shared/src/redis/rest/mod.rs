@@ -21,8 +21,10 @@ mod retry_after;
 mod status;
 mod sync_token;
 
+use std::time::Duration;
+
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Url};
+use reqwest::{Client, Method, Url};
 use tracing::Span;
 
 use self::address::Address;
@@ -125,6 +127,16 @@ impl Rest {
         })
     }
 
+    /// Opens a connection within `limit` by a question that Upstash answers with a 405 without looking at
+    /// the database. It needs no token.
+    pub(super) async fn connect(&self, limit: Duration) {
+        let question = self.client.request(Method::OPTIONS, self.single.clone()).timeout(limit);
+        let answered = async { question.send().await?.bytes().await };
+        if let Err(error) = answered.await {
+            tracing::warn!(cause = root_cause(&error), "no connection to the REST server yet");
+        }
+    }
+
     /// One try of `request`.
     pub(super) async fn exchange(
         &self,
@@ -165,7 +177,7 @@ impl Rest {
 }
 
 /// How long the server asks to wait.
-fn asked_wait(headers: &HeaderMap) -> Option<std::time::Duration> {
+fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     retry_after::parse(text, std::time::SystemTime::now())
 }

@@ -28,7 +28,7 @@ use subject::{Subject, subjects};
 /// a drain on Node: init (from the start to the first question for an event), the moment at which the
 /// first bytes reached Redis, the first and the later invocations, peak memory while idle and while
 /// draining, and the size of the zip. Everything is on this machine, and nothing is encrypted: add a
-/// TLS handshake and the network's round trips to the first invocation. `local/cold-start/run` builds
+/// TLS handshake and the network's round trips to init. `local/cold-start/run` builds
 /// what is measured and runs this. Exits with 1 when a bar is missed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

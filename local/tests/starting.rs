@@ -1,0 +1,84 @@
+//! The real functions between their start and their first event.
+
+#![allow(clippy::unwrap_used)]
+
+mod built;
+
+use local::gateway::{Gateway, GatewayConfig};
+use local::relay::Relay;
+use local::runtime_api::Function;
+use local::servers::RedisServer;
+use shared::config::{RedisConfig, Secret};
+use shared::redis::{Command, Redis};
+
+/// Redis behind a gateway, and what tells whether anybody talked to the gateway or to Postgres.
+struct World {
+    redis: RedisServer,
+    _gateway: Gateway,
+    rest: Relay,
+    postgres: Relay,
+}
+
+impl World {
+    async fn start() -> Self {
+        let redis = RedisServer::start().await.unwrap();
+        let gateway = Gateway::start(GatewayConfig::new(redis.url(), "token")).await.unwrap();
+        let target = gateway.url().trim_start_matches("http://").parse().unwrap();
+        let rest = Relay::to(target).await.unwrap();
+        let postgres = Relay::to(target).await.unwrap();
+        Self { redis, _gateway: gateway, rest, postgres }
+    }
+
+    /// Starts a function until it asks for its first event; whether it had talked to REST by then.
+    async fn connects(&self, name: &str, settings: &[(&str, &str)]) -> bool {
+        let folder = tokio::task::spawn_blocking(built::functions).await.unwrap();
+        let usual = [
+            ("UPSTASH_REDIS_REST_URL", format!("http://{}", self.rest.address())),
+            ("UPSTASH_REDIS_REST_TOKEN", "token".to_owned()),
+            ("DATABASE_URL", format!("postgres://u:p@{}/d", self.postgres.address())),
+            ("JWT_SECRET", "secret".to_owned()),
+        ];
+        let other = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let settings: Vec<(String, String)> =
+            usual.into_iter().chain(other).map(|(name, value)| (name.to_owned(), value)).collect();
+        let none: [&str; 0] = [];
+        let function = Function::start(name, folder.join(name), &none, &settings).await.unwrap();
+        let connected = self.rest.take_first().is_some();
+        function.stop().await;
+        assert!(self.postgres.take_first().is_none(), "{name} woke Postgres");
+        connected
+    }
+
+    /// Commands that Redis has executed; 0 where the tests run on a stand-in, which counts none.
+    async fn executed(&self) -> u64 {
+        if self.redis.is_stand_in() {
+            return 0;
+        }
+        let url = Secret::new(self.redis.url());
+        let redis = Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false }).unwrap();
+        let info = redis.call(Command::new("INFO").arg("stats")).await.unwrap();
+        let line = info.as_str().unwrap().lines().find_map(|line| {
+            line.strip_prefix("total_commands_processed:").map(|count| count.parse().unwrap())
+        });
+        line.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_connects_to_redis_before_its_first_event_and_asks_it_nothing() {
+    let world = World::start().await;
+    let own = world.executed().await;
+    let own = world.executed().await - own;
+    let before = world.executed().await;
+    for name in ["api", "drain", "cron"] {
+        assert!(world.connects(name, &[]).await, "{name}");
+    }
+    assert_eq!(world.executed().await - before, own, "commands");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_switched_off_connects_to_nothing() {
+    let world = World::start().await;
+    assert!(!world.connects("drain", &[("ENABLE_QUEUE_PROCESSORS", "false")]).await);
+    assert!(!world.connects("cron", &[("ENABLE_CRON", "false")]).await);
+}
