@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use drain::Drain;
 use shared::clock::Clock;
 use shared::config::Config;
-use shared::queue::{Error, NewJob, Queue};
+use shared::queue::{ClaimRequest, ClaimedJob, Error, NewJob, Queue, Settlement};
 use shared::recompute::StoppedBecause;
 use shared::redis::{ErrorKind, Limits, Redis};
 
@@ -24,12 +24,45 @@ const LIMITS: Limits = Limits {
 /// For a server that never answers, so that there is time for several tries.
 const HASTY: Limits = Limits { answer: Duration::from_millis(100), ..LIMITS };
 
+/// A call of the queue's.
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    Enqueue,
+    Claim,
+    Settle,
+}
+
+const CALLS: [Call; 3] = [Call::Enqueue, Call::Claim, Call::Settle];
+
+impl Call {
+    /// Makes it, for one job, with 20 s to go.
+    async fn make(self, redis: &Redis) -> Result<(), Error> {
+        let settings = Config::from_env(&BTreeMap::new()).unwrap().queue;
+        let tick = redis.until(tokio::time::Instant::now() + Duration::from_secs(20));
+        let queue = Queue::new(tick, &settings, Clock::System);
+        let new = || NewJob { name: "job".into(), data: "{}".into(), ..NewJob::default() };
+        let taken = || ClaimedJob { id: "1".into(), ..ClaimedJob::default() };
+        match self {
+            Self::Enqueue => queue.enqueue(&[new()]).await.map(drop),
+            Self::Claim => queue.claim(ClaimRequest::everywhere(1)).await.map(drop),
+            Self::Settle => {
+                queue.settle("token", &[(taken(), Settlement::Release)]).await.map(drop)
+            }
+        }
+    }
+
+    /// What its script answers when all is well.
+    fn answer(self) -> Reaction {
+        ok(match self {
+            Self::Enqueue => r#"{"result":[1,["MQ==","YWRkZWQ="],1]}"#,
+            Self::Claim => r#"{"result":[1,[],[],"ZW1wdHk=",0]}"#,
+            Self::Settle => r#"{"result":[1,[0],0]}"#,
+        })
+    }
+}
+
 async fn enqueue(redis: &Redis) -> ErrorKind {
-    let settings = Config::from_env(&BTreeMap::new()).unwrap().queue;
-    let tick = redis.until(tokio::time::Instant::now() + Duration::from_secs(20));
-    let queue = Queue::new(tick, &settings, Clock::System);
-    let job = NewJob { name: "job".to_owned(), data: "{}".to_owned(), ..NewJob::default() };
-    match queue.enqueue(&[job]).await.unwrap_err() {
+    match Call::Enqueue.make(redis).await.unwrap_err() {
         Error::Redis(error) => error.kind().clone(),
         other => panic!("{other}"),
     }
@@ -56,6 +89,49 @@ async fn a_call_insists_for_a_fifth_of_the_time_left() {
     });
     for call in calls {
         call.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_call_waits_as_long_as_the_server_asks() {
+    let a_second = Duration::from_secs(1);
+    let faults = [
+        (status(503, &["Retry-After: 1"], "<html>"), a_second),
+        (status(503, &[], "<html>"), Duration::ZERO),
+        (status(500, &["Retry-After: 1"], r#"{"error":"ERR internal"}"#), a_second),
+        (status(408, &["Retry-After: 1"], ""), a_second),
+        (status(408, &[], ""), Duration::ZERO),
+        (Reaction::Close, Duration::ZERO),
+    ];
+    let mut calls = tokio::task::JoinSet::new();
+    for (call, (fault, least)) in
+        CALLS.into_iter().flat_map(|call| faults.clone().map(|f| (call, f)))
+    {
+        calls.spawn(async move {
+            let (server, redis) = start_with(LIMITS, [fault.clone(), call.answer()]).await;
+            let started = Instant::now();
+            call.make(&redis).await.unwrap();
+            let took = started.elapsed();
+            assert!(took >= least, "{call:?} after {fault:?}: asked again within {took:?}");
+            assert_eq!(server.seen().len(), 2, "{call:?} after {fault:?}");
+        });
+    }
+    calls.join_all().await;
+}
+
+#[tokio::test]
+async fn a_wait_that_is_too_long_is_left_to_the_next_tick() {
+    for call in CALLS {
+        let kinds = [(503, ErrorKind::Ambiguous), (408, ErrorKind::RateLimited)];
+        for (code, expected) in kinds {
+            let fault = status(code, &["Retry-After: 5"], "");
+            let (server, redis) = start_with(LIMITS, [fault, call.answer()]).await;
+            match call.make(&redis).await {
+                Err(Error::Redis(error)) => assert_eq!(error.kind(), &expected, "{call:?} {code}"),
+                other => panic!("{call:?} {code}: {other:?}"),
+            }
+            assert_eq!(server.seen().len(), 1, "{call:?} {code}");
+        }
     }
 }
 

@@ -44,18 +44,17 @@ impl Queue {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let open = match error.kind() {
-                ErrorKind::Ambiguous => error,
+            let open = match (error.kind(), lost) {
+                (ErrorKind::Ambiguous, _) => error.clone(),
                 // A replay that did not get through says nothing about the call before it.
-                ErrorKind::Unavailable | ErrorKind::RateLimited | ErrorKind::Timeout => {
-                    lost.unwrap_or(error)
-                }
+                (
+                    ErrorKind::Unavailable | ErrorKind::RateLimited | ErrorKind::Timeout,
+                    Some(lost),
+                ) => lost,
                 _ => return Err(error.into()),
             };
-            if *open.kind() != ErrorKind::Ambiguous {
-                return Err(open.into());
-            }
-            match replays.next().await {
+            // As long as the last try's answer asks for.
+            match replays.next(&error).await {
                 Some(next) => redis = next,
                 None => return Err(open.into()),
             }

@@ -1,19 +1,18 @@
 //! Sending a request until it is answered, or until sending again is not allowed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use super::backoff::FullJitter;
-use super::budget::{Budget, Limits, Retrying};
+use super::budget::{Budget, Limits};
 use super::error::{Error, ErrorKind, Retry};
 use super::failure::{Failure, refusal};
 use super::meter::Meter;
 use super::request::{Form, Request};
 use super::transport::Transport;
 use super::value::{Items, Value};
+use super::waits::{Wait, Waits};
 
 /// The answers to a request's commands, in order.
 pub(super) type Answers = Vec<Result<Value, Error>>;
@@ -61,14 +60,13 @@ impl Delivery<'_> {
     async fn send_in_span(&self, request: &Request) -> Result<Answers, Error> {
         let replay_safe = request.replay_safe();
 
-        let mut backoff = FullJitter::between_tries();
-        let mut retrying: Option<Retrying> = None;
+        let mut waits = Waits::new(self.budget.clone());
         let mut left = self.budget.left(Instant::now());
         let mut attempts = 0u32;
         let mut lost = false;
         if left.is_zero() {
             let message = format!("{request}: the time budget ran out before it was sent");
-            return Err(Error { kind: ErrorKind::Timeout, message, retry: Retry::After(None) });
+            return Err(Error::with(ErrorKind::Timeout, message, Retry::After(None)));
         }
         notice_closed_connections().await;
         loop {
@@ -96,25 +94,15 @@ impl Delivery<'_> {
             let error = failure.into_error(&request.to_string(), replay_safe, &request.commands);
             let error = if lost { after_a_lost_try(error) } else { error };
             lost |= lost_now;
-            let wait = match error.retry {
-                Retry::Never => return Err(error),
-                // Most often the first socket after a freeze: a new one works at once.
-                Retry::Now if attempts == 1 => Duration::ZERO,
-                Retry::Now => backoff.next_wait(),
-                Retry::After(asked) => backoff.next_wait().max(asked.unwrap_or_default()),
-            };
-            let now = Instant::now();
-            left = retrying.get_or_insert_with(|| self.budget.begin_retrying(now)).left(now);
             // Cut short while it connects, a try would leave open whether anything was sent.
-            let hopeless = unreachable && took + wait >= left;
-            if wait >= left || hopeless {
+            let hopeless = |wait: &Wait| unreachable && took >= wait.left;
+            let Some(wait) = waits.next(error.retry).filter(|wait| !hopeless(wait)) else {
                 return Err(error);
-            }
-            tracing::warn!(attempts, wait_ms = wait.as_millis() as u64, %error, "sending again");
-            if !wait.is_zero() {
-                tokio::time::sleep(wait).await;
-            }
-            left = left.saturating_sub(wait);
+            };
+            let wait_ms = wait.time.as_millis() as u64;
+            tracing::warn!(attempts, wait_ms, %error, "sending again");
+            wait.pass().await;
+            left = wait.left;
         }
     }
 

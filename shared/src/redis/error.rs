@@ -47,12 +47,19 @@ pub struct Error {
     pub(crate) kind: ErrorKind,
     pub(crate) message: String,
     pub(crate) retry: Retry,
+    /// What [`Replays`](super::Replays) may do: the same, were the command replay-safe.
+    pub(crate) replay: Retry,
 }
 
 impl Error {
+    /// An error after which `retry` may be done, whether or not the command is replay-safe.
+    pub(crate) fn with(kind: ErrorKind, message: impl Into<String>, retry: Retry) -> Self {
+        Self { kind, message: message.into(), retry, replay: retry }
+    }
+
     /// An error after which nothing may be sent again.
     pub(crate) fn never(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry: Retry::Never }
+        Self::with(kind, message, Retry::Never)
     }
 
     /// A URL or token that cannot work.

@@ -83,20 +83,17 @@ impl Failure {
                 (ErrorKind::RateLimited, Retry::After(retry_after), reason)
             }
             Self::Lost { reason, broken, retry_after } => {
-                let retry = match (replay_safe, broken) {
-                    (false, _) => Retry::Never,
-                    (true, true) => Retry::Now,
-                    (true, false) => Retry::After(retry_after),
-                };
-                let reason = format!("{reason}; it may have been executed");
-                (ErrorKind::Ambiguous, retry, reason)
+                let message = format!("{title}: {reason}; it may have been executed");
+                let replay = if broken { Retry::Now } else { Retry::After(retry_after) };
+                let retry = if replay_safe { replay } else { Retry::Never };
+                return Error { kind: ErrorKind::Ambiguous, message, retry, replay };
             }
             Self::Refused(line) => return refusal(&line, title, commands),
             Self::Unsent { kind, reason } | Self::Final { kind, reason } => {
                 (kind, Retry::Never, reason)
             }
         };
-        Error { kind, message: format!("{title}: {reason}"), retry }
+        Error::with(kind, format!("{title}: {reason}"), retry)
     }
 }
 
@@ -135,7 +132,7 @@ pub(super) fn refusal(line: &str, title: &str, commands: &[Command]) -> Error {
         _ => Retry::Never,
     };
     let sentence = without_arguments(line, commands);
-    Error { kind, message: format!("{title}: {sentence}{hint}"), retry }
+    Error::with(kind, format!("{title}: {sentence}{hint}"), retry)
 }
 
 /// Whether the server refuses every command for now: nothing was executed, a later try may work.
@@ -227,15 +224,16 @@ mod tests {
     #[test]
     fn a_lost_answer_may_be_asked_for_again_only_when_that_is_safe() {
         let asked = Some(Duration::from_secs(1));
-        for (replay_safe, broken, retry) in [
-            (true, true, Retry::Now),
-            (true, false, Retry::After(asked)),
-            (false, true, Retry::Never),
-            (false, false, Retry::Never),
+        for (replay_safe, broken, retry, replay) in [
+            (true, true, Retry::Now, Retry::Now),
+            (true, false, Retry::After(asked), Retry::After(asked)),
+            (false, true, Retry::Never, Retry::Now),
+            (false, false, Retry::Never, Retry::After(asked)),
         ] {
             let lost = Failure::Lost { reason: "reset".into(), broken, retry_after: asked };
             let error = lost.into_error("INCR on key \"k\"", replay_safe, &[]);
             assert_eq!((error.kind, error.retry), (ErrorKind::Ambiguous, retry));
+            assert_eq!(error.replay, replay);
             assert_eq!(error.message, "INCR on key \"k\": reset; it may have been executed");
         }
     }

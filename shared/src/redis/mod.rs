@@ -39,6 +39,7 @@ mod script;
 mod tcp;
 mod transport;
 mod value;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;
