@@ -97,10 +97,10 @@ impl Failure {
     }
 }
 
-/// The longest part of a server's sentence that goes into an error, in characters.
+/// How much of a server's sentence goes into an error, in bytes; `[argument]` may end it.
 const MAX_SENTENCE: usize = 240;
 
-/// Arguments shorter than this are not looked for in a server's sentence: they would match the
+/// Fewer bytes of an argument are not looked for in a server's sentence: they would match the
 /// sentence's own words.
 const MIN_ARGUMENT: usize = 8;
 
@@ -166,20 +166,43 @@ pub(super) fn kind_of(line: &str) -> ErrorKind {
     }
 }
 
-/// `line` without what it repeats of the commands' arguments.
+/// The beginning of `line` without what it repeats of the commands' arguments: whole, or as much of
+/// their beginnings as the server left of them.
 fn without_arguments(line: &str, commands: &[Command]) -> String {
     // Redis repeats the arguments of a command that it does not know after these words.
-    let line = line.split(", with args beginning with").next().unwrap_or_default();
-    let mut sentence: String = line.chars().take(MAX_SENTENCE).collect();
-    for argument in commands.iter().flat_map(|command| command.args.iter().skip(1)) {
-        if (MIN_ARGUMENT..=sentence.len()).contains(&argument.len())
-            && let Ok(text) = std::str::from_utf8(argument)
-            && sentence.contains(text)
-        {
-            sentence = sentence.replace(text, "[argument]");
+    let mut line = line.split(", with args beginning with").next().unwrap_or_default();
+    let arguments = commands.iter().flat_map(|command| command.args.iter().skip(1));
+    let arguments: Vec<_> = arguments.map(|argument| String::from_utf8_lossy(argument)).collect();
+    let mut sentence = String::new();
+    // What comes after the sentence's end is looked at only for how far an argument goes: so much
+    // work for each of a few characters, whatever the length of the line.
+    while sentence.len() < MAX_SENTENCE {
+        let Some(next) = line.chars().next() else { break };
+        let longest = arguments.iter().map(|argument| repeated(line, argument)).max();
+        match longest.filter(|bytes| *bytes >= MIN_ARGUMENT) {
+            Some(bytes) => {
+                sentence.push_str("[argument]");
+                line = &line[bytes..];
+            }
+            None => {
+                sentence.push(shown(next));
+                line = &line[next.len_utf8()..];
+            }
         }
     }
-    sentence.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    sentence
+}
+
+/// How many bytes `line` and `argument` have in common from their beginnings on.
+fn repeated(line: &str, argument: &str) -> usize {
+    let pairs = line.chars().zip(argument.chars());
+    // Redis itself writes a space for the end of a line.
+    let same = pairs.take_while(|(ours, theirs)| shown(*ours) == shown(*theirs));
+    same.map(|(c, _)| c.len_utf8()).sum()
+}
+
+fn shown(c: char) -> char {
+    if c.is_control() { ' ' } else { c }
 }
 
 #[cfg(test)]
@@ -219,6 +242,38 @@ mod tests {
         let line = "ERR cannot parse canary-0123456789\nat 3";
         let error = refusal(line, "SETT", &[command]);
         assert_eq!(error.to_string(), "SETT: ERR cannot parse [argument] at 3");
+    }
+
+    #[test]
+    fn no_part_of_an_argument_gets_through_however_it_was_cut() {
+        let long = "canary ".repeat(1_500_000);
+        let lines = format!("canary\r\n{}", "x".repeat(500));
+        let letters = format!("canary-{}", "é".repeat(300));
+        for (argument, line, expected) in [
+            // Longer than what is shown; split by where that ends; cut by the server.
+            (long.as_str(), format!("ERR bad {long}!"), "ERR bad [argument]!"),
+            (&long, format!("{} {long}", "ERR ".repeat(58)), "[argument]"),
+            (&long, format!("ERR bad {}", &long[..1_000]), "ERR bad [argument]"),
+            (&long, format!("ERR bad '{}...'", &long[..12]), "ERR bad '[argument]...'"),
+            (&long, format!("ERR bad {}", &long[..8]), "ERR bad [argument]"),
+            // In several lines, as Redis writes them; between the bytes of a letter.
+            (&lines, format!("ERR bad {}", lines.replace("\r\n", "  ")), "ERR bad [argument]"),
+            (
+                &letters,
+                format!("ERR bad {}", String::from_utf8_lossy(&letters.as_bytes()[..20])),
+                "ERR bad [argument]\u{fffd}",
+            ),
+            // Not enough to tell it from a sentence's own words.
+            (&long, "ERR bad canary".to_owned(), "ERR bad canary"),
+        ] {
+            let command = Command::new("SET").arg("k").arg(argument);
+            let error = refusal(&line, "SET", &[Command::new("GET").arg("k"), command]);
+            assert!(error.message.ends_with(expected), "{} {expected}", error.message);
+            assert!(error.message.len() <= 300, "{}", error.message.len());
+        }
+        let command = Command::new("SET").arg("k").arg([&b"canary-"[..], &[0xff; 100]].concat());
+        let line = format!("ERR bad {}", String::from_utf8_lossy(&command.args[2]));
+        assert_eq!(refusal(&line, "SET", &[command]).message, "SET: ERR bad [argument]");
     }
 
     #[test]
