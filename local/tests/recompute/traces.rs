@@ -97,3 +97,36 @@ async fn a_tick_that_cannot_work_beats_as_well() {
     let beat = world.queue.redis().call(Command::new("EXISTS").arg(key)).await.unwrap();
     assert_eq!(beat.as_int(), Some(1));
 }
+
+#[tokio::test]
+async fn malformed_rows_are_told_by_id_or_by_number() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(log.clone());
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+
+    let world = World::new().await;
+    let projects = world.projects(["few", "many"].map(str::to_owned)).await;
+    for (project, rows) in projects.iter().zip([100, 103]) {
+        let sql = format!(
+            r#"INSERT INTO "CrawlResult" (id, "projectId", url, "statusCode", issues)
+               SELECT '{project}-' || lpad(n::text, 3, '0'), '{project}', '/', 200, '7'
+               FROM generate_series(1, {rows}) AS n"#
+        );
+        world.database.batch_execute(&sql).await.unwrap();
+    }
+    world.enqueue(&projects).await;
+    let report = world.tick().await;
+    assert_eq!((report.completed, report.malformed_rows), (2, 203), "{report:?}");
+
+    let told = |message: &str, field: &str| -> Vec<Value> {
+        let lines = log.lines();
+        let lines = lines.iter().filter(|line| line["fields"]["message"] == message);
+        lines.map(|line| line["fields"][field].clone()).collect()
+    };
+    let ids =
+        ["few", "many"].into_iter().flat_map(|id| (1..=100).map(move |n| format!("{id}-{n:03}")));
+    assert_eq!(told("a malformed row", "row"), ids.map(Value::from).collect::<Vec<_>>());
+    let left_out = "more malformed rows, their ids left out";
+    assert_eq!(told(left_out, "project"), ["many"]);
+    assert_eq!(told(left_out, "more"), [3]);
+}

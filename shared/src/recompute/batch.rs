@@ -68,6 +68,10 @@ pub(super) async fn score(
                 for row in &rows.malformed_ids {
                     warn!(project = id.as_str(), row = row.as_str(), "a malformed row");
                 }
+                let more = rows.more_malformed();
+                if more > 0 {
+                    warn!(project = id.as_str(), more, "more malformed rows, their ids left out");
+                }
                 compute(id, &rows.tally, now_ms)
             }
         };

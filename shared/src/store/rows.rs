@@ -9,7 +9,8 @@ use super::timestamp::{EARLIEST_MS, Timestamp};
 use super::{Error, Store};
 use crate::deo::{Issues, PageFacts, ProductFacts, Tally, is_navigational};
 
-/// How many ids of malformed rows are kept of a project; all are counted.
+/// How many ids of malformed rows are kept of a project, so that no project takes all the memory;
+/// all are counted. Not told as they come: a statement may be asked twice, an id is told once.
 const IDS_KEPT: usize = 100;
 
 /// No project can have an id of more bytes: it would not fit into the index of a primary key.
@@ -25,6 +26,13 @@ pub struct ProjectRows {
     pub malformed_rows: u64,
     /// The ids of the first hundred of them.
     pub malformed_ids: Vec<String>,
+}
+
+impl ProjectRows {
+    /// How many malformed rows there are whose ids were not kept.
+    pub fn more_malformed(&self) -> u64 {
+        self.malformed_rows.saturating_sub(self.malformed_ids.len() as u64)
+    }
 }
 
 impl Store {
