@@ -73,6 +73,7 @@ async fn refusals_have_their_kinds() {
         (ok("[]"), ErrorKind::Protocol, "not of Upstash's form"),
         (ok(r#"{"result":1.5}"#), ErrorKind::Protocol, "not of Upstash's form"),
         (ok(r#"{"result":"not base64"}"#), ErrorKind::Protocol, "Upstash-Encoding"),
+        (ok(r#"{"result":[1,"ERR no"]}"#), ErrorKind::Protocol, "an error stands inside an array"),
         (
             status(400, &[], r#"{"error":"ERR syntax error"}"#),
             ErrorKind::Server("ERR".into()),

@@ -4,6 +4,11 @@
 //! ([`RestAnswers`]). Every answer's `upstash-sync-token` goes on the next request, so that
 //! one's own writes are read whichever replica answers.
 //!
+//! In JSON an error that a script puts inside an array cannot be told from a string: its plain text
+//! is taken for base64, so that the whole answer is refused as malformed, or, where that text happens
+//! to be base64, read as other bytes. As RESP2 and over TCP such an error becomes the command's own.
+//! Our scripts answer errors alone, never inside an array.
+//!
 //! Bodies are not compressed, and answers are not asked for compressed. Upstash documents neither
 //! (a server that does not know `Content-Encoding` takes the bytes for JSON and refuses them), and
 //! little is to be had. A settle-and-claim of 100 jobs, the largest call that a drain makes, has

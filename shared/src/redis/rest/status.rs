@@ -104,8 +104,9 @@ fn unreadable(malformed: Malformed, body: &[u8]) -> Failure {
         Malformed::At(place) => Failure::Final {
             kind: ErrorKind::Protocol,
             reason: format!(
-                "the answer is not of Upstash's form at byte {place}; perhaps something on the \
-                 way drops the Upstash-Encoding header"
+                "the answer is not of Upstash's form at byte {place}; perhaps an error stands \
+                 inside an array, which JSON does not tell from a string, or something on the way \
+                 drops the Upstash-Encoding header"
             ),
         },
     }
