@@ -50,6 +50,18 @@ impl Cleanable {
     }
 }
 
+/// What goes with a queue, beside the keys that every script takes, its jobs' and its schedulers'.
+const ENDS_WITH_IT: [&str; 8] = [
+    "waiting-children",
+    "repeat",
+    "delay",
+    "stalled-check",
+    "metrics:completed",
+    "metrics:completed:data",
+    "metrics:failed",
+    "metrics:failed:data",
+];
+
 #[derive(Serialize)]
 struct Clean {
     state: &'static str,
@@ -107,7 +119,8 @@ impl Queue {
         while left > 0 {
             let size = PAGE.min(left);
             let page = Clean { state, before, skip, size, left, gone };
-            let answer = self.operate(&CLEAN, page).await?;
+            let known = ["waiting-children", "repeat"].map(|name| self.keys.of(name)).to_vec();
+            let answer = self.operate(&CLEAN, known, page).await?;
             let (found, ids) = code(&answer).ok_or(Error::Protocol(CLEAN.name))?;
             let found = u64::try_from(found).map_err(|_| Error::Protocol(CLEAN.name))?;
             deleted.extend(ids.iter().filter_map(Value::as_str).map(str::to_owned));
@@ -131,7 +144,9 @@ impl Queue {
     pub async fn obliterate(&self, force: bool) -> Result<u64, Error> {
         let mut jobs = 0;
         loop {
-            let answer = self.operate(&OBLITERATE, Obliterate { count: PAGE, force }).await?;
+            let call = Obliterate { count: PAGE, force };
+            let known = ENDS_WITH_IT.map(|name| self.keys.of(name)).to_vec();
+            let answer = self.operate(&OBLITERATE, known, call).await?;
             let Some((code, [Value::Int(page)])) = code(&answer) else {
                 return Err(Error::Protocol(OBLITERATE.name));
             };

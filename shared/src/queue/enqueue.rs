@@ -138,12 +138,11 @@ impl Queue {
 
     /// How many bytes `item` takes in a request: its part of the argument, and its keys.
     fn request_bytes(&self, item: &Item<'_>, text: &RawValue) -> usize {
-        let de = item.de.as_ref().map_or(0, |de| {
-            let id = Redis::request_bytes(de.id.as_bytes());
-            // In `dedups` escapes are escaped, as they are in the item.
-            4 * id + Redis::request_bytes(self.keys.base.as_bytes())
-        });
-        Redis::request_bytes(text.get().as_bytes()) + de
+        let bytes = |text: &str| Redis::request_bytes(text.as_bytes());
+        // In `dedups` escapes are escaped, as they are in the item.
+        let de = item.de.as_ref().map_or(0, |de| 4 * bytes(de.id) + bytes(&self.keys.base));
+        let hash = item.id.map_or(0, |id| bytes(id) + bytes(&self.keys.base));
+        bytes(text.get()) + de + hash
     }
 
     async fn add_call(
@@ -159,6 +158,10 @@ impl Queue {
         let jobs: Vec<&RawValue> = items.iter().map(|(_, text)| &**text).collect();
         let mut keys = self.keys.fixed(receipt);
         keys.extend(dedups.iter().map(|id| self.keys.of(&format!("de:{id}"))));
+        // Each is asked whether it exists. The `dn:` keys stay out: they are touched for a duplicate of
+        // an active job, or one that takes another's place, and named they would make every other
+        // call's request longer and have Upstash read what nobody asks for.
+        keys.extend(items.iter().filter_map(|(item, _)| item.id).map(|id| self.keys.of(id)));
         let answer = self
             .run(
                 |_| &ENQUEUE,

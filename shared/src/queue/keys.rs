@@ -43,6 +43,18 @@ impl Keys {
         format!("{}{name}", self.own)
     }
 
+    /// A job's hash, and the keys that stand beside it.
+    pub(crate) fn of_job(&self, id: &str) -> Vec<String> {
+        let suffixes =
+            ["", ":lock", ":logs", ":dependencies", ":processed", ":failed", ":unsuccessful"];
+        suffixes.iter().map(|suffix| self.of(&format!("{id}{suffix}"))).collect()
+    }
+
+    /// The schedulers' times, and a scheduler's record.
+    pub(crate) fn of_scheduler(&self, id: &str) -> Vec<String> {
+        vec![self.of("repeat"), self.of(&format!("repeat:{id}"))]
+    }
+
     /// The fifteen keys that every script begins with.
     pub(crate) fn fixed(&self, receipt: &str) -> Vec<String> {
         let mut keys: Vec<String> = FIXED.iter().map(|name| self.of(name)).collect();

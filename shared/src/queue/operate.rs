@@ -21,12 +21,18 @@ struct Operation<'a, A> {
 
 impl Queue {
     /// Runs an operator's script on the queue's keys, once whatever answer is lost.
+    ///
+    /// `known` are the keys beside the fixed ones that are known beforehand. The scripts make these
+    /// names themselves; but what KEYS tells, Upstash can read from its disk before it runs a script,
+    /// and anything else only while the script holds up the whole database.
     pub(super) async fn operate(
         &self,
         script: &'static Lazy,
+        known: Vec<String>,
         args: impl Serialize,
     ) -> Result<Vec<Value>, Error> {
-        let keys = self.keys.fixed(&nonce());
+        let mut keys = self.keys.fixed(&nonce());
+        keys.extend(known);
         let events = self.config.events == Events::All;
         let args = |again| Operation { events, again, touch: false, args: &args };
         self.run(|_| script, &keys, args).await

@@ -43,7 +43,7 @@ impl Queue {
     async fn switch(&self, script: &'static Lazy) -> Result<(), Error> {
         let mut first = true;
         loop {
-            match self.operate(script, Call { first }).await?.as_slice() {
+            match self.operate(script, Vec::new(), Call { first }).await?.as_slice() {
                 [Value::Int(0)] => return Ok(()),
                 [Value::Int(_)] => first = false,
                 _ => return Err(Error::Protocol(script.name)),

@@ -41,7 +41,7 @@ impl Queue {
     /// [`Error::Redis`]. A pass whose answer was lost is not repeated: the next tick's will do.
     pub async fn recover(&self) -> Result<Recovered, Error> {
         let mut keys = self.keys.fixed(&nonce());
-        keys.push(self.keys.of("stalled-check"));
+        keys.extend(["stalled-check", "repeat"].map(|name| self.keys.of(name)));
         let answer = self
             .run(
                 |_| &RECOVER,

@@ -21,7 +21,9 @@ impl Queue {
     /// [`Error::Refused`]: no such job, it or a child that it waits for is being processed, or it is
     /// the next job of a scheduler. [`Error::Redis`].
     pub async fn remove(&self, id: &str) -> Result<String, Error> {
-        let answer = self.operate(&REMOVE, Call { id }).await?;
+        let mut known = self.keys.of_job(id);
+        known.extend(["waiting-children", "repeat"].map(|name| self.keys.of(name)));
+        let answer = self.operate(&REMOVE, known, Call { id }).await?;
         let (code, state) = code(&answer).ok_or(Error::Protocol(REMOVE.name))?;
         let id = id.to_owned();
         Err(match (code, state) {

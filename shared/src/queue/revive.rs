@@ -91,7 +91,8 @@ impl Queue {
         command: &'static str,
     ) -> Result<(), Error> {
         let id = args.id.to_owned();
-        let answer = self.operate(script, args).await?;
+        let known = vec![self.keys.of(&id)];
+        let answer = self.operate(script, known, args).await?;
         match code(&answer) {
             Some((1, _)) => Ok(()),
             Some((-1, _)) => Err(Refusal::Missing { id, command }.into()),
@@ -103,7 +104,8 @@ impl Queue {
     async fn all(&self, state: &'static str, until: &str) -> Result<u64, Error> {
         let mut moved = 0;
         loop {
-            let answer = self.operate(&MOVE_TO_WAIT, Page { state, until, count: PAGE }).await?;
+            let page = Page { state, until, count: PAGE };
+            let answer = self.operate(&MOVE_TO_WAIT, Vec::new(), page).await?;
             let (found, ids) = code(&answer).ok_or(Error::Protocol(MOVE_TO_WAIT.name))?;
             moved += ids.len() as u64;
             if found < PAGE as i64 {

@@ -1,5 +1,6 @@
 --[[ Adds jobs in order, with the result that adding them one by one has in BullMQ.
-KEYS  1-15 the queue's (15: this call's receipt), then the `de:` keys in the order of `a.dedups`
+KEYS  1-15 the queue's (15: this call's receipt), then the `de:` keys in the order of `a.dedups`, then the
+      hashes of custom ids
 ARGV  JSON {prefix, now, events: bool, again: bool, receiptMs, dedups: [id], jobs: [{id?, name, data,
       opts, timestamp, delay, priority, lifo?, promote?, de?: {id, ttl?, extend?, replace?, last?}}]}
 Answer {commands, {id, outcome, id, outcome, ...}, first}; outcome: added, duplicate, deduplicated,

@@ -1,6 +1,6 @@
 --[[ Puts the next job of a scheduler in place while its current one is being processed. Without this the
 schedule would end.
-KEYS  1-15 the queue's
+KEYS  1-15 the queue's, then repeat, repeat:<scheduler>, the hashes of `job` and of the one at `next`
 ARGV  JSON {prefix, now, events: bool, scheduler, stem, bare: bool, job, name, data, opts, priority, lifo,
       deid?, next?: ms, every?: ms, offset?: ms}; stem is the job's id without the time at its end; bare is
       a repeatable job of before schedulers, of which there is no record; name, data, every and offset are

@@ -1,5 +1,5 @@
 --[[ Gives jobs whose owner died back to the queue: BullMQ's two-pass rule.
-KEYS  1-15 the queue's; 16 stalled-check
+KEYS  1-15 the queue's; 16 stalled-check, 17 repeat
 ARGV  JSON {prefix, now, events: off|final|all, intervalMs, maxStalled}
 Answer {commands, recovered ids, failed ids}; the failed ones carry `defa` and are failed by whoever
       claims them next

@@ -159,7 +159,10 @@ impl Queue {
             every: plan.every,
             offset: plan.offset,
         };
-        let answer = self.operate(&NEXT_ITERATION, call).await?;
+        let mut known = self.keys.of_scheduler(scheduler);
+        known.push(self.keys.of(&job.id));
+        known.extend(plan.next.map(|at| self.keys.of(&format!("{stem}{at}"))));
+        let answer = self.operate(&NEXT_ITERATION, known, call).await?;
         let iteration = |items: &[Value]| {
             let [job, delay] = items else { return None };
             Some(Iteration {

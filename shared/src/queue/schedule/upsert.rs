@@ -142,7 +142,9 @@ impl Queue {
             offset,
             start: scheduler.start_ms,
         };
-        let answer = self.operate(&SCHEDULE, call).await?;
+        let mut known = self.keys.of_scheduler(&scheduler.id);
+        known.extend(next.map(|at| self.keys.of(&format!("repeat:{}:{at}", scheduler.id))));
+        let answer = self.operate(&SCHEDULE, known, call).await?;
         match code(&answer) {
             Some((1, [job, delay])) => job.as_str().zip(delay.as_str()).and_then(|(job, delay)| {
                 Some(Iteration { job_id: job.to_owned(), delay_ms: delay.parse().ok()? })
@@ -160,7 +162,8 @@ impl Queue {
     /// # Errors
     /// [`Error::Redis`].
     pub async fn unschedule(&self, id: &str) -> Result<bool, Error> {
-        let answer = self.operate(&UNSCHEDULE, Named { scheduler: id }).await?;
+        let known = self.keys.of_scheduler(id);
+        let answer = self.operate(&UNSCHEDULE, known, Named { scheduler: id }).await?;
         match code(&answer) {
             Some((ended @ (0 | 1), _)) => Ok(ended == 1),
             _ => Err(Error::Protocol(UNSCHEDULE.name)),
