@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 use shared::redis::Command;
+use shared::store::snapshot_id;
 
 use super::world::World;
 
@@ -16,6 +17,28 @@ impl World {
     /// each completed job has one snapshot, the one that it names, and there is no other; each
     /// project shows the score of its newest.
     pub(super) async fn check_invariants(&self, accepted: &[String], more: usize) {
+        let evicted = self.check(accepted, more, |_| None).await;
+        assert_eq!(evicted, 0);
+    }
+
+    /// The same where finished jobs do not stay: a job that is gone is proved by its snapshot, whose id
+    /// follows from the job's timestamp, the same for all accepted jobs. How many are gone.
+    pub(super) async fn check_invariants_and_evicted(
+        &self,
+        accepted: &[String],
+        more: usize,
+        timestamp: i64,
+    ) -> usize {
+        let snapshot = |id: &str| Some(snapshot_id("engineo", "deo_score_queue", id, timestamp));
+        self.check(accepted, more, snapshot).await
+    }
+
+    async fn check(
+        &self,
+        accepted: &[String],
+        more: usize,
+        snapshot: impl Fn(&str) -> Option<String>,
+    ) -> usize {
         let mut states: HashMap<String, Vec<&str>> = HashMap::new();
         for state in LISTS.into_iter().chain(SETS) {
             let range = if LISTS.contains(&state) { "LRANGE" } else { "ZRANGE" };
@@ -26,7 +49,13 @@ impl World {
         let doubled: Vec<_> = states.iter().filter(|(_, states)| states.len() > 1).collect();
         assert!(doubled.is_empty(), "in more than one state: {doubled:?}");
         let accepted: HashSet<&String> = accepted.iter().collect();
-        let lost: Vec<_> = accepted.iter().filter(|id| !states.contains_key(**id)).collect();
+        let rows = self.database.query(r#"SELECT id FROM "DeoScoreSnapshot""#, &[]).await.unwrap();
+        let mut stored: HashSet<String> = rows.iter().map(|row| row.get(0)).collect();
+        let gone: Vec<_> = accepted.iter().filter(|id| !states.contains_key(**id)).collect();
+        let lost: Vec<_> = gone
+            .iter()
+            .filter(|id| !snapshot(id).is_some_and(|snapshot| stored.remove(&snapshot)))
+            .collect();
         assert!(lost.is_empty(), "lost: {lost:?}");
         let strange = states.keys().filter(|id| !accepted.contains(id)).count();
         assert!(strange <= more, "{strange} jobs that nobody added");
@@ -43,9 +72,15 @@ impl World {
             let snapshot = value["snapshotId"].as_str().unwrap().to_owned();
             assert!(named.insert(snapshot), "two jobs name one snapshot");
         }
-        let rows = self.database.query(r#"SELECT id FROM "DeoScoreSnapshot""#, &[]).await.unwrap();
-        let stored: HashSet<String> = rows.iter().map(|row| row.get(0)).collect();
-        assert_eq!(named, stored, "snapshots named by jobs, and stored");
+        // Those of jobs that ran again, and are gone since.
+        let unnamed = if gone.is_empty() { 0 } else { more };
+        let missing = named.difference(&stored).count();
+        assert_eq!(missing, 0, "snapshots that jobs name, and that are not there");
+        assert!(
+            stored.len() - named.len() <= unnamed,
+            "{} snapshots of no job",
+            stored.len() - named.len()
+        );
         let behind = r#"SELECT count(*) FROM "Project" p JOIN (
             SELECT DISTINCT ON ("projectId") "projectId", "overallScore", "computedAt"
             FROM "DeoScoreSnapshot" ORDER BY "projectId", "computedAt" DESC) s ON s."projectId" = p.id
@@ -53,6 +88,7 @@ impl World {
             OR p."currentDeoScoreComputedAt" IS DISTINCT FROM s."computedAt""#;
         let behind: i64 = self.database.query_one(behind, &[]).await.unwrap().get(0);
         assert_eq!(behind, 0, "projects that do not show their newest score");
+        gone.len()
     }
 
     async fn strings(&self, command: Command) -> Vec<String> {
