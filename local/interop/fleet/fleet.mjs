@@ -8,17 +8,17 @@ import { Driver } from '../bullmq/driver.mjs';
 import { random } from '../differential/random.mjs';
 
 export const PREFIX = 'engineo';
-const NAME = 'deo_score_recompute';
+export const NAME = 'deo_score_recompute';
 const { DEO } = process.env;
 
 /** Adds a call, by either producer. */
 const BATCH = 50;
 
-const data = (projectId) => ({ projectId, triggeredByUserId: null, reason: 'manual' });
-const project = (i) => `fleet-${i}`;
+export const data = (projectId) => ({ projectId, triggeredByUserId: null, reason: 'manual' });
+export const project = (i) => `fleet-${i}`;
 
 /** Projects for all jobs, and a table in which Node workers leave a row a job. */
-async function prepare(jobs) {
+export async function prepare(jobs) {
   await redis.flushdb();
   await database.query('CREATE TABLE IF NOT EXISTS fleet_effect (job text NOT NULL)');
   await database.query('TRUNCATE fleet_effect');
@@ -167,7 +167,7 @@ async function unfinished(queue) {
 }
 
 /** Completed id -> its return value. */
-async function finished() {
+export async function finished() {
   const ids = await redis.zrange(`${PREFIX}:${QUEUE}:completed`, 0, -1);
   const found = new Map();
   for (let from = 0; from < ids.length; from += 1_000) {
