@@ -142,6 +142,11 @@ const CASES = {
     steps: [raw(['LPUSH', 'q0:wait', 'ghost']), claim()],
     lines: [/^answer: BullMQ \[{"id":"ghost"/, /deo +\[\]/, /^X:q0:active: only BullMQ/, /^X:q0:ghost: only BullMQ/],
   },
+  'bad-job': {
+    versions: ALL,
+    steps: [add({}), raw(['HSET', 'q0:1', 'parentKey', 'x:y:9', 'parent', '7']), claim(), settle('complete')],
+    lines: [/^answer: BullMQ {"codes":\["ERR .*attempt to index local/, /deo +{"codes":\[0\]}/, /^X:q0:active: only BullMQ/, /^X:q0:completed: only deo/],
+  },
   'limited-defa': {
     versions: FIVE,
     steps: [

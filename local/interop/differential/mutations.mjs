@@ -13,7 +13,7 @@ export const MUTATIONS = [
   ['3 Adding', 'a replacement removes the delayed job', `${LUA}/enqueue.lua`, "r('DEL', key, key .. ':logs', key .. ':dependencies', key .. ':processed', key .. ':failed',\n      key .. ':unsuccessful', P .. 'dn:' .. d.id)", "r('DEL', P .. 'dn:' .. d.id)"],
   ['4 Claiming', 'the next sleeping worker is woken', `${LUA}/parts/claim.lua`, "    r('ZADD', marker, 0, '0')\n", ''],
   ['4 Claiming', 'priority counter: gone with the last prioritized job', `${LUA}/parts/claim.lua`, "then r('DEL', pc) end", 'then r(\'EXISTS\', pc) end'],
-  ['4 Claiming', 'the rate limit counts each job', `${LUA}/parts/claim.lua`, "r('INCRBY', limiter, counted) == counted", "r('INCRBY', limiter, 1) == 1"],
+  ['4 Claiming', 'the rate limit counts each job', `${LUA}/parts/claim.lua`, "try('INCRBY', limiter, counted) == counted", "try('INCRBY', limiter, 1) == 1"],
   ['4 Claiming', 'no more are active than the queue allows', `${LUA}/parts/claim.lua`, 'math.min(c.count, room)', 'c.count'],
   ['4 Claiming', 'what is due is promoted up to this millisecond', `${LUA}/parts/due.lua`, '(now + 1) * 4096 - 1', 'now * 4096 - 1'],
   ['5 Finishing', "lock check: another's token is refused", `${LUA}/parts/settle.lua`, 'elseif held[i] ~= s.token then', 'elseif not held[i] then'],
@@ -33,7 +33,7 @@ export const MUTATIONS = [
   ['8 Operations', 'a retried job is finished no more', `${LUA}/retry.lua`, "else r('HDEL', key, 'finishedOn', 'processedOn', WHY[a.state]) end", "else r('HDEL', key, 'finishedOn', WHY[a.state]) end"],
   ['8 Operations', 'pausing takes the marker away', `${LUA}/pause.lua`, "r('DEL', marker)", "r('EXISTS', marker)"],
   ['8 Operations', 'cleaning leaves what is young', `${LUA}/clean.lua`, 'at > a.before', 'at > a.before + 1000'],
-  ['9 Versions', 'version 5 keeps what waits in paused meanwhile', `${LUA}/parts/place.lua`, "return string.find(m[6] or '', '^bullmq:5') and paused or wait", 'return wait'],
+  ['9 Versions', 'version 5 keeps what waits in paused meanwhile', `${LUA}/parts/place.lua`, " and string.find(m[6] or '', '^bullmq:5')) then return paused end", ' and m[7]) then return paused end'],
   ['9 Versions', 'only version 5 hears of debounced', `${LUA}/enqueue.lua`, "if string.find(m[6] or '', '^bullmq:5') then\n      event(true, 'debounced'", "if m[6] then\n      event(true, 'debounced'"],
   ['9 Versions', 'version 5 retries into wait whatever the priority', `${LUA}/retry.lua`, 'if priority > 0 and not five then', 'if priority > 0 then'],
 ];

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod adding;
+mod bad_jobs;
 mod claiming;
 mod long_requests;
 #[path = "../lossy/mod.rs"]
@@ -20,8 +21,8 @@ use lossy::Lossy;
 use shared::clock::Clock;
 use shared::config::{Config, Events, Limiter, QueueConfig, RedisConfig, Secret};
 use shared::queue::{
-    Added, Claim, ClaimRequest, ClaimStatus, Code, Deduplication, Error, JobOptions, JobState,
-    KeepJobs, NewJob, Outcome, Queue, Settlement, Waited,
+    Added, Claim, ClaimRequest, ClaimStatus, Cleanable, Code, Deduplication, Ended, Error,
+    JobOptions, JobState, KeepJobs, NewJob, Outcome, Queue, Settlement, Waited,
 };
 use shared::redis::{Command, Redis, Value};
 use tokio::sync::OnceCell;

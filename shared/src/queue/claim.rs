@@ -174,7 +174,8 @@ impl Queue {
 /// Reads `{jobs, missing, status, ms}`.
 pub(super) fn parse(token: String, answer: &[Value]) -> Option<Claim> {
     let [jobs, missing, status, ms] = answer else { return None };
-    let ms = ms.as_int().or_else(|| ms.as_str()?.parse().ok())?;
+    // A job may be delayed for longer than any integer says.
+    let ms = ms.as_int().or_else(|| Some(ms.as_str()?.parse::<f64>().ok()? as i64))?;
     Some(Claim {
         token,
         jobs: jobs.as_array()?.iter().map(job).collect::<Option<_>>()?,

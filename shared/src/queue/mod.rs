@@ -162,9 +162,11 @@ impl Queue {
     }
 }
 
-/// Strings out of an array answer.
+/// Strings out of an array answer. Ids are whatever a peer made them: what is not UTF-8 is told as near
+/// as can be.
 fn strings(value: &Value) -> Option<Vec<String>> {
-    value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+    let text = |item: &Value| Some(String::from_utf8_lossy(item.as_bytes()?).into_owned());
+    value.as_array()?.iter().map(text).collect()
 }
 
 /// Fields out of an answer to HGETALL.

@@ -73,15 +73,16 @@ impl Queue {
             return Ok(None);
         }
         let answers = self.redis.pipeline(commands).await?;
-        let mut answers = answers.into_iter().collect::<Result<Vec<Value>, _>>()?;
+        let mut answers = answers;
         if lowest.is_some() {
-            let found = answers.pop().as_ref().and_then(strings);
-            for id in found.ok_or(Error::Protocol("ZRANGEBYSCORE"))? {
-                answers.push(self.redis.call(self.added(&id)).await?);
+            let found = answers.pop().transpose()?.as_ref().and_then(strings);
+            let found = found.ok_or(Error::Protocol("ZRANGEBYSCORE"))?;
+            for id in found {
+                answers.extend(self.redis.pipeline(vec![self.added(&id)]).await?);
             }
         }
-        // An id without a job has no time.
-        Ok(answers.iter().filter_map(|added| added.as_str()?.parse().ok()).min())
+        // An id without a job has no time, nor has one whose key holds something else.
+        Ok(answers.iter().flatten().filter_map(|added| added.as_str()?.parse().ok()).min())
     }
 
     fn added(&self, id: &str) -> Command {

@@ -150,7 +150,8 @@ pub fn plain_scripts() -> impl Iterator<Item = (&'static str, usize)> {
         .map(|script| (script.name, script.source.len()))
 }
 
-/// The text without comments, indentation and spaces around signs: what the server keeps.
+/// The text without comments, indentation, and the spaces and line ends that separate nothing: what
+/// the server keeps.
 fn bare(text: &str) -> &'static str {
     let mut out = String::with_capacity(text.len());
     let mut comment = false;
@@ -159,8 +160,11 @@ fn bare(text: &str) -> &'static str {
         if comment {
             comment = !line.ends_with("]]");
         } else if !line.is_empty() && !line.starts_with("--") {
+            let ends = (out.chars().next_back(), line.chars().next());
+            if matches!(ends, (Some(last), Some(next)) if separates(last, next)) {
+                out.push('\n');
+            }
             squeeze(line, &mut out);
-            out.push('\n');
         }
     }
     out.leak()
@@ -168,24 +172,24 @@ fn bare(text: &str) -> &'static str {
 
 /// Appends `line` without the spaces that separate nothing.
 fn squeeze(line: &str, out: &mut String) {
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut quoted = false;
     let mut last = '\n';
     let mut chars = line.chars().peekable();
     while let Some(c) = chars.next() {
         quoted ^= c == '\'';
         let next = chars.peek().copied().unwrap_or('\n');
-        // `1 ..` would read as a malformed number, `- -` as a comment.
-        let keep = quoted
-            || c != ' '
-            || word(last) && word(next)
-            || last.is_ascii_digit() && next == '.'
-            || last == '-' && next == '-';
-        if keep {
+        if quoted || c != ' ' || separates(last, next) {
             out.push(c);
             last = c;
         }
     }
+}
+
+/// Whether a space must stay between `last` and `next`: without it two words would be one, `1 ..` a
+/// malformed number, and `- -` a comment. No line of ours begins with a bracket.
+fn separates(last: char, next: char) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    word(last) && word(next) || last.is_ascii_digit() && next == '.' || last == '-' && next == '-'
 }
 
 #[cfg(test)]
@@ -202,8 +206,7 @@ mod tests {
 
     #[test]
     fn only_what_separates_nothing_is_left_out() {
-        let text =
-            "--[[ head\n more ]]\n-- note\nlocal a = 1 .. 'x  = y'\n  return { a - -1, b }\n";
-        assert_eq!(bare(text), "local a=1 ..'x  = y'\nreturn{a- -1,b}\n");
+        let text = "--[[ head\n more ]]\n-- note\nlocal a = 1 .. 'x  = y'\nb = a\n  return { a - -1, b }\n";
+        assert_eq!(bare(text), "local a=1 ..'x  = y'b=a\nreturn{a- -1,b}");
     }
 }

@@ -62,15 +62,18 @@ struct Keep {
     limit: Option<u64>,
 }
 
+/// More is as good as all, and more than this Redis takes for no number.
+const MOST_KEPT: u64 = 1 << 53;
+
 impl From<Option<KeepJobs>> for Keep {
     fn from(keep: Option<KeepJobs>) -> Self {
         match keep {
             None | Some(KeepJobs::All) => Self { count: -1, age: None, limit: None },
             Some(KeepJobs::None) => Self { count: 0, age: None, limit: None },
             Some(KeepJobs::Bounded { count, age_s, limit }) => Self {
-                count: count.map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX)),
+                count: count.map_or(-1, |n| n.min(MOST_KEPT).cast_signed()),
                 age: age_s,
-                limit,
+                limit: limit.map(|n| n.min(MOST_KEPT)),
             },
         }
     }

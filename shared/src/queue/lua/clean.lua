@@ -22,7 +22,7 @@ if a.state == 'active' and #page > 0 then
 end
 for i, id in ipairs(page) do
   if not locks[i] then
-    local job = r('HMGET', P .. id, 'parentKey', 'deid', 'rjk', 'finishedOn', 'processedOn', 'timestamp')
+    local job = fields(id, 'parentKey', 'deid', 'rjk', 'finishedOn', 'processedOn', 'timestamp')
     local at
     for _, field in ipairs(ages or {}) do at = at or tonumber(job[field] or nil) end
     if not ages or (not (at and at > a.before) and not current(id, job[3])) then

@@ -69,7 +69,7 @@ local function own(d, id, keepTtl)
   local ttl = not d.last and d.ttl
   owner[d.id] = id
   if keepTtl and ttl then r('SET', P .. 'de:' .. d.id, id, 'KEEPTTL')
-  elseif ttl then r('SET', P .. 'de:' .. d.id, id, 'PX', int(ttl))
+  elseif ttl then r('SET', P .. 'de:' .. d.id, id, 'PX', int(math.min(ttl, 9e15)))
   else push(sets, P .. 'de:' .. d.id, id) end
 end
 local function lost(winner, d, id)
@@ -115,7 +115,7 @@ local function deduplicate(j, id)
     local from = r('ZREM', prioritized, winner) == 1 and 'prioritized'
       or r('ZREM', delayed, winner) == 1 and 'delayed'
     if from then
-      r('HSET', P .. winner, 'priority', 0, 'delay', 0)
+      try('HSET', P .. winner, 'priority', 0, 'delay', 0)
       push(lefts, winner)
       if a.events then event(true, 'waiting', 'jobId', winner, 'prev', from) end
     end

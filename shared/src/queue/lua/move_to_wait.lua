@@ -10,7 +10,9 @@ for _, id in ipairs(found) do
   local key, alive = P .. id, nil
   if a.state == 'delayed' then alive = r('EXISTS', key) == 1
   else
-    alive = r('HDEL', key, 'finishedOn', 'processedOn', WHY[a.state]) > 0 or r('EXISTS', key) == 1
+    -- What is no hash is no job.
+    local fields = try('HDEL', key, 'finishedOn', 'processedOn', WHY[a.state])
+    alive = fields and (fields > 0 or r('EXISTS', key) == 1)
     if alive and not five then rejoin(key, r('HGET', key, 'parentKey'), a.state) end
   end
   if alive then

@@ -27,7 +27,8 @@ if not data and not a.bare and (five or not own[5]) and a.data ~= '{}' then
   r('HSET', record, 'data', data)
 end
 r('ZADD', all, int(at), a.scheduler)
-if not a.bare then r('HINCRBY', record, 'ic', 1) end
+-- The schedule goes on, whether its jobs can be counted or not.
+if not a.bare then try('HINCRBY', record, 'ic', 1) end
 local made, delay = produce(at, own[1] or a.name, data or a.bare and a.data or '{}')
 if five and not a.bare then r('HSET', P .. a.job, 'nrjid', made) end
 return {calls, {1, made, delay}}

@@ -9,7 +9,7 @@ if not a.force and r('LLEN', active) > 0 then return {calls, {-2, 0}} end
 local left, jobs = a.count, 0
 local function away(found)
   for _, id in ipairs(found) do
-    local job = r('HMGET', P .. id, 'parentKey', 'deid')
+    local job = fields(id, 'parentKey', 'deid')
     discard(id, job[1], job[2])
   end
   left, jobs = left - #found, jobs + #found

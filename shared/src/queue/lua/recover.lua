@@ -8,26 +8,33 @@ if r('EXISTS', KEYS[16]) == 1 then return {calls, {}, {}} end
 r('SET', KEYS[16], ts, 'PX', int(a.intervalMs))
 local recovered, doomed = {}, {}
 local final = a.events ~= 'off'
-if final then r('XTRIM', events, 'MAXLEN', '~', m[5]) end
+if final then try('XTRIM', events, 'MAXLEN', '~', m[5]) end
+-- How often a job has stalled by now; what cannot be counted on counts as never before. Nothing for
+-- what is no hash, which is no job.
+local function stalls(key)
+  return try('HINCRBY', key, 'stc', 1) or try('HSET', key, 'stc', 1) and 1
+end
 local suspects = r('SMEMBERS', stalled)
 if #suspects > 0 then
   r('DEL', stalled)
   for _, id in ipairs(suspects) do
     local key = P .. id
     if r('EXISTS', key .. ':lock') == 0 and r('LREM', active, 1, id) > 0 then
-      local count = r('HINCRBY', key, 'stc', 1)
-      push(rights, id)
-      push(recovered, id)
-      if count > a.maxStalled then
-        local rjk = r('HGET', key, 'rjk')
-        local live = rjk and (r('EXISTS', P .. 'repeat:' .. rjk) == 1 or r('ZSCORE', P .. 'repeat', rjk))
-        if not live then
-          r('HSET', key, 'defa', 'job stalled more than allowable limit')
-          push(doomed, id)
+      local count = stalls(key)
+      if count then
+        push(rights, id)
+        push(recovered, id)
+        if count > a.maxStalled then
+          local rjk = r('HGET', key, 'rjk')
+          local live = rjk and (r('EXISTS', P .. 'repeat:' .. rjk) == 1 or r('ZSCORE', P .. 'repeat', rjk))
+          if not live then
+            r('HSET', key, 'defa', 'job stalled more than allowable limit')
+            push(doomed, id)
+          end
         end
+        if every then event(false, 'waiting', 'jobId', id, 'prev', 'active') end
+        if final then event(false, 'stalled', 'jobId', id) end
       end
-      if every then event(false, 'waiting', 'jobId', id, 'prev', 'active') end
-      if final then event(false, 'stalled', 'jobId', id) end
     end
   end
   flush()

@@ -13,7 +13,7 @@ local function claim(c)
   end
   local count, max = math.min(c.count, room), tonumber(m[3]) or c.max
   if max then
-    local used = tonumber(r('GET', limiter) or 0)
+    local used = tonumber(r('GET', limiter) or 0) or 0
     if used >= max then
       local ms = r('PTTL', limiter)
       if ms > 0 then return {}, {}, 'limited', ms end
@@ -22,6 +22,7 @@ local function claim(c)
     end
     count = math.min(count, max - used)
   end
+  count = math.ceil(count)
   if blocked then return {}, {}, m[1] and 'paused' or 'full', 0 end
   local taken = {}
   for _, id in ipairs(c.wait and r('RPOP', wait, int(count)) or {}) do
@@ -47,8 +48,8 @@ local function claim(c)
   if #alive > 0 then
     many('LPUSH', active, alive)
     local lockMs = int(c.lockMs)
-    if max and counted > 0 and r('INCRBY', limiter, counted) == counted then
-      r('PEXPIRE', limiter, int(math.floor(math.abs(c.duration or m[4] or 0))))
+    if max and counted > 0 and try('INCRBY', limiter, counted) == counted then
+      try('PEXPIRE', limiter, int(math.floor(math.abs(tonumber(c.duration or m[4]) or 0))))
     end
     for _, job in ipairs(jobs) do
       local key = P .. job[1]

@@ -5,11 +5,11 @@ local function promote()
   if #due == 0 then return false end
   many('ZREM', delayed, due)
   for _, id in ipairs(due) do
-    local priority = r('HGET', P .. id, 'priority')
+    local priority = try('HGET', P .. id, 'priority')
     if priority or r('EXISTS', P .. id) == 1 then
       if (tonumber(priority) or 0) > 0 then toPrioritized(id, priority) else push(lefts, id) end
       if every then event(false, 'waiting', 'jobId', id, 'prev', 'delayed') end
-      r('HSET', P .. id, 'delay', 0)
+      try('HSET', P .. id, 'delay', 0)
     end
   end
   return true

@@ -28,18 +28,19 @@ end
 local runs, last = {}, {}
 -- Jobs with the same retention go together: one ZADD, and retention once after it.
 local function finish(j, key, target, fields)
+  local keep = j.keep
   if pending and j.deid then requeue(j.deid) end
   if kin then kin(j, key) end
-  if j.keep.count == 0 then
+  if keep.count == 0 then
     if leave then leave(key) end
     return discard(j.id)
   end
   push(fields, 'atm', int(j.atm), 'finishedOn', ts)
   r('HSET', key, unpack(fields))
-  local same = j.keep.count .. '/' .. (j.keep.age or '') .. '/' .. (j.keep.limit or '')
+  local same = keep.count .. '/' .. (keep.age or '') .. '/' .. (keep.limit or '')
   local run = last[target]
   if not run or run.same ~= same then
-    run = {same = same, keep = j.keep, target = target, scored = {}}
+    run = {same = same, keep = keep, target = target, scored = {}}
     last[target] = run
     push(runs, run)
   end

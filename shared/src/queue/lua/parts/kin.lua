@@ -7,7 +7,7 @@ local function elsewhere(queue, parent, id, plainly)
   flush()
   local x = plainly and {} or r('HMGET', parent, 'priority', 'delay')
   local pm = r('HMGET', q .. 'meta', 'paused', 'concurrency', 'version')
-  local held = pm[1] or (pm[2] and r('LLEN', q .. 'active') >= tonumber(pm[2]))
+  local held = pm[1] or (pm[2] and r('LLEN', q .. 'active') >= (tonumber(pm[2]) or math.huge))
   local priority, delay = tonumber(x[1]) or 0, tonumber(x[2]) or 0
   local function tell(...)
     if every then r('XADD', q .. 'events', '*', 'event', ...) end
@@ -31,23 +31,28 @@ local function elsewhere(queue, parent, id, plainly)
   tell('waiting', 'jobId', id, 'prev', 'waiting-children')
   return true
 end
+-- What cannot be read of it counts as not stored.
 local function family(key)
   local x = r('HMGET', key, 'parentKey', 'parent')
-  local flags = x[2] and cjson.decode(x[2]) or {}
-  local parent = x[1] or (x[2] and flags.queueKey .. ':' .. flags.id)
+  local read, flags = pcall(cjson.decode, x[2] or '{}')
+  if not read or type(flags) ~= 'table' then flags = {} end
+  local function text(value) return (type(value) == 'string' or type(value) == 'number') and value .. '' end
+  local id, queue = text(flags.id), text(flags.queueKey)
+  local parent = x[1] or (id and queue and queue .. ':' .. id)
   if not parent or parent == '' then return end
   -- The id is what follows the last colon only where nothing better is stored.
-  local id = flags.id or string.match(parent, '.*:(.*)')
-  return parent, id, flags.queueKey or string.sub(parent, 1, -#id - 2), flags
+  id = id or string.match(parent, '.*:(.*)')
+  if not id then return end
+  return parent, id, queue or string.sub(parent, 1, -#id - 2), flags
 end
 -- A job that is removed leaves its parent's dependencies; the last one releases the parent, which
 -- BullMQ then puts into `wait` whatever its priority and delay.
-local function leave(key)
+local function depart(key)
   local parent, id, queue = family(key)
   if parent and r('SREM', parent .. ':dependencies', key) == 1
     and r('SCARD', parent .. ':dependencies') == 0 then elsewhere(queue, parent, id, true) end
 end
-local function kin(j, key)
+local function tell(j, key)
   local parent, id, queue, flags = family(key)
   if not parent then return end
   local open = parent .. ':dependencies'
@@ -79,3 +84,6 @@ local function kin(j, key)
     if flags.idof then r('HSET', parent .. ':failed', key, j.value) end
   end
 end
+-- A job ends whatever became of its parent's keys.
+local function leave(key) pcall(depart, key) end
+local function kin(j, key) pcall(tell, j, key) end

@@ -22,7 +22,8 @@ local function settle(s)
   for i, j in ipairs(s.jobs) do
     if codes[i] == 0 and ends[j.act] then ends[j.act] = ends[j.act] + 1 end
   end
-  if ends.complete > 0 then measure('completed', ends.complete, s.metrics) end
-  if ends.fail > 0 then measure('failed', ends.fail, s.metrics) end
+  -- The jobs have ended, whether they can be counted or not.
+  if ends.complete > 0 then pcall(measure, 'completed', ends.complete, s.metrics) end
+  if ends.fail > 0 then pcall(measure, 'failed', ends.fail, s.metrics) end
   return codes
 end

@@ -1,15 +1,13 @@
 --[[ Part: puts waiting ids where BullMQ of either major will find them, in bulk.
 Pushes are collected and written by flush(): LPUSH and RPUSH work on opposite ends, so their order
 among each other does not matter. ]]
-local lefts, rights, ranks, dues, marked = {}, {}, {}, {}, false
-local dueScores = {}
+local lefts, rights, ranks, dues, dueScores, marked = {}, {}, {}, {}, {}
 -- The list that takes waiting jobs. A paused queue keeps the one list it has, since BullMQ 5 renames
 -- `paused` over `wait` when it resumes, and a job in the other one would vanish.
 local function target()
-  if not m[1] then return wait end
-  if r('EXISTS', paused) == 1 then return paused end
-  if r('EXISTS', wait) == 1 then return wait end
-  return string.find(m[6] or '', '^bullmq:5') and paused or wait
+  if m[1] and (r('EXISTS', paused) == 1
+    or r('EXISTS', wait) == 0 and string.find(m[6] or '', '^bullmq:5')) then return paused end
+  return wait
 end
 local function toPrioritized(id, priority) push(ranks, {id, tonumber(priority)}) end
 -- 4096 places a millisecond keep jobs that fall due together in order.

@@ -9,6 +9,12 @@ local function r(...)
   calls = calls + 1
   return redis.call(...)
 end
+-- A command that may meet what nobody expects there, as a list where a job should be: false if so. A
+-- script that fails undoes nothing of what it wrote, so that one bad job would take its batch with it.
+local function try(...)
+  local done, answer = pcall(r, ...)
+  return done and answer
+end
 -- One variadic command for many items, below Lua's limit of arguments.
 local function many(command, key, items)
   for i = 1, #items, 5000 do r(command, key, unpack(items, i, math.min(i + 4999, #items))) end
@@ -34,13 +40,14 @@ if not m[5] then
   m[5] = 10000
   if a.touch ~= false then r('HSET', meta, 'opts.maxLenEvents', m[5]) end
 end
+-- No job is lost over an event.
 local function event(trim, ...)
-  if trim then r('XADD', events, 'MAXLEN', '~', m[5], '*', 'event', ...)
-  else r('XADD', events, '*', 'event', ...) end
+  if trim then try('XADD', events, 'MAXLEN', '~', m[5], '*', 'event', ...)
+  else try('XADD', events, '*', 'event', ...) end
 end
 -- Keys to be deleted, all in one command: locks, deduplication keys, jobs that are not kept.
 local trash = {}
 local function sweep()
-  if #trash > 0 then del(trash) end
+  del(trash)
   trash = {}
 end

@@ -18,7 +18,7 @@ end
 -- A deduplication key that still names the job goes with it, and what waits behind it.
 local function undedup(base, id, deid)
   local key = deid and base .. 'de:' .. deid
-  if key and r('GET', key) == id then r('DEL', key, base .. 'dn:' .. deid) end
+  if key and r('MGET', key)[1] == id then r('DEL', key, base .. 'dn:' .. deid) end
 end
 local function release(base, id, tell)
   local q = r('HMGET', base .. 'meta', 'paused', 'concurrency', 'version')
@@ -52,9 +52,13 @@ local function current(id, rjk)
   local at = rjk and r('ZSCORE', P .. 'repeat', rjk)
   return at and id == 'repeat:' .. rjk .. ':' .. at
 end
--- Its keys go with the next sweep().
+-- The fields of a job; none of what is no hash.
+local function fields(id, ...)
+  return try('HMGET', P .. id, ...) or {}
+end
+-- Its keys go with the next sweep(), whatever became of its parent's.
 local function discard(id, parent, deid)
-  detach(P .. id, parent, true)
+  pcall(detach, P .. id, parent, true)
   undedup(P, id, deid)
   six(P .. id, trash)
 end

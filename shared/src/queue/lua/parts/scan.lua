@@ -5,7 +5,8 @@ local function mine(token)
     local locks = {}
     for i = from, math.min(from + 999, #all) do push(locks, P .. all[i] .. ':lock') end
     for i, held in ipairs(r('MGET', unpack(locks))) do
-      if held == token then table.insert(found, 1, read(all[from + i - 1])) end
+      local job = held == token and read(all[from + i - 1])
+      if job then table.insert(found, 1, job) end
     end
   end
   return found

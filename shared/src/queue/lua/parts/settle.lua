@@ -9,6 +9,11 @@ Answers one code a job: 0, or BullMQ's -1 no job, -2 no lock, -3 not active, -4 
 or failed, -6 another's lock. All are checked before the first write; a job with a code is left alone. ]]
 -- How the last one ended: BullMQ looks whether the queue is drained only when a job finishes.
 local lastAct
+local function conclude(j, key)
+  if j.act ~= 'complete' then return other(j, key) end
+  finish(j, key, completed, {'returnvalue', j.value})
+  if final then event(false, 'completed', 'jobId', j.id, 'returnvalue', j.value, 'prev', 'active') end
+end
 local function settle(s)
   local n, codes, good = #s.jobs, {}, {}
   if s.again then
@@ -19,10 +24,10 @@ local function settle(s)
   local whole = r('EXISTS', unpack(KEYS, 16, 15 + n)) == n
   local children = r('EXISTS', unpack(KEYS, 16 + 2 * n, 15 + 4 * n)) > 0
   for i, j in ipairs(s.jobs) do
-    local key, code = KEYS[15 + i], 0
+    local key, parent, code = KEYS[15 + i], children and j.act == 'complete', 0
     if not whole and r('EXISTS', key) == 0 then code = -1
-    elseif children and j.act == 'complete' and r('SCARD', key .. ':dependencies') > 0 then code = -4
-    elseif children and j.act == 'complete' and r('ZCARD', key .. ':unsuccessful') > 0 then code = -9
+    elseif parent and (try('SCARD', key .. ':dependencies') or 0) > 0 then code = -4
+    elseif parent and (try('ZCARD', key .. ':unsuccessful') or 0) > 0 then code = -9
     elseif held[i] ~= s.token then code = held[i] and -6 or -2 end
     codes[i] = code
     if code == 0 then push(good, i) end
@@ -42,7 +47,7 @@ local function settle(s)
       if seen[s.jobs[i].id] then push(present, i) else codes[i] = -3 end
     end
     good = present
-    if #good > 0 and #rest > 40 * #good then
+    if #rest > 40 * #good then
       for _, i in ipairs(good) do r('LREM', active, -1, s.jobs[i].id) end
     elseif #good > 0 then
       r('DEL', active)
@@ -61,21 +66,15 @@ local function settle(s)
     if j.deid and (j.act == 'complete' or j.act == 'fail') then push(dedups, j) end
   end
   many('SREM', stalled, members)
-  if final then r('XTRIM', events, 'MAXLEN', '~', m[5]) end
+  if final then try('XTRIM', events, 'MAXLEN', '~', m[5]) end
 
   if #dedups > 0 and letGo then letGo(dedups) end
 
   for _, i in ipairs(good) do
     local j = s.jobs[i]
     lastAct = j.act
-    if j.act == 'complete' then
-      finish(j, KEYS[15 + i], completed, {'returnvalue', j.value})
-      if final then
-        event(false, 'completed', 'jobId', j.id, 'returnvalue', j.value, 'prev', 'active')
-      end
-    else
-      other(j, KEYS[15 + i])
-    end
+    -- Nothing that was written is undone: what is no hash any more must not keep its mates from ending.
+    if not pcall(conclude, j, KEYS[15 + i]) then codes[i] = -1 end
   end
   for _, run in ipairs(runs) do retain(run.target, run) end
   sweep()
