@@ -108,6 +108,10 @@ pub(super) fn supported(command: &Command) -> Result<(), Refusal> {
         | "REPLCONF" | "SHUTDOWN" | "DEBUG" | "SAVE" | "BGSAVE" | "BGREWRITEAOF" | "LASTSAVE"
         | "MODULE" | "MIGRATE" | "RESTORE-ASKING" | "SWAPDB" | "MOVE" | "LATENCY" | "SLOWLOG"
         | "LOLWUT" | "PFDEBUG" | "PFSELFTEST" | "CONFIG" => Err(Refusal::not_available(&name)),
+        // Whoever comes next on the connection would find the debugger there.
+        "SCRIPT" if command.args().nth(1).is_some_and(|word| says(word, "DEBUG")) => {
+            Err(Refusal::not_available("SCRIPT DEBUG"))
+        }
         _ => Ok(()),
     }
 }
@@ -125,6 +129,13 @@ fn blocks(command: &Command) -> bool {
         .skip(1)
         .take_while(|argument| !argument.eq_ignore_ascii_case(b"STREAMS"))
         .any(|argument| argument.eq_ignore_ascii_case(b"BLOCK"))
+}
+
+/// Whether Redis takes `argument` for `word`: in either case, and some versions and commands look
+/// no further than to a zero byte.
+fn says(argument: &[u8], word: &str) -> bool {
+    let text = argument.split(|byte| *byte == 0).next().unwrap_or_default();
+    text.eq_ignore_ascii_case(word.as_bytes())
 }
 
 /// An error of Redis as Upstash would say it: only the unknown command differs.
@@ -164,8 +175,16 @@ mod tests {
 
     #[test]
     fn lets_everything_else_through() {
-        for words in ["PING", "echo hi", "GET multi", "xread streams block 0-0", "info", "nonsense"]
-        {
+        for words in [
+            "PING",
+            "echo hi",
+            "GET multi",
+            "xread streams block 0-0",
+            "info",
+            "nonsense",
+            "script load debug",
+            "SCRIPT EXISTS debug",
+        ] {
             assert_eq!(refusal(words), None, "{words}");
         }
     }
@@ -174,5 +193,10 @@ mod tests {
     fn names_what_is_not_available() {
         let words = refusal("shutdown nosave").unwrap();
         assert!(words.starts_with("ERR Command is not available: 'SHUTDOWN'. See "), "{words}");
+        for debug in ["SCRIPT DEBUG YES", "script debug no", "Script Debug\0x SYNC", "SCRIPT DEBUG"]
+        {
+            let words = refusal(debug).unwrap();
+            assert!(words.starts_with("ERR Command is not available: 'SCRIPT DEBUG'. "), "{words}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The REST gateway, at the level of bytes, against a real Redis.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod connection_state;
 mod exchange;
 mod faults;
 mod forms;
