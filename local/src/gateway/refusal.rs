@@ -122,13 +122,20 @@ pub(super) fn is_introduction(command: &Command) -> bool {
     command.name() == "CLIENT" && command.word(1) == "SETINFO" && command.len() == 4
 }
 
-/// Whether a stream is read with `BLOCK`, which stands before `STREAMS`.
+/// Whether a stream is read with the option `BLOCK`: options stand in any order before `STREAMS`,
+/// and two names follow `GROUP`, which may be any words.
 fn blocks(command: &Command) -> bool {
-    command
-        .args()
-        .skip(1)
-        .take_while(|argument| !argument.eq_ignore_ascii_case(b"STREAMS"))
-        .any(|argument| argument.eq_ignore_ascii_case(b"BLOCK"))
+    let mut words = command.args().skip(1);
+    while let Some(word) = words.next() {
+        if says(word, "BLOCK") {
+            return true;
+        } else if says(word, "STREAMS") {
+            return false;
+        } else if says(word, "GROUP") {
+            words.nth(1);
+        }
+    }
+    false
 }
 
 /// Whether Redis takes `argument` for `word`: in either case, and some versions and commands look
@@ -164,6 +171,11 @@ mod tests {
             "BLPOP k 0",
             "xread count 1 block 0 streams k $",
             "XREADGROUP GROUP g c BLOCK 1 STREAMS k >",
+            "XREADGROUP GROUP g streams BLOCK 3000 STREAMS k >",
+            "XREADGROUP GROUP streams group BLOCK 3000 STREAMS k >",
+            "xreadgroup count 1 group g streams noack block 3000 streams k >",
+            "XREADGROUP BLOCK 3000 GROUP streams streams STREAMS k >",
+            "XREAD COUNT 1 Block\0x 3000 STREAMS k $",
         ] {
             let name = words.split(' ').next().unwrap().to_uppercase();
             let words_of_upstash = format!(
@@ -180,6 +192,11 @@ mod tests {
             "echo hi",
             "GET multi",
             "xread streams block 0-0",
+            "XREAD COUNT 1 STREAMS block streams 0-0 $",
+            "XREADGROUP GROUP block c COUNT 1 STREAMS k >",
+            "XREADGROUP GROUP g block STREAMS k >",
+            "XREADGROUP COUNT 1 GROUP block block NOACK STREAMS block >",
+            "XREADGROUP",
             "info",
             "nonsense",
             "script load debug",

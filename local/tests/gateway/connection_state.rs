@@ -199,3 +199,42 @@ async fn the_scripts_debugger_is_for_nobody() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_stream_is_read_without_waiting_whatever_its_names_are() {
+    let Some(bench) = Bench::on_redis().await else { return };
+    for group in ["g", "block", "streams"] {
+        bench.run(json!(["XGROUP", "CREATE", "block", group, "$", "MKSTREAM"])).await;
+    }
+    for words in [
+        &["XREADGROUP", "GROUP", "g", "streams", "BLOCK", "60000", "STREAMS", "block", ">"][..],
+        &[
+            "XREADGROUP",
+            "COUNT",
+            "1",
+            "GROUP",
+            "streams",
+            "c",
+            "BLOCK",
+            "0",
+            "STREAMS",
+            "block",
+            ">",
+        ],
+        &["XREADGROUP", "BLOCK", "60000", "GROUP", "block", "c", "STREAMS", "block", ">"],
+        &["XREAD", "COUNT", "1", "BLOCK\0x", "60000", "STREAMS", "block", "$"],
+    ] {
+        let answer = bench.post("/", json!(words)).await.json();
+        assert!(is_refused(&answer), "{words:?}: {answer}");
+    }
+    bench.run(json!(["XADD", "block", "1-1", "f", "v"])).await;
+    let read = json!([["block", [["1-1", ["f", "v"]]]]]);
+    for words in [
+        &["XREADGROUP", "GROUP", "block", "c", "COUNT", "1", "STREAMS", "block", ">"][..],
+        &["XREADGROUP", "COUNT", "1", "GROUP", "g", "block", "STREAMS", "block", ">"],
+        &["XREADGROUP", "GROUP", "streams", "streams", "NOACK", "STREAMS", "block", ">"],
+        &["XREAD", "COUNT", "1", "STREAMS", "block", "0"],
+    ] {
+        assert_eq!(bench.run(json!(words)).await, read, "{words:?}");
+    }
+}
