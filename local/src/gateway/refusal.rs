@@ -108,6 +108,8 @@ pub(super) fn supported(command: &Command) -> Result<(), Refusal> {
         | "REPLCONF" | "SHUTDOWN" | "DEBUG" | "SAVE" | "BGSAVE" | "BGREWRITEAOF" | "LASTSAVE"
         | "MODULE" | "MIGRATE" | "RESTORE-ASKING" | "SWAPDB" | "MOVE" | "LATENCY" | "SLOWLOG"
         | "LOLWUT" | "PFDEBUG" | "PFSELFTEST" | "CONFIG" => Err(Refusal::not_available(&name)),
+        // Not commands: Redis takes them for HTTP and closes the connection without an answer.
+        "POST" | "HOST:" => Err(Refusal::not_available(&name)),
         // Whoever comes next on the connection would find the debugger there.
         "SCRIPT" if command.args().nth(1).is_some_and(|word| says(word, "DEBUG")) => {
             Err(Refusal::not_available("SCRIPT DEBUG"))

@@ -238,3 +238,16 @@ async fn a_stream_is_read_without_waiting_whatever_its_names_are() {
         assert_eq!(bench.run(json!(words)).await, read, "{words:?}");
     }
 }
+
+#[tokio::test]
+async fn what_redis_takes_for_http_is_an_unknown_command() {
+    let Some(bench) = Bench::on_redis().await else { return };
+    for word in ["POST", "HOST:"] {
+        for answer in in_every_form(&bench, &[word, "k"]).await {
+            assert!(is_refused(&answer), "{answer}");
+        }
+        let around = json!([["INCR", word], [word], ["INCR", word]]);
+        let answers = bench.post("/pipeline", around).await.json();
+        assert_eq!([&answers[0], &answers[2]], [&json!({"result": 1}), &json!({"result": 2})]);
+    }
+}
