@@ -13,7 +13,8 @@ pub(super) fn command(path: &str, query: Option<&str>, body: &[u8]) -> Result<Co
     if !body.is_empty() {
         command.push(body);
     }
-    for (name, value) in parameters(query.unwrap_or_default())? {
+    for parameter in parameters(query.unwrap_or_default()) {
+        let (name, value) = parameter?;
         if name == b"_token" {
             continue;
         }
@@ -37,23 +38,21 @@ pub(super) fn segments(path: &str) -> Result<Vec<Vec<u8>>, Refusal> {
         .collect()
 }
 
-/// The value of the query's parameter `name`, if it is there and decodes.
+/// The value of the query's parameter `name`, if it is there and decodes; what the others hold
+/// does not matter.
 pub(super) fn parameter(query: Option<&str>, name: &[u8]) -> Option<Vec<u8>> {
-    let parameters = parameters(query?).ok()?;
-    parameters.into_iter().find(|(found, _)| found == name).and_then(|(_, value)| value)
+    parameters(query?).flatten().find(|(found, _)| found == name).and_then(|(_, value)| value)
 }
 
 type Parameter = (Vec<u8>, Option<Vec<u8>>);
 
-fn parameters(query: &str) -> Result<Vec<Parameter>, Refusal> {
-    query
-        .split('&')
-        .filter(|parameter| !parameter.is_empty())
-        .map(|parameter| match parameter.split_once('=') {
-            Some((name, value)) => Ok((decode(name, true)?, Some(decode(value, true)?))),
-            None => Ok((decode(parameter, true)?, None)),
+fn parameters(query: &str) -> impl Iterator<Item = Result<Parameter, Refusal>> {
+    query.split('&').filter(|parameter| !parameter.is_empty()).map(|parameter| {
+        Ok(match parameter.split_once('=') {
+            Some((name, value)) => (decode(name, true)?, Some(decode(value, true)?)),
+            None => (decode(parameter, true)?, None),
         })
-        .collect()
+    })
 }
 
 /// Percent-decoding; in a query a plus sign is a space.
@@ -115,6 +114,8 @@ mod tests {
     fn finds_a_parameter() {
         assert_eq!(parameter(Some("EX=1&_token=a%20b"), b"_token"), Some(b"a b".to_vec()));
         assert_eq!(parameter(Some("EX=1"), b"_token"), None);
+        assert_eq!(parameter(Some("EX=%zz&%=&_token=t&%4"), b"_token"), Some(b"t".to_vec()));
+        assert_eq!(parameter(Some("_token=%zz"), b"_token"), None);
         assert_eq!(parameter(None, b"_token"), None);
     }
 }

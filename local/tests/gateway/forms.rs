@@ -97,6 +97,13 @@ fn access() -> Vec<Exchange> {
             .body("v")
             .gives(json!("OK")),
         request("GET", "/ttl/{p}a").gives(json!(50)),
+        // The token counts beside an escape that is broken, which is then named.
+        request("GET", "/get/{p}a?EX=%zz&_token={token}")
+            .without_token()
+            .fails("ERR invalid URL escape")
+            .gateway_only(),
+        denied(request("GET", "/get/{p}a?EX=%zz&_token=wrong").without_token()),
+        denied(request("GET", "/ping?_token=%zz").without_token()),
         request("GET", "/ping").without_token().status(401),
         denied(request("GET", "/ping").without_token()),
         denied(command(r#"["PING"]"#).without_token().with("Authorization", "Bearer wrong")),
