@@ -92,6 +92,13 @@ pub enum GatewayError {
     /// An empty token would let everybody in.
     #[error("the gateway's token is empty; give it any text that its clients send as well")]
     EmptyToken,
+    /// A token with white space or a control character, which copying brings along: requests bring
+    /// theirs without. Holds which of the tokens it is.
+    #[error(
+        "the gateway's {0} holds white space or a line break, perhaps from copying it, which clients \
+         do not send; remove it"
+    )]
+    BlankInToken(&'static str),
     /// Both tokens are the same.
     #[error("the read-only token is the same as the token; give it another one")]
     SameTokens,
@@ -103,6 +110,18 @@ pub enum GatewayError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// Whether requests can bring `token`; `which` is how to call it.
+fn check_token(token: &Secret, which: &'static str) -> Result<(), GatewayError> {
+    let token = token.expose();
+    if token.is_empty() {
+        return Err(GatewayError::EmptyToken);
+    }
+    if token.contains(|character: char| character.is_whitespace() || character.is_control()) {
+        return Err(GatewayError::BlankInToken(which));
+    }
+    Ok(())
 }
 
 /// A running gateway. Dropped, it stops at once; [`Gateway::shutdown`] lets requests finish.
@@ -120,9 +139,9 @@ impl Gateway {
     /// When the settings cannot be used or the address is taken.
     pub async fn start(config: GatewayConfig) -> Result<Self, GatewayError> {
         let target = Target::parse(&config.redis_url)?;
-        let tokens = [Some(&config.token), config.read_only_token.as_ref()];
-        if tokens.into_iter().flatten().any(|token| token.expose().is_empty()) {
-            return Err(GatewayError::EmptyToken);
+        check_token(&config.token, "token (--token or UPSTASH_REDIS_REST_TOKEN)")?;
+        if let Some(token) = &config.read_only_token {
+            check_token(token, "read-only token (--read-only-token)")?;
         }
         if config.read_only_token.as_ref() == Some(&config.token) {
             return Err(GatewayError::SameTokens);

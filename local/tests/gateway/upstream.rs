@@ -102,6 +102,28 @@ async fn settings_that_cannot_work_are_refused() {
     assert!(!error.to_string().contains("canary"), "{error}");
     let error = start("redis://h", "", None).await.unwrap_err();
     assert!(matches!(error, GatewayError::EmptyToken));
+    let error = start("redis://h", "t", Some("")).await.unwrap_err();
+    assert!(matches!(error, GatewayError::EmptyToken));
+    for token in [
+        " canary",
+        "canary ",
+        "canary\n",
+        "\r\ncanary",
+        "can ary",
+        "can\tary",
+        "can\u{a0}ary",
+        " ",
+        "\0",
+    ] {
+        let error = start("redis://h", token, None).await.unwrap_err().to_string();
+        assert!(
+            error.contains("--token or UPSTASH_REDIS_REST_TOKEN) holds white space"),
+            "{error}"
+        );
+        assert!(error.ends_with("; remove it") && !error.contains("can"), "{error}");
+        let error = start("redis://h", "t", Some(token)).await.unwrap_err().to_string();
+        assert!(error.contains("(--read-only-token) holds white space"), "{error}");
+    }
     let error = start("redis://h", "t", Some("t")).await.unwrap_err();
     assert!(matches!(error, GatewayError::SameTokens));
     let first = start("redis://h", "t", None).await.unwrap();
