@@ -169,7 +169,8 @@ impl Gateway {
         format!("http://{}", self.address)
     }
 
-    /// Stops accepting, lets running requests finish (for up to ten seconds), and ends.
+    /// Stops accepting, closes connections without a request, lets running requests finish (for up
+    /// to ten seconds), and ends.
     pub async fn shutdown(mut self) {
         self.stopping.send_replace(true);
         // An error is a panic in the server's own loop, which has been printed already.

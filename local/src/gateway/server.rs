@@ -81,7 +81,11 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let peer = Peer { address, cut: Arc::default() };
     let socket = CutSocket { stream, cut: Arc::clone(&peer.cut) };
-    let service = service_fn(|request| handler.serve(request, peer.clone()));
+    let asked = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
+        handler.serve(request, peer.clone())
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(75))
@@ -90,6 +94,11 @@ async fn connection(
     let served = tokio::select! {
         served = connection.as_mut() => served,
         () = turned_true(&mut stopping) => {
+            if !asked.load(Ordering::Relaxed) {
+                // Between requests hyper closes a connection itself, in the middle of a head too,
+                // but for the rest of the very first head it would wait.
+                return;
+            }
             connection.as_mut().graceful_shutdown();
             connection.await
         }

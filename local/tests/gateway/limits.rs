@@ -1,8 +1,13 @@
 //! Bounds, orderly ends, counting, and what is never logged.
 
+use std::time::Duration;
+
 use redis::AsyncCommands as _;
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::timeout,
+};
 
 use crate::log::Log;
 use crate::{Bench, TOKEN, http};
@@ -98,6 +103,30 @@ async fn a_shutdown_lets_requests_finish() {
     let answer = running.await.unwrap().unwrap();
     assert_eq!((answer.status, answer.json()), (200, json!({"result": 1})));
     assert!(http::connect(&url).await.is_err(), "it listens no more");
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_requests_that_have_not_come() {
+    let bench = Bench::start().await;
+    let ping = format!("GET /ping HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+    let (half, _) = ping.split_at(ping.len() / 2);
+    let mut used = http::connect(&bench.url()).await.unwrap();
+    let mut first = http::connect(&bench.url()).await.unwrap();
+    let mut silent = http::connect(&bench.url()).await.unwrap();
+    used.write_all(ping.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    while !answer.ends_with(r#"{"result":"PONG"}"#) {
+        answer.push(used.read_u8().await.unwrap().into());
+    }
+    used.write_all(half.as_bytes()).await.unwrap();
+    first.write_all(half.as_bytes()).await.unwrap();
+    // After this answer the gateway will have read those halves; if not, it must not matter either.
+    bench.run(json!(["PING"])).await;
+    let shutdown = timeout(Duration::from_secs(5), bench.gateway.shutdown());
+    shutdown.await.expect("half a head is no request that is under way");
+    for socket in [&mut used, &mut first, &mut silent] {
+        assert_eq!(socket.read(&mut [0; 1]).await.unwrap_or(0), 0, "open connections end");
+    }
 }
 
 #[tokio::test]
