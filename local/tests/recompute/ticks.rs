@@ -179,3 +179,55 @@ async fn a_paused_queue_stops_the_tick() {
     assert_eq!(report.remaining.unwrap().prioritized, 1);
     assert!(report.oldest_waiting_ms.is_some());
 }
+
+/// As with a BullMQ worker: over a failed child at once, over an open one as over any error.
+#[tokio::test]
+async fn a_job_that_must_not_complete_fails() {
+    let mut world = World::new().await;
+    // The first batch is settled with a claim behind it, the second without.
+    world.set("QUEUE_BATCH_SIZE", "3");
+    let projects = world.numbered(5).await;
+    let job = |(n, id): (usize, &String)| {
+        let mut job = recompute_job(&data(id), world.queue.config());
+        job.opts = JobOptions {
+            job_id: (n % 2 == 1).then(|| format!("job{n}")),
+            attempts: 2,
+            priority: n as u32 + 1,
+            ..JobOptions::default()
+        };
+        job
+    };
+    let jobs: Vec<NewJob> = projects.iter().enumerate().map(job).collect();
+    let ids: Vec<String> =
+        world.queue.enqueue(&jobs).await.unwrap().into_iter().map(|added| added.id).collect();
+    let redis = world.queue.redis();
+    for (id, kind) in [(&ids[1], "open"), (&ids[2], "failed"), (&ids[4], "failed")] {
+        let base = format!("engineo:deo_score_queue:{id}");
+        let command = match kind {
+            "open" => Command::new("SADD").arg(format!("{base}:dependencies")),
+            _ => Command::new("ZADD").arg(format!("{base}:unsuccessful")).arg("1"),
+        };
+        redis.call(command.arg("child")).await.unwrap();
+    }
+    let report = world.tick().await;
+    assert_eq!((report.completed, report.retried, report.failed, report.lost), (2, 1, 3, 0));
+    assert_eq!(world.counts().await.active, 0);
+    let reasons = [
+        (&ids[1], "Job {} has pending dependencies. moveToFinished", "2"),
+        (
+            &ids[2],
+            "Cannot complete job {} because it has at least one failed child. moveToFinished",
+            "1",
+        ),
+        (
+            &ids[4],
+            "Cannot complete job {} because it has at least one failed child. moveToFinished",
+            "1",
+        ),
+    ];
+    for (id, reason, made) in reasons {
+        let fields = world.queue.job(id).await.unwrap().unwrap().fields;
+        assert_eq!(fields["failedReason"], reason.replace("{}", id));
+        assert_eq!(fields["atm"], made);
+    }
+}

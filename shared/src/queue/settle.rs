@@ -39,8 +39,25 @@ pub enum Code {
     Retried,
     /// Waits again, no attempt counted.
     Released,
-    /// Not settled: the job is not ours any more (BullMQ's code, -1 to -9), its result is dropped.
+    /// Not settled, by BullMQ's code: -4 or -9, it must not complete (see [`Code::instead`]); others,
+    /// the job is not ours any more and its result is dropped.
     Refused(i64),
+}
+
+impl Code {
+    /// How a job is to end that was to complete and is refused over its children: as with a BullMQ
+    /// worker, which meets the refusal as an error of the job. `None` for every other code.
+    pub fn instead(self, id: &str) -> Option<Settlement> {
+        match self {
+            Self::Refused(-4) => Some(Settlement::Failed(format!(
+                "Job {id} has pending dependencies. moveToFinished"
+            ))),
+            Self::Refused(-9) => Some(Settlement::Unrecoverable(format!(
+                "Cannot complete job {id} because it has at least one failed child. moveToFinished"
+            ))),
+            _ => None,
+        }
+    }
 }
 
 /// What became of a batch.

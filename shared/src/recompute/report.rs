@@ -60,7 +60,7 @@ pub struct Report {
     pub retried: u64,
     /// Jobs given back without an attempt counted.
     pub released: u64,
-    /// Jobs whose result was dropped because they were not ours any more.
+    /// Jobs whose result was dropped because they were not ours any more, or could not be settled.
     pub lost: u64,
     /// Jobs that shared the rows and the score of another job of their batch.
     pub coalesced: u64,

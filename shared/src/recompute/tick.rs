@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
 use super::batch::{Scored, score};
+use super::refused::end_refused;
 use super::report::{Report, StoppedBecause};
 use super::stop::Stop;
 use super::traced::Traced;
@@ -235,14 +236,17 @@ impl Tick<'_> {
             let jobs: Vec<_> = claim.jobs.into_iter().zip(settlements).collect();
             let late = self.is_late();
             if failure.is_some() || short || late {
-                let settled = self.queue.settle(&claim.token, &jobs).await?;
+                let mut settled = self.queue.settle(&claim.token, &jobs).await?;
+                end_refused(&self.queue, &claim.token, &jobs, &mut settled).await;
                 self.count(&settled, traced, began);
                 if let Some(failure) = failure {
                     return Err(failure);
                 }
                 return Ok(late.then_some(StoppedBecause::Deadline));
             }
-            let (settled, claimed) = self.queue.settle_and_claim(&claim.token, &jobs, next).await?;
+            let (mut settled, claimed) =
+                self.queue.settle_and_claim(&claim.token, &jobs, next).await?;
+            end_refused(&self.queue, &claim.token, &jobs, &mut settled).await;
             self.count(&settled, traced, began);
             claim = claimed;
         }

@@ -1,0 +1,35 @@
+//! Jobs that worked and must not complete, because a child of theirs failed or is open still.
+
+use tracing::warn;
+
+use crate::queue::{ClaimedJob, Queue, Settled, Settlement};
+
+/// Ends those of `jobs`, just `settled`, that were refused over their children: by a call of its own,
+/// which no other batch makes. What cannot be ended now stalls, and is tried again.
+pub(super) async fn end_refused(
+    queue: &Queue,
+    token: &str,
+    jobs: &[(ClaimedJob, Settlement)],
+    settled: &mut Settled,
+) {
+    let (places, ends): (Vec<usize>, Vec<_>) = jobs
+        .iter()
+        .zip(&settled.codes)
+        .enumerate()
+        .filter_map(|(place, ((job, _), code))| {
+            Some((place, (job.clone(), code.instead(&job.id)?)))
+        })
+        .unzip();
+    if ends.is_empty() {
+        return;
+    }
+    match queue.settle(token, &ends).await {
+        Ok(ended) => {
+            for (place, code) in places.into_iter().zip(ended.codes) {
+                settled.codes[place] = code;
+            }
+            settled.requeued += ended.requeued;
+        }
+        Err(error) => warn!(%error, jobs = ends.len(), "parents cannot be failed"),
+    }
+}
