@@ -53,6 +53,11 @@ const CASES = {
     // There the key is no keepLastIfActive one for BullMQ to begin with.
     elsewhere: [/^X:q0:de:d: only BullMQ/],
   },
+  'reschedule-unknown': {
+    versions: FIVE,
+    steps: [add({ delay: 5_000, deduplication: { id: 'd' } }), add({ delay: 9_000, deduplication: { id: 'd', reschedule: true } })],
+    lines: [/^X:q0:1 delay: BullMQ "5000", deo "9000"$/],
+  },
   'stale-key': {
     versions: FIVE,
     steps: [add({ deduplication: { id: 'd' } }), raw(['DEL', 'q0:1'], ['DEL', 'q0:wait']), add({ deduplication: { id: 'd' } })],

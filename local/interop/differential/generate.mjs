@@ -133,7 +133,9 @@ function deduplication(r) {
     return { id, keepLastIfActive: true, ...r.pick([{}, {}, { ttl }, { ttl, extend: true }, { replace: true }]) };
   }
   const id = r.pick(['d1', 'd2']);
-  return { id, ...r.pick([{}, { ttl }, { ttl, extend: true }, { replace: true }, { ttl, replace: true }, { ttl, replace: true, extend: true }]) };
+  const mode = r.pick([{}, { ttl }, { ttl, extend: true }, { replace: true }, { ttl, replace: true }, { ttl, replace: true, extend: true }]);
+  // Others know no reschedule: see differences.md.
+  return { id, ...mode, ...(r.version === '6.7.0' && r.chance(0.3) && { reschedule: true }) };
 }
 
 function backoff(r, rich) {

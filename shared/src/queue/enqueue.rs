@@ -65,6 +65,8 @@ struct De<'a> {
     extend: bool,
     replace: bool,
     last: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    reschedule: bool,
 }
 
 impl Queue {
@@ -216,6 +218,7 @@ fn item(job: &NewJob, now: i64) -> Item<'_> {
             extend: d.extend,
             replace: d.replace,
             last: d.keep_last_if_active,
+            reschedule: d.reschedule,
         }),
     }
 }

@@ -93,6 +93,9 @@ pub struct Deduplication {
     pub replace: bool,
     /// A duplicate of an active job runs once more after it.
     pub keep_last_if_active: bool,
+    /// A newer add gives a delayed job its own delay, counted from its own timestamp; without effect
+    /// beside `replace`. BullMQ knows it since 6.7.
+    pub reschedule: bool,
 }
 
 /// What to keep of finished jobs (`removeOnComplete`, `removeOnFail`).

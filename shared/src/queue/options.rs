@@ -117,6 +117,7 @@ pub(super) fn stored(opts: &JobOptions) -> String {
             ("extend", d.extend),
             ("replace", d.replace),
             ("keepLastIfActive", d.keep_last_if_active),
+            ("reschedule", d.reschedule),
         ] {
             if set {
                 de.insert(key.to_owned(), true.into());

@@ -47,6 +47,7 @@ struct Dedup {
     extend: bool,
     replace: bool,
     keep_last_if_active: bool,
+    reschedule: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,6 +88,7 @@ impl From<Job> for NewJob {
                 extend: d.extend,
                 replace: d.replace,
                 keep_last_if_active: d.keep_last_if_active,
+                reschedule: d.reschedule,
             }),
             remove_on_complete: opts.remove_on_complete.map(Into::into),
             remove_on_fail: opts.remove_on_fail.map(Into::into),

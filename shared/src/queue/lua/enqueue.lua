@@ -2,7 +2,8 @@
 KEYS  1-15 the queue's (15: this call's receipt), then the `de:` keys in the order of `a.dedups`, then the
       hashes of custom ids
 ARGV  JSON {prefix, now, events: bool, again: bool, receiptMs, dedups: [id], jobs: [{id?, name, data,
-      opts, timestamp, delay, priority, lifo?, promote?, de?: {id, ttl?, extend?, replace?, last?}}]}
+      opts, timestamp, delay, priority, lifo?, promote?, de?: {id, ttl?, extend?, replace?, last?,
+      reschedule?}}]}
 Answer {commands, {id, outcome, id, outcome, ...}, first}; outcome: added, duplicate, deduplicated,
       after-active; first 1: none waited before in a queue that runs
 Cost  per call about 6; per job 1 (HSET), plus 2 with events, plus 1 to 6 for a deduplicated add
@@ -110,6 +111,15 @@ local function deduplicate(j, id)
     own(d, winner)
   end
   lost(winner, d, id)
+  if d.reschedule then
+    save()
+    if r('ZSCORE', delayed, winner) then
+      r('HSET', P .. winner, 'delay', int(j.delay))
+      toDelayed(winner, j.timestamp + j.delay)
+      if a.events then event(true, 'delayed', 'jobId', winner, 'delay', int(j.timestamp + j.delay)) end
+      flush()
+    end
+  end
   if j.promote then
     if created[P .. winner] then save() end
     local from = r('ZREM', prioritized, winner) == 1 and 'prioritized'
