@@ -111,6 +111,18 @@ async fn old_bullmq_gets_a_job_of_its_own_instead() {
 }
 
 #[tokio::test]
+async fn a_queue_says_who_made_it_until_a_node_process_does() {
+    let b = Bench::new("version").await;
+    b.add(JobOptions::default()).await;
+    let ours = concat!("deo:", env!("CARGO_PKG_VERSION"));
+    assert_eq!(b.field("meta", "version").await.as_deref(), Some(ours));
+    assert_eq!(b.field("meta", "opts.maxLenEvents").await.as_deref(), Some("10000"));
+    b.raw("HSET", "meta", &["version", "bullmq:6.7.0"]).await;
+    b.add(JobOptions::default()).await;
+    assert_eq!(b.field("meta", "version").await.as_deref(), Some("bullmq:6.7.0"));
+}
+
+#[tokio::test]
 async fn a_key_whose_job_is_gone_holds_nothing() {
     let b = Bench::new("stale-key").await;
     let first = b.add(dedup("p")).await;

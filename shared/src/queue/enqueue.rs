@@ -37,6 +37,7 @@ struct Call<'a> {
     again: bool,
     #[serde(rename = "receiptMs")]
     receipt_ms: u64,
+    version: &'a str,
     dedups: &'a [&'a str],
     jobs: &'a [&'a RawValue],
 }
@@ -171,6 +172,7 @@ impl Queue {
                 |again| Call {
                     events: self.config.events == Events::All,
                     again: again || once,
+                    version: concat!("deo:", env!("CARGO_PKG_VERSION")),
                     receipt_ms: if once { IDEMPOTENCY_MS } else { REPLAY_MS },
                     dedups: &dedups,
                     jobs: &jobs,

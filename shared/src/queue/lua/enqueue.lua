@@ -1,7 +1,7 @@
 --[[ Adds jobs in order, with the result that adding them one by one has in BullMQ.
 KEYS  1-15 the queue's (15: this call's receipt), then the `de:` keys in the order of `a.dedups`, then the
       hashes of custom ids
-ARGV  JSON {prefix, now, events: bool, again: bool, receiptMs, dedups: [id], jobs: [{id?, name, data,
+ARGV  JSON {prefix, now, events: bool, again: bool, receiptMs, version, dedups: [id], jobs: [{id?, name, data,
       opts, timestamp, delay, priority, lifo?, promote?, de?: {id, ttl?, extend?, replace?, last?,
       reschedule?}}]}
 Answer {commands, {id, outcome, id, outcome, ...}, first}; outcome: added, duplicate, deduplicated,
@@ -21,6 +21,8 @@ r = function(command, key, ...)
   elseif key == pc then first = first or answer == tonumber((...)) end
   return answer
 end
+-- Who made the queue, until a Node process says what it is.
+if not m[6] then r('HSETNX', meta, 'version', a.version) end
 local out, created, owner, sets = {}, {}, {}, {}
 local base = r('INCRBY', ids, #a.jobs) - #a.jobs
 
