@@ -69,6 +69,23 @@ async fn stalled_jobs_come_back_after_two_passes_and_are_failed_after_three_reco
     assert_eq!(doomed.stalled, 4);
 }
 
+/// A queue that was full has room again for what comes back: a worker that sleeps is told.
+#[tokio::test]
+async fn what_stalled_at_the_limit_wakes_a_worker() {
+    for (limit, held, woken) in [("1", 0, true), ("3", 2, true), ("2", 2, false)] {
+        let b = Bench::new(&format!("stalled-at-{limit}")).await;
+        b.add_plain(held + 1).await;
+        b.claim().await;
+        b.raw("HSET", "meta", &["concurrency", limit]).await;
+        b.raw("DEL", "marker", &[]).await;
+        b.raw("DEL", "1:lock", &[]).await;
+        b.raw("SADD", "stalled", &["1"]).await;
+        assert_eq!(b.queue.recover().await.unwrap().ids, ["1"]);
+        let waited = b.queue.wait_for_work(Duration::from_millis(1)).await.unwrap();
+        assert_eq!(waited == Waited::Work, woken, "{limit}");
+    }
+}
+
 #[tokio::test]
 async fn retention_keeps_the_newest_and_forgets_the_old() {
     let b = Bench::new("retention").await;

@@ -20,6 +20,7 @@ if #suspects > 0 then
   for _, id in ipairs(suspects) do
     local key = P .. id
     if r('EXISTS', key .. ':lock') == 0 and r('LREM', active, 1, id) > 0 then
+      room = room + 1
       local count = stalls(key)
       if count then
         push(rights, id)
@@ -37,6 +38,8 @@ if #suspects > 0 then
       end
     end
   end
+  -- What left may have made room for one of those that come back.
+  blocked = m[1] and true or room <= 0
   flush()
 end
 many('SADD', stalled, r('LRANGE', active, 0, -1))
