@@ -202,3 +202,25 @@ async fn many_claimers_never_share_a_job() {
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), 500);
     assert_eq!(b.queue.counts().await.unwrap().completed, 500);
 }
+
+/// Markers of BullMQ before version 5 are no jobs, and hide none.
+#[tokio::test]
+async fn old_markers_are_dropped() {
+    let b = Bench::new("old-markers").await;
+    b.add_plain(3).await;
+    b.raw("RPUSH", "wait", &["0:1", "0:0"]).await;
+    let two = ClaimRequest { count: 2, ..ALL };
+    let claim = b.queue.claim(two).await.unwrap();
+    assert_eq!((ids(&claim), claim.missing.len()), (vec!["1".to_owned(), "2".to_owned()], 0));
+    let jobs: Vec<_> = claim.jobs.into_iter().map(|job| (job, done())).collect();
+    b.raw("RPUSH", "wait", &["0:1"]).await;
+    let one = ClaimRequest { count: 1, delayed: false, ..ALL };
+    let (_, next) = b.queue.settle_and_claim(&claim.token, &jobs, one).await.unwrap();
+    assert_eq!(ids(&next), ["3"]);
+    b.raw("LPUSH", "active", &["0:5"]).await;
+    b.raw("SADD", "stalled", &["0:5"]).await;
+    assert_eq!(b.queue.recover().await.unwrap().ids, [""; 0]);
+    assert_eq!(b.list("active").await, ["3"]);
+    assert_eq!(b.list("wait").await, [""; 0]);
+    assert_eq!(b.raw("EXISTS", "0:5", &[]).await, Value::Int(0));
+}

@@ -21,7 +21,8 @@ if #suspects > 0 then
     local key = P .. id
     if r('EXISTS', key .. ':lock') == 0 and r('LREM', active, 1, id) > 0 then
       room = room + 1
-      local count = stalls(key)
+      -- BullMQ before version 5 had markers among the jobs.
+      local count = string.sub(id, 1, 2) ~= '0:' and stalls(key)
       if count then
         push(rights, id)
         push(recovered, id)

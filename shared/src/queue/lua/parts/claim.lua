@@ -24,10 +24,14 @@ local function claim(c)
   end
   count = math.ceil(count)
   if blocked then return {}, {}, m[1] and 'paused' or 'full', 0 end
-  local taken = {}
-  for _, id in ipairs(c.wait and r('RPOP', wait, int(count)) or {}) do
-    -- BullMQ before version 5 kept its markers in here.
-    if string.sub(id, 1, 2) ~= '0:' then push(taken, id) end
+  local taken, open = {}, c.wait and count or 0
+  -- BullMQ before version 5 kept its markers in here. What stands behind them comes in their place.
+  while open > 0 do
+    local popped = r('RPOP', wait, int(open)) or {}
+    open = 0
+    for _, id in ipairs(popped) do
+      if string.sub(id, 1, 2) == '0:' then open = open + 1 else push(taken, id) end
+    end
   end
   if c.prioritized and #taken < count then
     local popped = r('ZPOPMIN', prioritized, int(count - #taken))
