@@ -152,6 +152,16 @@ const CASES = {
     steps: [add({}), raw(['HSET', 'q0:1', 'parentKey', 'x:y:9', 'parent', '7']), claim(), settle('complete')],
     lines: [/^answer: BullMQ {"codes":\["ERR .*attempt to index local/, /deo +{"codes":\[0\]}/, /^X:q0:active: only BullMQ/, /^X:q0:completed: only deo/],
   },
+  'no-job-delayed': {
+    versions: ALL,
+    steps: [raw(['ZADD', 'q0:delayed', '4096', 'ghost']), claim()],
+    lines: [/^answer: BullMQ \[{"id":"ghost"/, /deo +\[\]/, /^X:q0:active: only BullMQ/, /^X:q0:ghost: only BullMQ/],
+  },
+  'no-job-stalled': {
+    versions: ALL,
+    steps: [raw(['LPUSH', 'q0:active', 'ghost'], ['SADD', 'q0:stalled', 'ghost']), { kind: 'recover', queue: 0 }],
+    lines: [/^answer: BullMQ {"ids":\["ghost"\]/, /deo +{"ids":\[\]/, /^X:q0:wait: only BullMQ/, /^X:q0:ghost: only BullMQ/],
+  },
   'limited-defa': {
     versions: FIVE,
     steps: [

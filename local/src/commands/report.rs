@@ -15,8 +15,24 @@ pub(super) fn table(reports: &[(&str, &Report)]) -> Table {
         let figures = reports.iter().map(|(_, report)| figure(report));
         table.add_row(std::iter::once((*name).to_owned()).chain(figures));
     }
+    for (name, count) in SELDOM {
+        if reports.iter().any(|(_, report)| count(report) > 0) {
+            let counts = reports.iter().map(|(_, report)| count(report).to_string());
+            table.add_row(std::iter::once((*name).to_owned()).chain(counts));
+        }
+    }
     table
 }
+
+type Count = (&'static str, fn(&Report) -> u64);
+
+/// What stands in the table only where there is some.
+const SELDOM: &[Count] = &[
+    ("recovered", |r| r.recovered),
+    ("lost", |r| r.lost),
+    ("missing", |r| r.missing),
+    ("unscheduled", |r| r.unscheduled),
+];
 
 type Figure = (&'static str, fn(&Report) -> String);
 
@@ -58,4 +74,19 @@ fn stopped(report: &Report) -> String {
         .ok()
         .and_then(|word| word.as_str().map(str::to_owned))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_seldom_stands_in_the_table_only_where_there_is_some() {
+        let (none, some) = (Report::default(), Report { missing: 2, ..Report::default() });
+        assert!(!table(&[("tick", &none)]).to_string().contains("missing"));
+        let shown = table(&[("a", &none), ("b", &some)]).to_string();
+        let row = shown.lines().find(|line| line.contains("missing")).unwrap_or_default();
+        assert_eq!(row.split(|c: char| !c.is_ascii_digit()).collect::<String>(), "02", "{shown}");
+        assert!(!shown.contains("unscheduled"), "{shown}");
+    }
 }

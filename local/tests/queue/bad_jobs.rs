@@ -171,6 +171,42 @@ async fn what_is_no_job_is_dropped_alone() {
     }
 }
 
+/// An id without a hash is no job, wherever it stands: nobody makes one of it, and it is told.
+#[tokio::test]
+async fn an_id_without_a_hash_is_dropped_and_told() {
+    let b = Bench::new("ghosts").await;
+    let ghost = ["ghost".to_owned()];
+    b.write(&["ZADD delayed 4096 ghost"]).await;
+    let claim = b.claim().await;
+    assert_eq!((claim.missing.as_slice(), claim.jobs.len()), (&ghost[..], 0));
+
+    b.write(&["LPUSH active ghost", "SADD stalled ghost"]).await;
+    let recovered = b.queue.recover().await.unwrap();
+    assert_eq!((recovered.missing.as_slice(), recovered.ids.len()), (&ghost[..], 0));
+
+    // A retry promotes what is due, in each of the scripts that settle one.
+    for (way, dedup_id) in [("plain", None), ("full", Some("d"))] {
+        let opts = dedup_id.map(dedup).unwrap_or_default();
+        b.add(JobOptions { attempts: 2, ..opts }).await;
+        let claim = b.claim().await;
+        b.write(&["ZADD delayed 4096 ghost"]).await;
+        let jobs: Vec<_> = claim.jobs.into_iter().map(|job| (job, failed())).collect();
+        let settled = b.queue.settle(&claim.token, &jobs).await.unwrap();
+        assert_eq!(
+            (settled.missing.as_slice(), &settled.codes[..]),
+            (&ghost[..], &[Code::Retried][..]),
+            "{way}"
+        );
+        let claim = b.claim().await;
+        b.write(&["ZADD delayed 4096 ghost"]).await;
+        let jobs: Vec<_> = claim.jobs.into_iter().map(|job| (job, failed())).collect();
+        let (_, next) = b.queue.settle_and_claim(&claim.token, &jobs, ALL).await.unwrap();
+        assert_eq!(next.missing, ghost, "{way}");
+    }
+    assert_eq!(b.places("ghost").await, "");
+    assert_eq!(b.raw("EXISTS", "ghost", &[]).await, Value::Int(0));
+}
+
 #[tokio::test]
 async fn a_delay_that_never_ends_is_told_as_one() {
     let b = Bench::new("never").await;

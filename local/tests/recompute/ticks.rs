@@ -231,3 +231,25 @@ async fn a_job_that_must_not_complete_fails() {
         assert_eq!(fields["atm"], made);
     }
 }
+
+/// Wherever an id stands without a job behind it, a tick drops it and counts it.
+#[tokio::test]
+async fn ids_without_a_job_are_counted_wherever_they_stand() {
+    let world = World::new().await;
+    let redis = world.queue.redis();
+    for [name, key, args] in [
+        ["LPUSH", "wait", "waits"],
+        ["ZADD", "prioritized", "1 ranks"],
+        ["ZADD", "delayed", "4096 fell-due"],
+        ["LPUSH", "active", "stalls"],
+        ["SADD", "stalled", "stalls"],
+    ] {
+        let command = Command::new(name).arg(format!("engineo:deo_score_queue:{key}"));
+        redis.call(command.args(args.split(' '))).await.unwrap();
+    }
+    let report = world.tick().await;
+    assert_eq!((report.missing, report.claimed, report.recovered), (4, 0, 0));
+    let left = world.counts().await;
+    assert_eq!((left.wait, left.prioritized, left.delayed, left.active), (0, 0, 0, 0));
+    assert_eq!(world.tick().await.missing, 0);
+}

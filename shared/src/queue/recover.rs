@@ -21,6 +21,8 @@ pub struct Recovered {
     pub ids: Vec<String>,
     /// Those among them that stalled too often: whoever claims them fails them.
     pub doomed: Vec<String>,
+    /// Ids that were active without a job behind them; they are gone from it now.
+    pub missing: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -54,11 +56,12 @@ impl Queue {
             )
             .await?;
         match answer.as_slice() {
-            [ids, doomed] => strings(ids)
+            [ids, doomed, missing] => strings(ids)
                 .zip(strings(doomed))
-                .map(|(ids, doomed)| Recovered { ids, doomed })
-                .ok_or(Error::Protocol(RECOVER.name)),
-            _ => Err(Error::Protocol(RECOVER.name)),
+                .zip(strings(missing))
+                .map(|((ids, doomed), missing)| Recovered { ids, doomed, missing }),
+            _ => None,
         }
+        .ok_or(Error::Protocol(RECOVER.name))
     }
 }

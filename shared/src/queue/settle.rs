@@ -10,7 +10,7 @@ use super::replay::nonce;
 use super::scripts::{
     Lazy, SETTLE, SETTLE_AND_CLAIM, SETTLE_AND_CLAIM_PLAIN, SETTLE_KIN, SETTLE_PLAIN,
 };
-use super::{Error, Queue};
+use super::{Error, Queue, strings};
 use crate::clock::millis;
 use crate::config::Events;
 use crate::redis::Value;
@@ -67,6 +67,8 @@ pub struct Settled {
     pub codes: Vec<Code>,
     /// Jobs that a duplicate had asked for while theirs was active; they wait now.
     pub requeued: u64,
+    /// Ids that fell due without a job behind them, found on the way; they are gone from the queue.
+    pub missing: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -179,7 +181,9 @@ impl Queue {
             )
             .await?;
         match answer.as_slice() {
-            [codes, requeued] => settled(&items, codes, requeued),
+            [codes, requeued, missing] => settled(&items, codes, requeued)
+                .zip(strings(missing))
+                .map(|(settled, missing)| Settled { missing, ..settled }),
             _ => None,
         }
         .ok_or(Error::Protocol(script.name))
@@ -332,5 +336,5 @@ fn settled(items: &[Item<'_>], codes: &Value, requeued: &Value) -> Option<Settle
             })
         })
         .collect::<Option<_>>()?;
-    Some(Settled { codes, requeued: u64::try_from(requeued.as_int()?).ok()? })
+    Some(Settled { codes, requeued: u64::try_from(requeued.as_int()?).ok()?, ..Settled::default() })
 }

@@ -29,6 +29,7 @@ pub(super) async fn end_refused(
                 settled.codes[place] = code;
             }
             settled.requeued += ended.requeued;
+            settled.missing.extend(ended.missing);
         }
         Err(error) => warn!(%error, jobs = ends.len(), "parents cannot be failed"),
     }

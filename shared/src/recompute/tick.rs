@@ -187,6 +187,7 @@ impl Tick<'_> {
     async fn recover(&mut self) -> Result<bool, Failure> {
         let recovered = self.queue.recover().await?;
         self.report.recovered += recovered.ids.len() as u64;
+        self.miss(&recovered.missing);
         if !recovered.ids.is_empty() {
             warn!(jobs = recovered.ids.len(), doomed = recovered.doomed.len(), "jobs had stalled");
         }
@@ -312,13 +313,17 @@ impl Tick<'_> {
         self.report.claimed + self.report.missing + self.report.unscheduled
     }
 
-    fn note(&mut self, claim: &Claim) {
-        self.report.claimed += claim.jobs.len() as u64;
-        self.report.missing += claim.missing.len() as u64;
-        self.report.unscheduled += claim.unscheduled.len() as u64;
-        for id in &claim.missing {
+    fn miss(&mut self, ids: &[String]) {
+        self.report.missing += ids.len() as u64;
+        for id in ids {
             warn!(job = id.as_str(), "an id stood in the queue without a job behind it");
         }
+    }
+
+    fn note(&mut self, claim: &Claim) {
+        self.report.claimed += claim.jobs.len() as u64;
+        self.report.unscheduled += claim.unscheduled.len() as u64;
+        self.miss(&claim.missing);
         let now = self.clock.now_ms();
         for job in &claim.jobs {
             self.report.waited(job.timestamp_ms, now);
@@ -327,6 +332,7 @@ impl Tick<'_> {
 
     fn count(&mut self, settled: &Settled, traced: Traced, began: Instant) {
         self.report.count(&settled.codes);
+        self.miss(&settled.missing);
         self.report.batch_ms = self.report.batch_ms.max(millis(began.elapsed()));
         traced.end(&settled.codes);
         let refused = settled.codes.iter().filter(|code| matches!(code, Code::Refused(_))).count();

@@ -5,4 +5,4 @@ local codes, limit = settle(a.settle), tonumber(m[3])
 -- or has delayed jobs is not drained to it.
 if not a.settle.more then drained()
 elseif not blocked and not (limit and tonumber(r('GET', limiter) or 0) >= limit) then drained(delayed) end
-return {calls, codes, requeued}
+return {calls, codes, requeued, missing}

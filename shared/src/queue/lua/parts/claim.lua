@@ -16,14 +16,14 @@ local function claim(c)
     local used = tonumber(r('GET', limiter) or 0) or 0
     if used >= max then
       local ms = r('PTTL', limiter)
-      if ms > 0 then return {}, {}, 'limited', ms end
+      if ms > 0 then return {}, missing, 'limited', ms end
       if ms == 0 then r('DEL', limiter) end
       used = 0
     end
     count = math.min(count, max - used)
   end
   count = math.ceil(count)
-  if blocked then return {}, {}, m[1] and 'paused' or 'full', 0 end
+  if blocked then return {}, missing, m[1] and 'paused' or 'full', 0 end
   local taken, open = {}, c.wait and count or 0
   -- BullMQ before version 5 kept its markers in here. What stands behind them comes in their place.
   while open > 0 do
@@ -38,7 +38,7 @@ local function claim(c)
     if #popped / 2 < count - #taken then r('DEL', pc) end
     for i = 1, #popped, 2 do push(taken, popped[i]) end
   end
-  local jobs, alive, missing, counted = {}, {}, {}, 0
+  local jobs, alive, counted = {}, {}, 0
   for _, id in ipairs(taken) do
     local job = read(id)
     if job then

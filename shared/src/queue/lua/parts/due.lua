@@ -1,5 +1,6 @@
 --[[ Part: delayed jobs that fell due wait from now on. Answers whether there were any; they are in
-the queue after the next flush(). ]]
+the queue after the next flush(). Ids without a hash are dropped, and noted in `missing`. ]]
+local missing = {}
 local function promote()
   local due = r('ZRANGEBYSCORE', delayed, 0, int((now + 1) * 4096 - 1), 'LIMIT', 0, 1000)
   if #due == 0 then return false end
@@ -10,6 +11,8 @@ local function promote()
       if (tonumber(priority) or 0) > 0 then toPrioritized(id, priority) else push(lefts, id) end
       if every then event(false, 'waiting', 'jobId', id, 'prev', 'delayed') end
       try('HSET', P .. id, 'delay', 0)
+    else
+      push(missing, id)
     end
   end
   return true

@@ -21,16 +21,6 @@ local function toDelayed(id, due)
   dueScores[due] = math.min(last + 1, high)
   push(dues, int(dueScores[due]), id)
 end
-local function mark()
-  if not blocked and not marked then
-    marked = true
-    r('ZADD', marker, 0, '0')
-  end
-end
-local function markDelayed()
-  local first = r('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-  if first[2] then r('ZADD', marker, tonumber(first[2]) / 4096, '1') end
-end
 local function flush()
   local list = (#lefts > 0 or #rights > 0) and target()
   if #lefts > 0 then many('LPUSH', list, lefts) end
@@ -40,10 +30,14 @@ local function flush()
     for i, x in ipairs(ranks) do push(scored, int(x[2] * 4294967296 + (base + i) % 4294967296), x[1]) end
     many('ZADD', prioritized, scored)
   end
-  if #lefts + #rights + #ranks > 0 then mark() end
+  if #lefts + #rights + #ranks > 0 and not blocked and not marked then
+    marked = true
+    r('ZADD', marker, 0, '0')
+  end
   if #dues > 0 then
     many('ZADD', delayed, dues)
-    markDelayed()
+    local first = r('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+    r('ZADD', marker, tonumber(first[2]) / 4096, '1')
   end
   lefts, rights, ranks, dues, dueScores = {}, {}, {}, {}, {}
 end
