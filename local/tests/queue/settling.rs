@@ -86,6 +86,36 @@ async fn what_stalled_at_the_limit_wakes_a_worker() {
     }
 }
 
+/// BullMQ's producers may give fractions, of seconds, milliseconds and tries.
+#[tokio::test]
+async fn fractions_are_kept() {
+    let b = Bench::new("fractions").await;
+    let cases = [
+        (r#"{"attempts":2,"backoff":100.1}"#, "100.1"),
+        (r#"{"attempts":2,"backoff":{"type":"fixed","delay":0.5}}"#, "0.5"),
+        (r#"{"attempts":1.5,"backoff":{"type":"exponential","delay":1500.7}}"#, "1501"),
+        (r#"{"attempts":2,"backoff":{"type":"exponential","delay":0.6}}"#, "1"),
+    ];
+    for (opts, delay) in cases {
+        let id = b.add_plain(1).await.remove(0);
+        b.raw("HSET", &id, &["opts", opts]).await;
+        let codes = b.settle(b.claim().await, Settlement::Failed("no luck".to_owned())).await;
+        assert_eq!(codes, [Code::Retried], "{opts}");
+        assert_eq!(b.field(&id, "delay").await.as_deref(), Some(delay), "{opts}");
+        let score = b.raw("ZSCORE", "delayed", &[&id]).await;
+        let score: f64 = score.as_str().unwrap().parse().unwrap();
+        assert_eq!(score, (NOW as f64 + delay.parse::<f64>().unwrap()) * 4096.0, "{opts}");
+        b.raw("DEL", "delayed", &[]).await;
+    }
+    for (waited, left) in [(0, 1), (1_499, 2), (1, 2)] {
+        b.clock.advance(waited);
+        let id = b.add_plain(1).await.remove(0);
+        b.raw("HSET", &id, &["opts", r#"{"removeOnComplete":{"age":1.5}}"#]).await;
+        b.settle(b.claim().await, done()).await;
+        assert_eq!(b.queue.counts().await.unwrap().completed, left, "{waited}");
+    }
+}
+
 #[tokio::test]
 async fn retention_keeps_the_newest_and_forgets_the_old() {
     let b = Bench::new("retention").await;

@@ -3,9 +3,8 @@
 use serde::Serialize;
 
 use super::claim::{self, Claim, ClaimRequest, ClaimedJob};
-use super::job::KeepJobs;
 use super::options::is_counted;
-use super::policy::Ending;
+use super::policy::{Ending, Keep};
 use super::replay::nonce;
 use super::scripts::{
     Lazy, SETTLE, SETTLE_AND_CLAIM, SETTLE_AND_CLAIM_PLAIN, SETTLE_KIN, SETTLE_PLAIN,
@@ -72,38 +71,11 @@ pub struct Settled {
 }
 
 #[derive(Serialize)]
-struct Keep {
-    /// -1: all, 0: none.
-    count: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    age: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<u64>,
-}
-
-/// More is as good as all, and more than this Redis takes for no number.
-const MOST_KEPT: u64 = 1 << 53;
-
-impl From<Option<KeepJobs>> for Keep {
-    fn from(keep: Option<KeepJobs>) -> Self {
-        match keep {
-            None | Some(KeepJobs::All) => Self { count: -1, age: None, limit: None },
-            Some(KeepJobs::None) => Self { count: 0, age: None, limit: None },
-            Some(KeepJobs::Bounded { count, age_s, limit }) => Self {
-                count: count.map_or(-1, |n| n.min(MOST_KEPT).cast_signed()),
-                age: age_s,
-                limit: limit.map(|n| n.min(MOST_KEPT)),
-            },
-        }
-    }
-}
-
-#[derive(Serialize)]
 #[serde(tag = "act", rename_all = "lowercase")]
 enum Act {
     Complete { value: String, keep: Keep, atm: u32 },
-    Fail { value: String, stack: String, keep: Keep, atm: u32, attempts: u32 },
-    Retry { value: String, stack: String, atm: u32, delay: u64, lifo: bool },
+    Fail { value: String, stack: String, keep: Keep, atm: u32, attempts: f64 },
+    Retry { value: String, stack: String, atm: u32, delay: f64, lifo: bool },
     Release {},
 }
 
@@ -282,7 +254,7 @@ fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Item<'a> {
     let atm = job.attempts_made.saturating_add(1);
     let act = match settlement {
         Settlement::Complete(value) => {
-            Act::Complete { value: value.clone(), keep: job.opts.remove_on_complete.into(), atm }
+            Act::Complete { value: value.clone(), keep: job.opts.remove_on_complete, atm }
         }
         Settlement::Failed(reason) => match job.opts.after_failure(atm, rand::random()) {
             Ending::Retry(delay) => Act::Retry {
@@ -309,7 +281,7 @@ fn fail(job: &ClaimedJob, reason: &str, atm: u32) -> Act {
     Act::Fail {
         value: reason.to_owned(),
         stack: stack(job, reason),
-        keep: job.opts.remove_on_fail.into(),
+        keep: job.opts.remove_on_fail,
         atm,
         attempts: job.opts.attempts,
     }

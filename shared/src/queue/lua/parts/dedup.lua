@@ -13,8 +13,8 @@ local function add(deid)
   local counter, o = r('INCR', ids), object(x[3])
   local id, de = x[4] or int(counter), type(o.de) == 'table' and o.de or {}
   local delay, priority, ttl = tonumber(o.delay) or 0, tonumber(o.priority) or 0, tonumber(de.ttl) or 0
-  local fields = {'name', x[1], 'data', x[2], 'opts', x[3], 'timestamp', ts, 'delay', int(delay),
-    'priority', int(priority), 'deid', deid}
+  local fields = {'name', x[1], 'data', x[2], 'opts', x[3], 'timestamp', ts, 'delay', delay,
+    'priority', priority, 'deid', deid}
   if x[5] and x[6] then push(fields, 'parentKey', x[5], 'parent', x[6]) end
   if x[8] then push(fields, 'rjk', x[8]) end
   r('HSET', P .. id, unpack(fields))
@@ -23,7 +23,7 @@ local function add(deid)
   if every then event(false, 'added', 'jobId', id, 'name', x[1]) end
   if delay > 0 then
     toDelayed(id, now + delay)
-    if every then event(true, 'delayed', 'jobId', id, 'delay', int(now + delay)) end
+    if every then event(true, 'delayed', 'jobId', id, 'delay', now + delay) end
   else
     if priority > 0 then toPrioritized(id, priority) else push(o.lifo and rights or lefts, id) end
     if every then event(true, 'waiting', 'jobId', id) end

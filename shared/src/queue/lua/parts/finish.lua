@@ -21,7 +21,7 @@ local function retain(target, run)
   if keep.age then
     local limit = keep.limit or 1000
     local most = math.min(limit * #run.scored / 2, math.max(limit, 1000))
-    evict(target, r('ZREVRANGEBYSCORE', target, int(now - keep.age * 1000), '-inf', 'LIMIT', 0, int(most)))
+    evict(target, r('ZREVRANGEBYSCORE', target, now - keep.age * 1000, '-inf', 'LIMIT', 0, int(most)))
   end
   if keep.count > 0 then evict(target, r('ZREVRANGE', target, int(keep.count), int(keep.count + 999))) end
 end

@@ -20,11 +20,12 @@ local function other(j, key)
     end
   elseif j.act == 'retry' then
     push(fields, 'atm', int(j.atm))
-    if j.delay > 0 then push(fields, 'delay', int(j.delay)) end
+    if j.delay ~= 0 then push(fields, 'delay', j.delay .. '') end
     r('HSET', key, unpack(fields))
-    if j.delay > 0 then
-      toDelayed(j.id, now + j.delay)
-      if every then event(true, 'delayed', 'jobId', j.id, 'delay', int(now + j.delay)) end
+    if j.delay ~= 0 then
+      local due = now + math.max(j.delay, 0)
+      toDelayed(j.id, due)
+      if every then event(true, 'delayed', 'jobId', j.id, 'delay', due) end
       return
     end
     -- What fell due meanwhile goes before it.
