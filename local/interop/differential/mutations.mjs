@@ -4,7 +4,7 @@ const LUA = 'shared/src/queue/lua';
 
 export const MUTATIONS = [
   ['2 Job hash', 'the delay of a job is stored', `${LUA}/enqueue.lua`, "'delay', int(j.delay), 'priority'", "'delay', 0, 'priority'"],
-  ['2 Job hash', 'attempts made grow by one', 'shared/src/queue/settle.rs', 'let atm = job.attempts_made.saturating_add(1);', 'let atm = job.attempts_made.saturating_add(2);'],
+  ['2 Job hash', 'attempts made grow by one', 'shared/src/queue/settle.rs', 'let atm = job.attempts_counted.saturating_add(1);', 'let atm = job.attempts_counted.saturating_add(2);'],
   ['2 Job hash', 'attempts started grow by one', `${LUA}/parts/claim.lua`, '(tonumber(job[7]) or 0) + 1', '(tonumber(job[7]) or 0)'],
   ['3 Adding', 'marker: an add wakes a worker', `${LUA}/parts/place.lua`, "    r('ZADD', marker, 0, '0')\n", '    local _ = nil\n'],
   ['3 Adding', 'priority counter: each score takes one', `${LUA}/parts/place.lua`, "r('INCRBY', pc, #ranks) - #ranks", "r('INCRBY', pc, #ranks + 1) - #ranks - 1"],

@@ -116,6 +116,24 @@ async fn fractions_are_kept() {
     }
 }
 
+/// An old producer's `attemptsMade` decides whether a job is tried again, and `atm` counts on.
+#[tokio::test]
+async fn an_old_count_of_attempts_decides_and_stays() {
+    let b = Bench::new("old-count").await;
+    for (made, counted, code) in [("2", None, Code::Retried), ("4", Some("1"), Code::Failed)] {
+        let id = b.add(JobOptions { attempts: 5, ..JobOptions::default() }).await.id;
+        b.raw("HSET", &id, &["attemptsMade", made]).await;
+        if let Some(counted) = counted {
+            b.raw("HSET", &id, &["atm", counted]).await;
+        }
+        let codes = b.settle(b.claim().await, Settlement::Failed("no luck".to_owned())).await;
+        assert_eq!(codes, [code], "{made}");
+        let after = if counted.is_some() { "2" } else { "1" };
+        assert_eq!(b.field(&id, "atm").await.as_deref(), Some(after), "{made}");
+        b.raw("DEL", "wait", &[]).await;
+    }
+}
+
 #[tokio::test]
 async fn retention_keeps_the_newest_and_forgets_the_old() {
     let b = Bench::new("retention").await;

@@ -86,8 +86,11 @@ pub struct ClaimedJob {
     pub timestamp_ms: i64,
     /// 0: none.
     pub priority: u32,
-    /// Attempts that ended.
+    /// Attempts that ended: what the next one is judged by.
     pub attempts_made: u32,
+    /// Attempts that its hash counts (`atm`). An old producer's own field may say another number,
+    /// which then is the one above, but this is the one that goes on.
+    pub attempts_counted: u32,
     /// Times it was given back because its owner died.
     pub stalled: u32,
     /// Its deduplication id.
@@ -217,6 +220,7 @@ fn job(value: &Value) -> Option<ClaimedJob> {
         } else {
             count(7)
         },
+        attempts_counted: count(7),
         stalled: count(9),
         deduplication_id: text(10),
         parent_key: text(11),

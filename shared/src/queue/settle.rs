@@ -251,12 +251,13 @@ fn may_have_kin(jobs: &[(ClaimedJob, Settlement)], items: &[Item<'_>]) -> bool {
 }
 
 fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Item<'a> {
-    let atm = job.attempts_made.saturating_add(1);
+    let atm = job.attempts_counted.saturating_add(1);
+    let attempt = job.attempts_made.saturating_add(1);
     let act = match settlement {
         Settlement::Complete(value) => {
             Act::Complete { value: value.clone(), keep: job.opts.remove_on_complete, atm }
         }
-        Settlement::Failed(reason) => match job.opts.after_failure(atm, rand::random()) {
+        Settlement::Failed(reason) => match job.opts.after_failure(attempt, rand::random()) {
             Ending::Retry(delay) => Act::Retry {
                 value: reason.clone(),
                 stack: stack(job, reason),
