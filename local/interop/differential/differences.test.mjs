@@ -79,6 +79,14 @@ const CASES = {
     ],
     lines: [/^X:q0:completed: BullMQ \["old1004","1004","1",/, /deo +\["old0","0","old1","1","old2","2","old3","3","old1004","1004","1",/],
   },
+  'eviction-order': {
+    versions: ALL,
+    steps: [
+      { kind: 'flow', flow: { name: 'parent', queue: 0, data: {}, opts: {}, children: [{ name: 'child', queue: 0, data: {}, opts: {} }] } },
+      claim(), settle('unrecoverable'), add({ removeOnFail: { count: 1 } }), claim(), advance(1), literally(settle('unrecoverable')),
+    ],
+    lines: [/^X:q0:events:/, /BullMQ event waiting jobId f1 prev waiting-children/, /deo +event waiting jobId f1 prev waiting-children/],
+  },
   'retry-child': {
     versions: ['5.65.1'],
     steps: [

@@ -62,13 +62,13 @@ const MAKE = {
   flow: (r) => ({ flow: flow(r) }),
   schedule: (r) => ({ id: r.pick(SCHEDULERS), repeat: rule(r), template: template(r) }),
   unschedule: (r) => ({ id: r.pick(SCHEDULERS) }),
-  claim: (r) => ({ count: r.schedulers ? 1 : r.weighted([[3, 1], [3, 2], [2, 3], [2, 8]]) }),
+  claim: (r) => ({ count: r.schedulers ? 1 : r.weighted([[3, 1], [3, 2], [2, 3], [2, 8]]), ...(r.chance(0.1) && { marker: true }) }),
   settle: (r) => settlement(r),
   settleAndClaim: (r) => ({ ...settlement(r), next: r.schedulers ? 1 : r.upTo(3) }),
   settleStale: (r) => settlement(r),
   advance: (r) => ({ ms: r.weighted([[3, 1], [3, 50], [2, 200], [1, 60 * SECOND], [r.schedulers ? 8 : 2, 10_000 * SECOND], [r.schedulers ? 4 : 1, 40_000 * SECOND]]) }),
   expireLocks: (r) => ({ which: r.next(), count: r.upTo(3) }),
-  recover: () => ({}),
+  recover: (r) => (r.chance(0.5) ? {} : { which: r.next(), count: r.upTo(3), marker: r.chance(0.3), full: r.chance(0.4) }),
   renew: (r) => ({ which: r.next() }),
   promote: (r) => ({ which: r.next() }),
   remove: (r) => ({ which: r.next(), from: r.pick(['wait', 'prioritized', 'delayed', 'completed', 'failed', 'waitingChildren', 'active']) }),
@@ -108,10 +108,10 @@ function options(r, rich) {
   const maybe = (p, key, value) => { if (r.chance(p)) opts[key] = value(); };
   maybe(0.15, 'jobId', () => r.pick(['c1', 'c2', 'c3', 'x:y:z']));
   maybe(0.25, 'deduplication', () => deduplication(r));
-  maybe(0.25, 'delay', () => r.pick([1, 50, 50, 500, 20_000 * SECOND]));
+  maybe(0.25, 'delay', () => r.pick([1, 50, 50, 500, 20_000 * SECOND, ...(rich ? [50.5, 1e300] : [])]));
   maybe(0.25, 'priority', () => r.pick([1, 2, 2, 7, 2_097_151]));
   maybe(0.1, 'lifo', () => true);
-  maybe(0.5, 'attempts', () => r.pick([1, 2, 3, 5]));
+  maybe(0.5, 'attempts', () => r.pick([1, 2, 3, 5, ...(rich ? [1.5, 1e300] : [])]));
   // What waits behind an active job would take the id of a job that came meanwhile: see differences.md.
   if (opts.deduplication?.keepLastIfActive) delete opts.jobId;
   if (opts.attempts > 1) maybe(0.6, 'backoff', () => backoff(r, rich));
@@ -139,7 +139,7 @@ function deduplication(r) {
 }
 
 function backoff(r, rich) {
-  const delay = r.pick([1, 100, 1000]);
+  const delay = r.pick([1, 100, 1000, ...(rich ? [0.6, 100.5, 1500.7] : [])]);
   return r.pick([{ type: 'fixed', delay }, { type: 'exponential', delay }, ...(rich ? [delay, 0] : [])]);
 }
 
@@ -148,7 +148,7 @@ function keep(r, rich) {
     true, false, { count: 0 }, { count: 1 }, { count: 2 }, { age: 10_000 }, { count: 2, age: 10_000 },
     // 5.65.1 knows no limit: see differences.md.
     { age: 10_000, ...(r.version !== '5.65.1' && { limit: 1 }) },
-    ...(rich ? [2, 0, -1] : []),
+    ...(rich ? [2, 0, -1, Number.MAX_SAFE_INTEGER, { age: 0.5 }, { age: 1e300, count: Number.MAX_SAFE_INTEGER }, { age: 10_000.5, count: 2 }] : []),
   ]);
 }
 

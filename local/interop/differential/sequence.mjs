@@ -19,11 +19,12 @@ export async function run(world, sequence, done = { idle: 0 }) {
     const [a, b] = [await sides.a.read(), await sides.b.read()];
     if (step.kind !== 'advance' && a.events.size === state.last.events.size && differences(state.last, a).length === 0
       && [...a.events.values()].every((news) => news.length === 0)) done.idle += 1;
+    const order = evictsChildren(step, state.last, a) ? releasesLast : (events) => events;
     state.last = a;
     const lines = [
       ...answerDifferences(result?.a, result?.b),
       ...differences(a, b),
-      ...eventDifferences(expected(a.events, theirs(step) ? 'all' : sequence.events), b.events),
+      ...eventDifferences(order(expected(a.events, theirs(step) ? 'all' : sequence.events)), order(b.events)),
     ];
     if (lines.length > 0) return { index, step, lines };
   }
@@ -37,6 +38,18 @@ function expected(events, level) {
   if (level === 'all') return events;
   const keep = ([, name]) => level === 'final' && FINAL.has(name);
   return new Map([...events].map(([key, list]) => [key, list.filter(keep)]));
+}
+
+/** Whether the end of a job has removed a failed child. Then BullMQ tells earlier of its parent: see differences.md. */
+function evictsChildren({ kind, literal }, before, after) {
+  return kind.startsWith('settle') && !literal
+    && [...before.keys].some(([key, { content }]) => content.parentKey && content.failedReason && content.finishedOn && !after.keys.has(key));
+}
+
+/** With the parents that go on behind all else. */
+function releasesLast(events) {
+  const released = (event) => event.includes('waiting-children');
+  return new Map([...events].map(([key, list]) => [key, [...list.filter((event) => !released(event)), ...list.filter(released)]]));
 }
 
 /** On our side by deo, or also there by BullMQ. */
@@ -74,9 +87,15 @@ const STEPS = {
     return both(world, (peer) => peer.addFlow({ ...tree, prefix: peer.prefix, children: prefixed(tree.children, peer.prefix) }));
   },
 
-  async claim(world, { queue, count, literal }, state) {
+  /** With `marker` one of BullMQ's before version 5 stands before the jobs. */
+  async claim(world, { queue, count, marker, literal }, state) {
+    const marked = marker && !states(state.last, queue).isPaused;
+    const waits = [world.a, world.b].map((peer) => `${peer.prefix}:q${queue}:wait`);
+    if (marked) for (const wait of waits) await world.redis.rpush(wait, '0:5');
     const a = await world.a.claim(queue, count);
     const b = await world.b.claim(queue, count);
+    // Where no job could be claimed it is there still.
+    if (marked) for (const wait of waits) await world.redis.lrem(wait, 1, '0:5');
     if (!literal) await alignLimiter(world, queue, a);
     return hold(world, state, queue, a, b);
   },
@@ -114,8 +133,10 @@ const STEPS = {
     if (locks.length > 0) await world.redis.del(...locks.flatMap((lock) => [`${world.a.prefix}:${lock}`, `${world.b.prefix}:${lock}`]));
   },
 
-  async recover(world, { by, queue }) {
-    return each(world, by, async (peer) => {
+  /** With `which` jobs of a claim have stalled by now; `marker` and `full` as in `stall`. */
+  async recover(world, { by, queue, which, ...how }, state) {
+    const undo = which === undefined ? undefined : await stall(world, queue, which, how, state);
+    const result = await each(world, by, async (peer) => {
       const ids = await peer.recover(queue);
       const again = await peer.recover(queue);
       // Its 30 s run in real time: gone before they can make a difference.
@@ -123,6 +144,8 @@ const STEPS = {
       // BullMQ goes through them in the order of a set.
       return { ids: ids.sort(), again, check };
     });
+    await undo?.();
+    return result;
   },
 
   async renew(world, { queue, which }, state) {
@@ -211,6 +234,30 @@ const STEPS = {
 };
 
 const prefixed = (children, prefix) => children?.map((child) => ({ ...child, prefix, children: prefixed(child.children, prefix) }));
+
+/**
+ * Lets jobs of a claim stall, seen by a pass already, while each worker has taken its marker and sleeps: with
+ * `marker` one of BullMQ's before version 5 among them, with `full` in a queue at its concurrency until undone.
+ */
+async function stall(world, queue, which, { count, marker, full }, state) {
+  const batch = picked(state.held.filter((held) => held.queue === queue), which);
+  const ids = batch?.items.slice(0, count).map(({ a: { id } }) => id) ?? [];
+  if (ids.length === 0) return undefined;
+  const limits = state.last.keys.get(`X:q${queue}:meta`)?.content.concurrency !== undefined;
+  const limited = full && !limits;
+  // Where more are active than may be, whether the place of the marker counts is up to the order of a set.
+  const old = marker && !limits;
+  for (const { prefix } of [world.a, world.b]) {
+    const at = (key) => `${prefix}:q${queue}:${key}`;
+    if (old) await world.redis.lpush(at('active'), '0:5');
+    await world.redis.del(at('marker'), ...ids.map((id) => at(`${id}:lock`)));
+    await world.redis.sadd(at('stalled'), ...ids, ...(old ? ['0:5'] : []));
+    if (limited) await world.redis.hset(at('meta'), 'concurrency', await world.redis.llen(at('active')));
+  }
+  return async () => {
+    for (const { prefix } of limited ? [world.a, world.b] : []) await world.redis.hdel(`${prefix}:q${queue}:meta`, 'concurrency');
+  };
+}
 
 /** Version 5 counts jobs that are only claimed to be failed for the rate limit: see differences.md. */
 async function alignLimiter(world, queue, { jobs }) {
