@@ -236,6 +236,34 @@ async fn a_bad_job_stalls_alone() {
     }
 }
 
+/// Numbers that no integer holds, in the options of schedulers' jobs, keep no mate from being claimed.
+#[tokio::test]
+async fn a_bad_schedule_is_left_alone() {
+    let old = "n::::1000";
+    let cases = [
+        ("s", "repeat:s:1800000000000", r#"{"repeat":{"every":1000,"count":1e300}}"#),
+        (
+            "s",
+            "repeat:s:1800000000000",
+            r#"{"repeat":{"every":-1e300,"limit":"x"},"prevMillis":1e300}"#,
+        ),
+        ("s", "repeat:s:1800000000000", r#"{"repeat":{"pattern":"* * * * *","startDate":1e300}}"#),
+        (old, "repeat:x:1800000000000", r#"{"repeat":{"every":1000},"prevMillis":1e300}"#),
+    ];
+    for (n, (scheduler, id, opts)) in cases.into_iter().enumerate() {
+        let b = Bench::new(&format!("schedule-{n}")).await;
+        b.add_plain(2).await;
+        b.raw("HSET", id, &["name", "n", "data", "{}", "rjk", scheduler, "opts", opts]).await;
+        b.raw("ZADD", "repeat", &["1800000000000", scheduler]).await;
+        b.raw("LPUSH", "wait", &[id]).await;
+        let claim = b.queue.claim(ALL).await.expect(opts);
+        let found = ids(&claim);
+        assert_eq!(found[..2], ["1", "2"], "{opts}");
+        let taken = found.len() - 2 + claim.unscheduled.len();
+        assert_eq!(taken, 1, "{opts}: done or left alone");
+    }
+}
+
 /// An operator's call on many jobs goes past those that are none.
 #[tokio::test]
 async fn an_operator_is_not_stopped_by_a_bad_job() {

@@ -253,3 +253,14 @@ async fn ids_without_a_job_are_counted_wherever_they_stand() {
     assert_eq!((left.wait, left.prioritized, left.delayed, left.active), (0, 0, 0, 0));
     assert_eq!(world.tick().await.missing, 0);
 }
+
+#[tokio::test]
+async fn a_job_from_before_all_time_is_done_like_any_other() {
+    let world = World::new().await;
+    let ids = world.enqueue(&world.numbered(2).await).await;
+    let key = format!("engineo:deo_score_queue:{}", ids[0]);
+    let before = Command::new("HSET").arg(key).arg("timestamp").arg("-1e300");
+    world.queue.redis().call(before).await.unwrap();
+    let report = world.tick().await;
+    assert_eq!((report.completed, report.oldest_waiting_ms), (2, Some(i64::MAX)));
+}

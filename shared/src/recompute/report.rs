@@ -117,7 +117,7 @@ impl Report {
 
     /// Notes a job that was added at `timestamp_ms` and waits or waited until `now_ms`.
     pub(super) fn waited(&mut self, timestamp_ms: i64, now_ms: i64) {
-        let age = (now_ms - timestamp_ms).max(0);
+        let age = now_ms.saturating_sub(timestamp_ms).max(0);
         self.oldest_waiting_ms = Some(self.oldest_waiting_ms.unwrap_or(0).max(age));
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn plan(
         _ => from_record(record),
     };
     let number = |repeat: &Map<String, Json>, key: &str| Some(repeat.get(key)?.as_f64()? as i64);
-    let count = number(&repeat, "count").unwrap_or(0) + 1;
+    let count = number(&repeat, "count").unwrap_or(0).saturating_add(1);
     if number(&repeat, "limit").is_some_and(|limit| count > limit) {
         return Ok(None);
     }
@@ -70,7 +70,7 @@ pub(super) fn plan(
             }
         }
         (None, Some(every), Kind::Repeatable) => {
-            Some((now.max(previous_ms).div_euclid(every) + 1) * every)
+            Some(now.max(previous_ms).div_euclid(every).saturating_add(1).saturating_mul(every))
         }
         (None, None, _) if !record.contains_key("every") => {
             return Err("its job names neither a pattern nor an interval".to_owned());
