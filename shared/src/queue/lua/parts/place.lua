@@ -10,16 +10,18 @@ local function target()
   return wait
 end
 local function toPrioritized(id, priority) push(ranks, {id, tonumber(priority)}) end
--- 4096 places a millisecond keep jobs that fall due together in order. Due times may have fractions.
+-- A score has 16 digits and perhaps a fraction; whoever turns numbers into text for us may keep fewer.
+local function score(x) return string.format('%.17g', x) end
+-- 4096 places a millisecond keep jobs that fall due together in order.
 local function toDelayed(id, due)
   local low, high = due * 4096, due * 4096 + 4095
   local last = dueScores[due]
   if not last then
-    local found = r('ZREVRANGEBYSCORE', delayed, high, low, 'WITHSCORES', 'LIMIT', 0, 1)
+    local found = r('ZREVRANGEBYSCORE', delayed, score(high), score(low), 'WITHSCORES', 'LIMIT', 0, 1)
     last = found[2] and tonumber(found[2]) or low - 1
   end
   dueScores[due] = math.min(last + 1, high)
-  push(dues, dueScores[due], id)
+  push(dues, score(dueScores[due]), id)
 end
 local function flush()
   local list = (#lefts > 0 or #rights > 0) and target()
