@@ -97,7 +97,7 @@ pub(crate) async fn queue(
     }
     let queue = api.queue().ok_or(no_queue())?;
     let overview = queue.overview().await.map_err(not_read)?;
-    let age = |added: i64| (api.clock().now_ms() - added).max(0);
+    let age = |added: i64| api.clock().now_ms().saturating_sub(added).max(0);
     Ok(Json(QueueBody {
         name: api.queue_config().name.clone(),
         paused: overview.paused,

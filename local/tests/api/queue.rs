@@ -1,7 +1,7 @@
 //! Jobs, and the queue as a whole.
 
 use serde_json::{Value, json};
-use shared::queue::{NewJob, Settlement};
+use shared::queue::{JobOptions, NewJob, Settlement};
 use shared::redis::Command;
 
 use crate::world::{World, assert_error};
@@ -119,6 +119,16 @@ async fn administrators_see_the_queue() {
             "throughput": {"lastMinute": finished, "lastHour": finished},
         }),
     );
+}
+
+#[tokio::test]
+async fn a_job_may_have_waited_for_ever() {
+    let world = World::start().await;
+    let opts = JobOptions { timestamp_ms: Some(i64::MIN), ..JobOptions::default() };
+    let job = NewJob { name: "n".into(), data: "{}".into(), opts, ..NewJob::default() };
+    world.queue().enqueue(&[job]).await.unwrap();
+    let queue = world.get("admin", "/queue").await;
+    assert_eq!((queue.status, queue.json()["oldestWaitingMs"].as_i64()), (200, Some(i64::MAX)));
 }
 
 #[tokio::test]

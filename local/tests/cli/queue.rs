@@ -4,6 +4,8 @@ use std::process::Output;
 
 use local::servers::{PostgresServer, RedisServer};
 use serde_json::Value;
+use shared::config::{RedisConfig, Secret};
+use shared::redis::{Command, Redis};
 use tempfile::TempDir;
 
 use crate::world::{deo, json, open_folder};
@@ -83,6 +85,20 @@ async fn a_database_that_is_down_fails_the_drain_and_gives_its_jobs_back() {
 
     queue.postgres.restart().await.unwrap();
     assert_eq!(queue.drain()["completed"], 8);
+}
+
+#[tokio::test]
+async fn times_that_no_clock_tells_are_shown_all_the_same() {
+    let queue = Queue::new().await;
+    queue.enqueue(&["--project", "seed-1-p0000003"]);
+    let job = Command::new("HSET").arg("engineo:deo_score_queue:1");
+    let url = Secret::new(queue.redis.url());
+    let redis = Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false }).unwrap();
+    redis.call(job.arg("timestamp").arg(i64::MIN.to_string())).await.unwrap();
+    for words in [&["stats"][..], &["jobs", "waiting"], &["job", "1"]] {
+        let output = queue.deo(&[&["queue"], words].concat());
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ fn page(
 ) -> String {
     let text = |name: &str| fields.get(name).map(String::as_str);
     let ms = |name: &str| text(name)?.parse::<f64>().ok().map(|ms| ms as i64);
-    let ago = |name: &str| ms(name).map(|at| span::shown(now - at) + " ago");
+    let ago = |name: &str| ms(name).map(|at| span::shown(now.saturating_sub(at)) + " ago");
     let mut table = terminal::table(&["job", &shown::line(id, 120)], &[]);
     let mut row = |name: &str, value: Option<String>| {
         if let Some(value) = value {

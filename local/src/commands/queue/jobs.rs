@@ -51,7 +51,9 @@ fn table(shelf: Shelf, jobs: &[JobLine], now: i64) -> String {
     let header = [&["id", "name", "added"], own].concat();
     let mut table = terminal::table(&header, &[&[2], right].concat());
     let number = |n: Option<i64>| n.unwrap_or_default().to_string();
-    let ago = |at: Option<i64>| at.map_or_else(String::new, |at| span::shown(now - at) + " ago");
+    let ago = |at: Option<i64>| {
+        at.map_or_else(String::new, |at| span::shown(now.saturating_sub(at)) + " ago")
+    };
     for job in jobs {
         let name =
             job.name.as_deref().map_or_else(|| "(no job)".to_owned(), |n| shown::line(n, 40));

@@ -91,7 +91,7 @@ impl Stats {
             ("queue".to_owned(), if self.paused { "paused" } else { "running" }.to_owned()),
             (
                 "oldest waiting job".to_owned(),
-                self.oldest_waiting.map_or_else(none, |at| span::shown(now - at)),
+                self.oldest_waiting.map_or_else(none, |at| span::shown(now.saturating_sub(at))),
             ),
             (
                 "next delayed job due in".to_owned(),
