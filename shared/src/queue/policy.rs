@@ -101,8 +101,14 @@ impl StoredOptions {
         } else {
             base
         };
-        // By this BullMQ's strategies say that it is enough. JSON knows no infinity.
-        if delay == -1.0 { Ending::Fail } else { Ending::Retry(delay.min(f64::MAX)) }
+        match delay {
+            // By this BullMQ's strategies say that it is enough.
+            -1.0 => Ending::Fail,
+            // Nothing doubled without end.
+            _ if delay.is_nan() => Ending::Retry(0.0),
+            // JSON knows no infinity.
+            _ => Ending::Retry(delay.min(f64::MAX)),
+        }
     }
 
     /// The stack trace after one more entry.
@@ -131,7 +137,7 @@ fn backoff(value: &Json) -> Option<StoredBackoff> {
 
 fn keep(value: &Json) -> Keep {
     // More is as good as all, and much more Redis takes for no number. A part of a job is kept whole.
-    let whole = |n: f64| n.ceil().clamp(-1.0, 2_f64.powi(53)) as i64;
+    let whole = |n: f64| if n < 0.0 { -1 } else { n.ceil().min(2_f64.powi(53)) as i64 };
     let count = |n: f64| if n == 0.0 { Keep::NONE } else { Keep { count: whole(n), ..Keep::ALL } };
     match value {
         Json::Bool(true) => Keep::NONE,
@@ -189,6 +195,8 @@ mod tests {
         assert_eq!(opts(r#"{"attempts":5,"backoff":-1}"#).after_failure(1, 0.0), Ending::Fail);
         let huge = opts(r#"{"attempts":1e9,"backoff":{"type":"exponential","delay":1e300}}"#);
         assert_eq!(huge.after_failure(2_000, 0.0), Ending::Retry(f64::MAX));
+        let nothing = opts(r#"{"attempts":1e9,"backoff":{"type":"exponential"}}"#);
+        assert_eq!(nothing.after_failure(2_000, 0.0), Ending::Retry(0.0));
     }
 
     #[test]
@@ -220,6 +228,7 @@ mod tests {
             (r#"{"removeOnComplete":false}"#, Keep::ALL),
             (r#"{"removeOnComplete":0}"#, Keep::NONE),
             (r#"{"removeOnComplete":-5}"#, Keep::ALL),
+            (r#"{"removeOnComplete":-0.5}"#, Keep::ALL),
             (r#"{"removeOnComplete":7}"#, bounded(7, None, None)),
             (r#"{"removeOnComplete":0.5}"#, bounded(1, None, None)),
             (r#"{"removeOnComplete":1e300}"#, bounded(MOST, None, None)),
