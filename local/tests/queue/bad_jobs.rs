@@ -264,6 +264,48 @@ async fn a_bad_schedule_is_left_alone() {
     }
 }
 
+#[tokio::test]
+async fn a_retry_waits_again_whatever_is_the_matter_with_what_falls_due() {
+    let b = Bench::new("due").await;
+    b.add(JobOptions { attempts: 2, ..JobOptions::default() }).await;
+    let claim = b.claim().await;
+    b.write(&["SET delayed x"]).await;
+    let codes = b.settle(claim, failed()).await;
+    b.write(&["DEL delayed"]).await;
+    assert_eq!((codes, b.places("1").await), (vec![Code::Retried], "wait".to_owned()));
+}
+
+#[tokio::test]
+async fn a_parent_goes_on_whatever_is_the_limit_of_its_queue() {
+    let (b, parents) = (Bench::new("child").await, Bench::new("parent").await);
+    b.add_plain(1).await;
+    b.settle(b.claim().await, Settlement::Unrecoverable("no luck".to_owned())).await;
+    b.raw("HSET", "1", &["parentKey", &format!("{}9", parents.base)]).await;
+    parents.raw("SADD", "9:dependencies", &[&format!("{}1", b.base)]).await;
+    parents.write(&["ZADD waiting-children 1 9", "HSET meta concurrency none"]).await;
+    b.queue.clean(Cleanable::Failed, Duration::ZERO, None).await.unwrap();
+    assert_eq!(parents.list("wait").await, ["9"]);
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_rescheduled_stops_no_other_add() {
+    let b = Bench::new("reschedule").await;
+    let deduplication = |reschedule| {
+        Some(Deduplication { id: "d".to_owned(), reschedule, ..Deduplication::default() })
+    };
+    let delayed = |reschedule| JobOptions {
+        delay_ms: 1_000,
+        deduplication: deduplication(reschedule),
+        ..JobOptions::default()
+    };
+    b.add(delayed(false)).await;
+    b.write(&["DEL 1", "SET 1 x"]).await;
+    let jobs = [job(JobOptions::default()), job(delayed(true))];
+    let added = b.queue.enqueue(&jobs).await.unwrap();
+    assert_eq!([added[0].outcome, added[1].outcome], [Outcome::Added, Outcome::Deduplicated]);
+    assert_eq!(b.list("wait").await, [added[0].id.clone()]);
+}
+
 /// An operator's call on many jobs goes past those that are none.
 #[tokio::test]
 async fn an_operator_is_not_stopped_by_a_bad_job() {

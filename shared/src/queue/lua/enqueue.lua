@@ -116,7 +116,7 @@ local function deduplicate(j, id)
   if d.reschedule then
     save()
     if r('ZSCORE', delayed, winner) then
-      r('HSET', P .. winner, 'delay', int(j.delay))
+      try('HSET', P .. winner, 'delay', int(j.delay))
       toDelayed(winner, j.timestamp + j.delay)
       if a.events then event(true, 'delayed', 'jobId', winner, 'delay', int(j.timestamp + j.delay)) end
       flush()

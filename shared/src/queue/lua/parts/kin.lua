@@ -2,9 +2,9 @@
 batches that may hold such jobs carry it. ]]
 local function elsewhere(queue, parent, id, plainly)
   local q = queue .. ':'
-  if r('ZREM', q .. 'waiting-children', id) == 0 then return false end
   -- What the batch has put into this queue so far stands before it.
   flush()
+  if r('ZREM', q .. 'waiting-children', id) == 0 then return false end
   local x = plainly and {} or r('HMGET', parent, 'priority', 'delay')
   local pm = r('HMGET', q .. 'meta', 'paused', 'concurrency', 'version')
   local held = pm[1] or (pm[2] and r('LLEN', q .. 'active') >= (tonumber(pm[2]) or math.huge))

@@ -32,7 +32,7 @@ local function other(j, key)
     if not promoted then
       promoted = true
       flush()
-      promote()
+      pcall(promote)
     end
     back(j)
   else

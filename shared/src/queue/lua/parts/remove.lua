@@ -26,7 +26,7 @@ local function release(base, id, tell)
   if q[1] then
     if r('EXISTS', base .. 'paused') == 1
       or (string.find(q[3] or '', '^bullmq:5') and r('EXISTS', base .. 'wait') == 0) then list = 'paused' end
-  elseif q[2] then shut = r('LLEN', base .. 'active') >= tonumber(q[2]) end
+  elseif q[2] then shut = r('LLEN', base .. 'active') >= (tonumber(q[2]) or math.huge) end
   r('RPUSH', base .. list, id)
   if not shut then r('ZADD', base .. 'marker', 0, '0') end
   if tell and a.events then
