@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::clock::Clock;
-use shared::queue::{JobOptions, NewJob, Queue};
+use shared::queue::{ClaimRequest, JobOptions, NewJob, Queue};
 use shared::recompute::{Recompute, Report, StoppedBecause, recompute_job};
 use shared::redis::{Command, ErrorKind};
 use shared::store::Store;
@@ -92,6 +92,20 @@ async fn a_full_redis_takes_no_job_by_halves_and_gives_back_those_it_has() {
     }
     assert_eq!(world.counts().await.completed, 31);
     world.check_invariants(&ids, 0).await;
+}
+
+#[tokio::test]
+async fn a_full_redis_lets_jobs_be_done_beside_those_that_may_have_stalled() {
+    let world = World::new().await;
+    if world.redis.is_stand_in() {
+        return println!("skipped: this Redis knows no maxmemory");
+    }
+    let projects = world.numbered(3).await;
+    world.enqueue(&projects).await;
+    world.queue.claim(ClaimRequest::everywhere(1)).await.unwrap();
+    control(&world, &["CONFIG", "SET", "maxmemory", "1"]).await;
+    let report = world.tick().await;
+    assert_eq!((report.completed, &report.error), (2, &None), "{report:?}");
 }
 
 #[tokio::test]

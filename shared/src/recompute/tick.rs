@@ -15,6 +15,7 @@ use crate::config::{DrainConfig, SnapshotRetention};
 use crate::queue::{
     Claim, ClaimRequest, ClaimStatus, Code, Error, Occupied, Queue, Settled, Settlement,
 };
+use crate::redis::ErrorKind;
 use crate::store::Store;
 
 /// The use case, ready to tick. Cheap to clone.
@@ -69,12 +70,8 @@ impl Recompute {
         let stopped =
             // Boxed: as a part of its callers' futures it would be too deep for the compiler.
             if self.config.enabled { Box::pin(tick.run()).await } else { Ok(StoppedBecause::Disabled) };
-        if let Err(Failure::Store(_)) = &stopped
-            && tick.report.claimed > 0
-            && let Err(error) = tick.queue.beat().await
-        {
-            // The failure itself is the greater news.
-            warn!(%error, "no heartbeat");
+        if let Err(Failure::Store(_)) = &stopped {
+            tick.beat().await;
         }
         let mut report = tick.report;
         match stopped {
@@ -168,10 +165,18 @@ impl Tick<'_> {
         reason: StoppedBecause,
     ) -> Result<StoppedBecause, Failure> {
         self.report.remaining = Some(self.queue.counts_of(occupied).await?.into());
-        if self.report.claimed > 0 {
-            self.queue.beat().await?;
-        }
+        self.beat().await;
         Ok(reason)
+    }
+
+    /// Shows that a worker is alive that had work. What became of the work is the greater news, so a
+    /// full Redis that refuses this fails no tick.
+    async fn beat(&self) {
+        if self.report.claimed > 0
+            && let Err(error) = self.queue.beat().await
+        {
+            warn!(%error, "no heartbeat");
+        }
     }
 
     /// Whether a delayed job has fallen due.
@@ -185,7 +190,14 @@ impl Tick<'_> {
 
     /// Whether jobs of dead owners came back.
     async fn recover(&mut self) -> Result<bool, Failure> {
-        let recovered = self.queue.recover().await?;
+        let recovered = match self.queue.recover().await {
+            // A full Redis refuses this, and lets batches be worked off all the same.
+            Err(Error::Redis(error)) if *error.kind() == ErrorKind::Server("OOM".to_owned()) => {
+                warn!(%error, "stalled jobs have to wait");
+                return Ok(false);
+            }
+            recovered => recovered?,
+        };
         self.report.recovered += recovered.ids.len() as u64;
         self.miss(&recovered.missing);
         if !recovered.ids.is_empty() {
