@@ -39,7 +39,7 @@ async function leave(queue) {
   const real = await project();
   const job = (projectId, opts = {}) => ({ name: 'deo_score_recompute', data: { projectId, triggeredByUserId: null, reason: 'manual' }, opts });
   const kinds = [job(real), job(real), job('none'), job(real, { priority: 3 }), job(real, { lifo: true }), job('none', { attempts: 2, backoff: 60_000 })];
-  const jobs = await queue.addBulk(Array.from({ length: 240 }, (_, i) => kinds[i % kinds.length]));
+  const jobs = await queue.addBulk(Array.from({ length: 480 }, (_, i) => kinds[i % kinds.length]));
   const delayed = await queue.addBulk([job(real, { delay: 600_000 }), job(real, { delay: 600_000, jobId: 'own' })]);
   // Nothing of this batch is finished yet: its rows wait for this lock.
   const client = await database.connect();

@@ -9,7 +9,7 @@ import { NAME, PREFIX, data, finished, prepare, project } from './fleet.mjs';
 async function fill(jobs) {
   await prepare(jobs);
   const driver = new Driver({ REDIS_URL: process.env.REDIS_URL });
-  await driver.send({ op: 'open', prefix: PREFIX, queue: QUEUE, events: 'none', lockMs: 30_000 });
+  await driver.send({ op: 'open', prefix: PREFIX, queue: QUEUE, events: 'off', lockMs: 30_000 });
   const all = Array.from({ length: jobs }, (_, i) => ({ name: NAME, data: JSON.stringify(data(project(i))), opts: {} }));
   const { added } = await driver.send({ op: 'enqueue', jobs: all });
   assert.equal(added.length, jobs);
