@@ -17,7 +17,8 @@ pub(super) async fn end_refused(
         .zip(&settled.codes)
         .enumerate()
         .filter_map(|(place, ((job, _), code))| {
-            Some((place, (job.clone(), code.instead(&job.id)?)))
+            let instead = code.instead(&job.id)?;
+            Some((place, (job.clone(), instead)))
         })
         .unzip();
     if ends.is_empty() {
