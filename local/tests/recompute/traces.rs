@@ -9,6 +9,8 @@ use shared::trace::TraceContext;
 use super::log::Log;
 use super::world::{World, data, nowhere};
 
+const HEARTBEAT: &str = "engineo::deo:deo_score_queue:heartbeat";
+
 impl Log {
     fn lines(&self) -> Vec<Value> {
         let text = self.text();
@@ -63,9 +65,8 @@ async fn a_traced_job_is_told_of_in_its_own_trace() {
 #[tokio::test]
 async fn the_heartbeat_is_a_key_on_ticks_with_work_and_no_command_on_idle_ones() {
     let world = World::new().await;
-    let key = "engineo::deo:deo_score_queue:heartbeat";
     let beat = async || {
-        let answer = world.queue.redis().call(Command::new("GET").arg(key)).await.unwrap();
+        let answer = world.queue.redis().call(Command::new("GET").arg(HEARTBEAT)).await.unwrap();
         answer.as_str().map(|ms| ms.parse::<i64>().unwrap())
     };
     let idle = world.tick().await;
@@ -75,7 +76,7 @@ async fn the_heartbeat_is_a_key_on_ticks_with_work_and_no_command_on_idle_ones()
     world.tick().await;
     let at = beat().await.unwrap();
     assert!((shared::clock::Clock::System.now_ms() - at).abs() < 60_000, "{at}");
-    let ttl = world.queue.redis().call(Command::new("TTL").arg(key)).await.unwrap();
+    let ttl = world.queue.redis().call(Command::new("TTL").arg(HEARTBEAT)).await.unwrap();
     assert!(ttl.as_int().is_some_and(|seconds| (86_000..=86_400).contains(&seconds)), "{ttl:?}");
     // An idle tick beats for no command: its line of metrics does (`Ticks`).
     let idle = world.tick().await;
@@ -93,8 +94,7 @@ async fn a_tick_that_cannot_work_beats_as_well() {
     let report = world.tick().await;
     assert_eq!((report.claimed, report.released), (1, 1));
     assert_eq!(report.stopped_because, StoppedBecause::Error);
-    let key = "engineo::deo:deo_score_queue:heartbeat";
-    let beat = world.queue.redis().call(Command::new("EXISTS").arg(key)).await.unwrap();
+    let beat = world.queue.redis().call(Command::new("EXISTS").arg(HEARTBEAT)).await.unwrap();
     assert_eq!(beat.as_int(), Some(1));
 }
 
