@@ -96,7 +96,8 @@ impl World {
 
     /// Makes the next waiting job active.
     pub(crate) async fn claim(&self) -> Claim {
-        let one = ClaimRequest { count: 1, wait: true, delayed: false, prioritized: false };
+        let one =
+            ClaimRequest { count: 1, wait: true, delayed: false, prioritized: false, lock: None };
         self.queue().claim(one).await.unwrap()
     }
 

@@ -77,37 +77,63 @@ async fn a_duplicate_reuses_the_waiting_job_and_a_manual_one_moves_it_up() {
     assert_eq!(b.queue.counts().await.unwrap().prioritized, 0);
 }
 
+/// Whatever made the queue: what waits behind an active job (`dn:`) not every version would start.
 #[tokio::test]
-async fn a_duplicate_of_an_active_job_runs_once_more_with_the_last_data() {
-    let b = Bench::new("after-active").await;
-    let first = b.add(dedup("p")).await;
-    let claim = b.claim().await;
-    for n in [2, 3] {
-        let data = format!(r#"{{"n":{n}}}"#);
-        let later = b.queue.enqueue(&[NewJob { data, ..job(dedup("p")) }]).await.unwrap();
-        assert_eq!(later, [Added { id: first.id.clone(), outcome: Outcome::AfterActive }]);
+async fn a_duplicate_of_an_active_job_is_a_job_of_its_own() {
+    for (n, version) in ["", "bullmq:5.65.1", "bullmq:6.7.0", "bullmq-pro:7.1.0"].iter().enumerate()
+    {
+        let b = Bench::new(&format!("after-active-{n}")).await;
+        b.raw("HSET", "meta", &["version", version]).await;
+        let first = b.add(dedup("p")).await;
+        let claim = b.claim().await;
+        let second = b.add(dedup("p")).await;
+        assert_eq!(second.outcome, Outcome::AfterActive, "{version}");
+        assert_ne!(second.id, first.id, "{version}");
+        let third = b.add(dedup("p")).await;
+        assert_eq!((third.id.as_str(), third.outcome), (second.id.as_str(), Outcome::Deduplicated));
+        b.settle(claim, done()).await;
+        assert_eq!(b.raw("GET", "de:p", &[]).await.as_str(), Some(second.id.as_str()), "{version}");
+        let next = b.claim().await;
+        assert_eq!(ids(&next), [second.id], "{version}");
+        b.settle(next, done()).await;
+        assert_eq!(b.raw("EXISTS", "de:p", &[&format!("{}dn:p", b.base)]).await, Value::Int(0));
     }
-    b.settle(claim, done()).await;
-    let next = b.claim().await;
-    assert_eq!(next.jobs.len(), 1);
-    assert_eq!(next.jobs[0].data, r#"{"n":3}"#);
-    b.settle(next, done()).await;
-    assert_eq!(b.raw("EXISTS", "de:p", &[]).await, Value::Int(0));
-    assert!(b.claim().await.jobs.is_empty());
 }
 
+/// Redis' own count: the script, the keys' holders, and one look at each.
 #[tokio::test]
-async fn old_bullmq_gets_a_job_of_its_own_instead() {
-    let b = Bench::new("old-bullmq").await;
-    b.raw("HSET", "meta", &["version", "bullmq:5.65.1"]).await;
-    let first = b.add(dedup("p")).await;
-    let claim = b.claim().await;
-    let second = b.add(dedup("p")).await;
-    assert_eq!(second.outcome, Outcome::Added);
-    assert_ne!(second.id, first.id);
-    b.settle(claim, done()).await;
-    assert_eq!(b.raw("GET", "de:p", &[]).await.as_str(), Some(second.id.as_str()));
-    assert_eq!(ids(&b.claim().await), [second.id]);
+async fn a_duplicate_costs_three_commands() {
+    let b = Bench::new("cheap-duplicate").await;
+    let manual = NewJob { promote_duplicate: true, ..job(dedup("p")) };
+    let first = b.queue.enqueue(std::slice::from_ref(&manual)).await.unwrap().remove(0);
+    let queue = b.queue.over(b.queue.redis().metered());
+    let again = queue.enqueue(std::slice::from_ref(&manual)).await.unwrap().remove(0);
+    assert_eq!((again.id, again.outcome), (first.id, Outcome::Deduplicated));
+    assert_eq!(queue.redis().usage().billed, 3);
+    assert_eq!(b.raw("GET", "id", &[]).await.as_str(), Some("1"), "a duplicate takes no number");
+}
+
+/// A holder counts only while it is in some state: an orphan's key would block its id for ever.
+#[tokio::test]
+async fn a_holder_that_is_nowhere_holds_for_no_longer_than_a_claim_could_take() {
+    let b = Bench::new("orphan").await;
+    let orphan = b.add(dedup("p")).await;
+    b.raw("DEL", "wait", &[]).await;
+    assert_eq!(b.add(dedup("p")).await.outcome, Outcome::Deduplicated, "it is young");
+    b.clock.advance(90_000 + 2 * 30_000 + 1);
+    let next = b.add(dedup("p")).await;
+    assert_eq!(next.outcome, Outcome::Added);
+    assert_ne!(next.id, orphan.id);
+    // One that waits holds, however old it is.
+    b.clock.advance(3_600_000);
+    assert_eq!(b.add(dedup("p")).await.id, next.id);
+    // Behind 10,000 others it cannot be seen, and holds as well.
+    let others: Vec<String> = (0..10_001).map(|n| format!("other-{n}")).collect();
+    let others: Vec<&str> = others.iter().map(String::as_str).collect();
+    b.raw("RPUSH", "wait", &others).await;
+    assert_eq!(b.add(dedup("p")).await.outcome, Outcome::Deduplicated);
+    b.raw("LREM", "wait", &["0", &next.id]).await;
+    assert_eq!(b.add(dedup("p")).await.outcome, Outcome::Deduplicated, "told, not stolen");
 }
 
 #[tokio::test]

@@ -109,7 +109,13 @@ async fn a_job_that_ends_badly_ends_alone() {
             let ends = [done(), (case.end)(), done()];
             let jobs: Vec<_> = claim.jobs.into_iter().zip(ends).collect();
             // None is taken by the claim, so that the places stay as the settlement left them.
-            let next = ClaimRequest { count: 1, wait: false, prioritized: false, delayed: false };
+            let next = ClaimRequest {
+                count: 1,
+                wait: false,
+                prioritized: false,
+                delayed: false,
+                lock: None,
+            };
             let codes = match way {
                 Way::Settle => b.queue.settle(&claim.token, &jobs).await.expect(&at).codes,
                 Way::WithPlainClaim => {

@@ -28,7 +28,8 @@ use shared::redis::{Command, Redis, Value};
 use tokio::sync::OnceCell;
 
 const NOW: i64 = 1_800_000_000_000;
-const ALL: ClaimRequest = ClaimRequest { count: 100, wait: true, prioritized: true, delayed: true };
+const ALL: ClaimRequest =
+    ClaimRequest { count: 100, wait: true, prioritized: true, delayed: true, lock: None };
 
 async fn server() -> &'static RedisServer {
     static SERVER: OnceCell<RedisServer> = OnceCell::const_new();

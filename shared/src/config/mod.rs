@@ -121,6 +121,10 @@ pub struct QueueConfig {
     pub backoff: Duration,
     /// How long a claim stays ours without renewal.
     pub lock: Duration,
+    /// Whether a claim frees its jobs' deduplication ids that have no time to live: a duplicate that
+    /// comes while its job is active is then added by every producer, also by those of BullMQ before
+    /// 5.72, which drop it otherwise. One command a deduplicated job.
+    pub open_deduplication: bool,
     /// Retention of completed jobs that we enqueue.
     pub keep_completed: Retention,
     /// Retention of failed jobs that we enqueue.

@@ -47,6 +47,7 @@ impl Config {
                 attempts: read.whole(&v::ATTEMPTS)?,
                 backoff: read.millis(&v::BACKOFF)?,
                 lock: read.millis(&v::LOCK)?,
+                open_deduplication: read.flag(&v::OPEN_DEDUPLICATION)?,
                 keep_completed: read.retention(&v::KEEP_COMPLETED, &v::KEEP_COMPLETED_SECONDS)?,
                 keep_failed: read.retention(&v::KEEP_FAILED, &v::KEEP_FAILED_SECONDS)?,
             },

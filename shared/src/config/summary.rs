@@ -77,6 +77,7 @@ impl Config {
             (v::ATTEMPTS.name, queue.attempts.to_string()),
             (v::BACKOFF.name, queue.backoff.as_millis().to_string()),
             (v::LOCK.name, queue.lock.as_millis().to_string()),
+            (v::OPEN_DEDUPLICATION.name, queue.open_deduplication.to_string()),
             (v::KEEP_COMPLETED.name, count(completed)),
             (v::KEEP_COMPLETED_SECONDS.name, seconds(completed)),
             (v::KEEP_FAILED.name, count(failed)),

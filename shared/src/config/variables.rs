@@ -193,8 +193,16 @@ pub(super) const LOCK: Variable = Variable::new(
     "QUEUE_LOCK_MS",
     Kind::Whole(1000, HOUR_MS),
     "90000",
-    "How long a claimed job is ours, in milliseconds: at least `DRAIN_TIMEOUT_MS` and 30 seconds \
-     more, or a tick still at work could lose its jobs to the next one.",
+    "How long a claimed job is ours, in milliseconds from its tick's beginning: at least \
+     `DRAIN_TIMEOUT_MS` and 30 seconds more, or a tick still at work could lose its jobs to the next \
+     one. What is more than that timeout is what a lock outlives its tick's deadline by.",
+);
+pub(super) const OPEN_DEDUPLICATION: Variable = Variable::new(
+    "QUEUE_OPEN_DEDUPLICATION",
+    Kind::Flag,
+    "false",
+    "Whether a claim frees its jobs' deduplication ids. Producers with BullMQ before 5.72 drop what is \
+     asked for while a job is active; with this it becomes a job of its own. Costs 1 command a job.",
 );
 pub(super) const KEEP_COMPLETED: Variable = Variable::new(
     "QUEUE_KEEP_COMPLETED",
@@ -301,6 +309,7 @@ pub const VARIABLES: &[&Variable] = &[
     &ATTEMPTS,
     &BACKOFF,
     &LOCK,
+    &OPEN_DEDUPLICATION,
     &KEEP_COMPLETED,
     &KEEP_COMPLETED_SECONDS,
     &KEEP_FAILED,

@@ -189,7 +189,7 @@ impl Queue {
     pub async fn priorities(&self, most: u64) -> Result<Vec<PriorityCount>, Error> {
         let keys = [self.keys.of("prioritized")];
         let most = most.min(MOST_PER_PAGE);
-        let answer = self.run(|_| &PRIORITIES, &keys, |_| Most { most }).await?;
+        let answer = self.run(&PRIORITIES, &keys, |_| Most { most }).await?;
         let count = |value: &Value| u64::try_from(value.as_int()?).ok();
         match answer.as_slice() {
             [Value::Array(items)] => items

@@ -1,15 +1,21 @@
 //! Claiming: waiting jobs become active under one lock token.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::policy::StoredOptions;
 use super::replay::nonce;
 use super::schedule::Produced;
 use super::scripts::CLAIM;
-use super::{Error, Queue, strings};
+use super::{Error, Queue, strings, text};
 use crate::clock::millis;
 use crate::config::Events;
 use crate::redis::Value;
+
+/// Bytes of jobs' fields a claim at most, unless a job alone has more: what one answer of Upstash
+/// carries with room to spare, whatever its encoding.
+const MOST_BYTES: usize = 4_000_000;
 
 /// How much to claim, and where to look.
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +28,15 @@ pub struct ClaimRequest {
     pub prioritized: bool,
     /// Promote due delayed jobs first. `false` saves two commands where there are none.
     pub delayed: bool,
+    /// How long the jobs' lock lives: until their owner must have ended, and some time more. `None`
+    /// takes the queue's setting.
+    pub lock: Option<Duration>,
 }
 
 impl ClaimRequest {
     /// Up to `count` jobs from wherever they wait.
     pub fn everywhere(count: u32) -> Self {
-        Self { count, wait: true, prioritized: true, delayed: true }
+        Self { count, wait: true, prioritized: true, delayed: true, lock: None }
     }
 }
 
@@ -42,6 +51,9 @@ pub struct Claim {
     pub missing: Vec<String>,
     /// Why there are no more.
     pub status: ClaimStatus,
+    /// Jobs may wait behind those that the claim looked at, although it took fewer than were asked
+    /// for: their data would have made the answer too long, or what was looked at was no job to run.
+    pub more: bool,
     /// What became of the next job of each scheduler whose job was claimed, by that job's id.
     pub schedules: Vec<(String, Produced)>,
     /// Jobs of schedulers that were claimed, but whose next one could not be put in place, so that
@@ -74,8 +86,10 @@ pub enum ClaimStatus {
 /// One claimed job, as it stood before the claim.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimedJob {
-    /// Its id.
+    /// Its id; bytes that are not UTF-8 stand in it as `\\xff`.
     pub id: String,
+    /// The id as it is, where it is not UTF-8.
+    pub raw_id: Option<Vec<u8>>,
     /// BullMQ's job name.
     pub name: String,
     /// JSON text.
@@ -113,10 +127,14 @@ pub(super) struct Args<'a> {
     count: u32,
     #[serde(rename = "lockMs")]
     lock_ms: u64,
+    #[serde(rename = "maxBytes")]
+    max_bytes: usize,
     wait: bool,
     prioritized: bool,
     delayed: bool,
     again: bool,
+    #[serde(rename = "openDeduplication", skip_serializing_if = "std::ops::Not::not")]
+    open_deduplication: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     max: Option<u64>,
     /// Milliseconds.
@@ -140,16 +158,16 @@ impl Queue {
         let token = nonce();
         let keys = self.keys.fixed(&token);
         let answer = self
-            .run(
-                |_| &CLAIM,
-                &keys,
-                |again| Call {
-                    events: self.config.events,
-                    claim: self.claim_args(&token, request, again),
-                },
-            )
+            .run(&CLAIM, &keys, |again| Call {
+                events: self.config.events,
+                claim: self.claim_args(&token, request, again),
+            })
             .await?;
-        let claim = parse(token, &answer).ok_or(Error::Protocol(CLAIM.name))?;
+        let claim = match answer.as_slice() {
+            [jobs, missing, status, ms, more] => parse(token, missing, [jobs, status, ms, more]),
+            _ => None,
+        }
+        .ok_or(Error::Protocol(CLAIM.name))?;
         Ok(self.keep_schedules(claim).await)
     }
 
@@ -162,11 +180,13 @@ impl Queue {
         Args {
             token,
             count: request.count,
-            lock_ms: millis(self.config.lock),
+            lock_ms: millis(request.lock.unwrap_or(self.config.lock)),
+            max_bytes: MOST_BYTES,
             wait: request.wait,
             prioritized: request.prioritized,
             delayed: request.delayed,
             again,
+            open_deduplication: self.config.open_deduplication,
             max: self.config.limiter.max,
             // Without a limit of ours the queue's own duration holds.
             duration: self.config.limiter.max.map(|_| millis(self.config.limiter.duration)),
@@ -174,9 +194,12 @@ impl Queue {
     }
 }
 
-/// Reads `{jobs, missing, status, ms}`.
-pub(super) fn parse(token: String, answer: &[Value]) -> Option<Claim> {
-    let [jobs, missing, status, ms] = answer else { return None };
+/// Reads what a script answered of a claim.
+pub(super) fn parse(
+    token: String,
+    missing: &Value,
+    [jobs, status, ms, more]: [&Value; 4],
+) -> Option<Claim> {
     // A job may be delayed for longer than any integer says.
     let ms = ms.as_int().or_else(|| Some(ms.as_str()?.parse::<f64>().ok()? as i64))?;
     Some(Claim {
@@ -185,6 +208,7 @@ pub(super) fn parse(token: String, answer: &[Value]) -> Option<Claim> {
         missing: strings(missing)?,
         schedules: Vec::new(),
         unscheduled: Vec::new(),
+        more: more.as_int()? == 1,
         status: match status.as_str()? {
             "claimed" => ClaimStatus::Claimed,
             "empty" => ClaimStatus::Empty { next_due_ms: (ms > 0).then_some(ms) },
@@ -196,12 +220,13 @@ pub(super) fn parse(token: String, answer: &[Value]) -> Option<Claim> {
     })
 }
 
-/// Reads one job: its id, then the fields in the order of parts/claim.lua.
+/// Reads one job: its id, then the fields in the order of lib/readJob.lua.
 fn job(value: &Value) -> Option<ClaimedJob> {
     let fields = value.as_array()?;
+    let raw_id = fields.first()?.as_bytes().filter(|id| std::str::from_utf8(id).is_err());
     // A field that is not UTF-8 cannot be one that BullMQ wrote; read what can be read of it.
     let text = |i: usize| match fields.get(i) {
-        Some(Value::Bytes(bytes)) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Some(Value::Bytes(bytes)) => Some(text(bytes)),
         Some(Value::Int(n)) => Some(n.to_string()),
         _ => None,
     };
@@ -210,6 +235,7 @@ fn job(value: &Value) -> Option<ClaimedJob> {
     let count = |i: usize| number(i).unwrap_or(0.0) as u32;
     Some(ClaimedJob {
         id: text(0)?,
+        raw_id: raw_id.map(<[u8]>::to_vec),
         name: text(1).unwrap_or_default(),
         data: text(2).unwrap_or_else(|| "{}".to_owned()),
         opts: StoredOptions::parse(text(3).as_deref().unwrap_or("{}")),

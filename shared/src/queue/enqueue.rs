@@ -2,12 +2,15 @@
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
+use tracing::warn;
 
 use super::job::{Added, Enqueued, NewJob, Outcome};
 use super::options::{refusal, stored};
+use super::recover;
 use super::replay::nonce;
 use super::scripts::ENQUEUE;
 use super::{Error, Queue, strings};
+use crate::clock::millis;
 use crate::config::Events;
 use crate::redis::Redis;
 
@@ -35,8 +38,13 @@ const IDEMPOTENCY_MS: u64 = 86_400_000;
 struct Call<'a> {
     events: bool,
     again: bool,
+    /// A caller's own key: the answer is kept even where nothing was written.
+    once: bool,
     #[serde(rename = "receiptMs")]
     receipt_ms: u64,
+    /// The age up to which a holder of a deduplication id is not looked for.
+    #[serde(rename = "trustMs")]
+    trust_ms: u64,
     version: &'a str,
     dedups: &'a [&'a str],
     jobs: &'a [&'a RawValue],
@@ -161,30 +169,38 @@ impl Queue {
         let jobs: Vec<&RawValue> = items.iter().map(|(_, text)| &**text).collect();
         let mut keys = self.keys.fixed(receipt);
         keys.extend(dedups.iter().map(|id| self.keys.of(&format!("de:{id}"))));
-        // Each is asked whether it exists. The `dn:` keys stay out: they are touched for a duplicate of
-        // an active job, or one that takes another's place, and named they would make every other
-        // call's request longer and have Upstash read what nobody asks for.
+        // Each is asked whether it exists. The `dn:` keys stay out: they are touched for a duplicate
+        // that takes another's place, and named they would make every other call's request longer
+        // and have Upstash read what nobody asks for.
         keys.extend(items.iter().filter_map(|(item, _)| item.id).map(|id| self.keys.of(id)));
         let answer = self
-            .run(
-                |_| &ENQUEUE,
-                &keys,
-                |again| Call {
-                    events: self.config.events == Events::All,
-                    again: again || once,
-                    version: concat!("deo:", env!("CARGO_PKG_VERSION")),
-                    receipt_ms: if once { IDEMPOTENCY_MS } else { REPLAY_MS },
-                    dedups: &dedups,
-                    jobs: &jobs,
-                },
-            )
+            .run(&ENQUEUE, &keys, |again| Call {
+                events: self.config.events == Events::All,
+                again: again || once,
+                once,
+                trust_ms: millis(self.config.lock) + 2 * u64::from(recover::INTERVAL_MS),
+                version: concat!("deo:", env!("CARGO_PKG_VERSION")),
+                receipt_ms: if once { IDEMPOTENCY_MS } else { REPLAY_MS },
+                dedups: &dedups,
+                jobs: &jobs,
+            })
             .await?;
-        let (pairs, first) = match answer.as_slice() {
-            [pairs, first] => strings(pairs).zip(first.as_int()),
+        let (pairs, first, unfound) = match answer.as_slice() {
+            [pairs, first, unfound] => strings(pairs)
+                .filter(|pairs| pairs.len() == 2 * items.len())
+                .zip(first.as_int())
+                .zip(strings(unfound))
+                .map(|((pairs, first), unfound)| (pairs, first, unfound)),
             _ => None,
         }
-        .filter(|(pairs, _)| pairs.len() == 2 * items.len())
         .ok_or(Error::Protocol(ENQUEUE.name))?;
+        for job in unfound {
+            warn!(
+                job,
+                "holds a deduplication id, and is not among the first jobs that wait: if it is in \
+                 no state, remove it"
+            );
+        }
         let added: Result<_, _> = pairs
             .chunks_exact(2)
             .map(|pair| {

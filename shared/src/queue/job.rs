@@ -151,7 +151,7 @@ pub enum Outcome {
     Duplicate,
     /// A waiting job with the same deduplication id stands for it.
     Deduplicated,
-    /// The job with the same deduplication id is being processed: it runs once more afterwards.
+    /// A new job, although one with the same deduplication id is being processed.
     AfterActive,
 }
 

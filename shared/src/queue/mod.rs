@@ -41,6 +41,7 @@ mod revive;
 pub mod schedule;
 mod scripts;
 mod settle;
+mod shrink;
 mod throughput;
 
 pub use browse::{JobLine, Logs, MOST_PER_PAGE, PriorityCount, Shelf};
@@ -57,7 +58,7 @@ pub use policy::{Ending, StoredOptions};
 pub use recover::Recovered;
 pub use refusal::Refusal;
 pub use revive::Ended;
-pub use scripts::plain_scripts;
+pub use scripts::script_sizes;
 pub use settle::{Code, Settled, Settlement};
 pub use throughput::Throughput;
 
@@ -162,17 +163,24 @@ impl Queue {
     }
 }
 
-/// Strings out of an array answer. Ids are whatever a peer made them: what is not UTF-8 is told as near
-/// as can be.
+/// Strings out of an array answer.
 fn strings(value: &Value) -> Option<Vec<String>> {
-    let text = |item: &Value| Some(String::from_utf8_lossy(item.as_bytes()?).into_owned());
-    value.as_array()?.iter().map(text).collect()
+    value.as_array()?.iter().map(|item| Some(text(item.as_bytes()?))).collect()
+}
+
+/// Text out of whatever bytes a peer wrote: those that are not UTF-8 stand in it as `\xff`.
+fn text(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        out.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    out
 }
 
 /// Fields out of an answer to HGETALL.
 fn fields(answer: &Value) -> Result<HashMap<String, String>, Error> {
     let items = answer.as_array().ok_or(Error::Protocol("HGETALL"))?;
-    let text =
-        |value: &Value| String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned();
+    let text = |value: &Value| text(value.as_bytes().unwrap_or_default());
     Ok(items.chunks_exact(2).map(|pair| (text(&pair[0]), text(&pair[1]))).collect())
 }

@@ -35,7 +35,7 @@ impl Queue {
         keys.extend(known);
         let events = self.config.events == Events::All;
         let args = |again| Operation { events, again, touch: false, args: &args };
-        self.run(|_| script, &keys, args).await
+        self.run(script, &keys, args).await
     }
 }
 

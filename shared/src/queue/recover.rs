@@ -12,7 +12,7 @@ use crate::config::Events;
 const MAX_STALLED: u32 = 3;
 
 /// BullMQ's `stalledInterval`: peers share one check an interval.
-const INTERVAL_MS: u32 = 30_000;
+pub(super) const INTERVAL_MS: u32 = 30_000;
 
 /// What a recovery pass found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,15 +45,11 @@ impl Queue {
         let mut keys = self.keys.fixed(&nonce());
         keys.extend(["stalled-check", "repeat"].map(|name| self.keys.of(name)));
         let answer = self
-            .run(
-                |_| &RECOVER,
-                &keys,
-                |_| Args {
-                    events: self.config.events,
-                    interval_ms: INTERVAL_MS,
-                    max_stalled: MAX_STALLED,
-                },
-            )
+            .run(&RECOVER, &keys, |_| Args {
+                events: self.config.events,
+                interval_ms: INTERVAL_MS,
+                max_stalled: MAX_STALLED,
+            })
             .await?;
         match answer.as_slice() {
             [ids, doomed, missing] => strings(ids)

@@ -30,7 +30,7 @@ impl Queue {
             let mut keys = vec![self.keys.of("stalled")];
             keys.extend(ids.iter().map(|id| self.keys.of(&format!("{id}:lock"))));
             let lock_ms = millis(self.config.lock);
-            let answer = self.run(|_| &RENEW, &keys, |_| Args { token, lock_ms, ids }).await?;
+            let answer = self.run(&RENEW, &keys, |_| Args { token, lock_ms, ids }).await?;
             match answer.as_slice() {
                 [gone] => lost.extend(strings(gone).ok_or(Error::Protocol(RENEW.name))?),
                 _ => return Err(Error::Protocol(RENEW.name)),

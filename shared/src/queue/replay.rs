@@ -22,11 +22,11 @@ pub(super) struct Envelope<'a, A> {
 }
 
 impl Queue {
-    /// Runs a script; when the answer was lost, runs the one that `script(true)` gives with the
-    /// arguments that `args(true)` gives, which answers what the first run did.
+    /// Runs a script; when the answer was lost, runs it again with the arguments that `args(true)`
+    /// gives, and it answers what the first run did.
     pub(super) async fn run<A: Serialize>(
         &self,
-        script: impl Fn(bool) -> &'static Lazy,
+        script: &'static Lazy,
         keys: &[String],
         args: impl Fn(bool) -> A,
     ) -> Result<Vec<Value>, Error> {
@@ -35,7 +35,6 @@ impl Queue {
         let mut replays = redis.replays();
         let mut lost = None;
         loop {
-            let script = script(lost.is_some());
             let args = args(lost.is_some());
             let envelope = Envelope { prefix: &self.keys.base, now, args };
             // Our own structs of strings and numbers always serialise.

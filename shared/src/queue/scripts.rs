@@ -1,212 +1,111 @@
-//! The Lua scripts, put together from their parts.
+//! The Lua scripts: one a verb, put together from a library of named functions.
 //!
-//! A plain job's calls leave out the parts that only flows, deduplication, metrics, delayed jobs or a
-//! lost answer need, so that the server runs and keeps less. None of the scripts is replayed by the
-//! client on its own: the queue sends a lost one again with `again` set, and the script then
-//! answers what its first run did.
+//! None of the scripts is replayed by the client on its own: the queue sends a lost one again with
+//! `again` set, and the script then answers what its first run did.
 
 use std::sync::LazyLock;
 
+use super::shrink::shrunk;
 use crate::redis::Script;
 
 /// A script that is put together when it is first used.
 pub(crate) type Lazy = LazyLock<Script>;
 
+macro_rules! library {
+    ($($name:literal)+) => {
+        [$(($name, include_str!(concat!("lua/lib/", $name, ".lua")))),+]
+    };
+}
+
+/// What scripts include, by name: one idea a file.
+const LIBRARY: &[(&str, &str)] = &library!(
+    "claimJobs" "commands" "countMetrics" "deleteJob" "emit" "findClaimed" "holders" "numbers" "placeJob"
+    "promoteDue" "queue" "readJob" "receipt" "releaseDeduplication" "removeJob" "retain" "returnToParent"
+    "reviveJob" "schedule" "scores" "settings" "storeJob" "waitingList"
+);
+
 macro_rules! script {
-    ($name:literal, $($part:literal),+) => {
+    ($name:literal, $file:literal) => {
         LazyLock::new(|| Script {
             name: $name,
-            source: bare(concat!($(include_str!(concat!("lua/", $part, ".lua")), "\n"),+)),
+            source: shrunk(&assembled(include_str!(concat!("lua/", $file, ".lua")))).leak(),
             replay_safe: false,
         })
     };
 }
 
-pub(crate) static ENQUEUE: Lazy = script!("deo:enqueue", "parts/prelude", "parts/place", "enqueue");
-pub(crate) static CLAIM: Lazy = script!(
-    "deo:claim",
-    "parts/prelude",
-    "parts/place",
-    "parts/due",
-    "parts/read",
-    "parts/scan",
-    "parts/claim",
-    "claim"
-);
-pub(crate) static SETTLE_PLAIN: Lazy = script!(
-    "deo:settle-plain",
-    "parts/prelude",
-    "parts/place",
-    "parts/no_kin",
-    "parts/no_dedup",
-    "parts/finish",
-    "parts/due",
-    "parts/others",
-    "parts/settle",
-    "settle"
-);
-pub(crate) static SETTLE: Lazy = script!(
-    "deo:settle",
-    "parts/prelude",
-    "parts/place",
-    "parts/no_kin",
-    "parts/dedup",
-    "parts/finish",
-    "parts/due",
-    "parts/others",
-    "parts/settle",
-    "parts/metrics",
-    "settle"
-);
-pub(crate) static SETTLE_KIN: Lazy = script!(
-    "deo:settle-kin",
-    "parts/prelude",
-    "parts/place",
-    "parts/kin",
-    "parts/dedup",
-    "parts/finish",
-    "parts/due",
-    "parts/others",
-    "parts/settle",
-    "parts/metrics",
-    "settle_kin"
-);
-pub(crate) static SETTLE_AND_CLAIM_PLAIN: Lazy = script!(
-    "deo:settle-and-claim-plain",
-    "parts/prelude",
-    "parts/no_place",
-    "parts/no_kin",
-    "parts/no_dedup",
-    "parts/finish",
-    "parts/no_others",
-    "parts/settle",
-    "parts/read",
-    "parts/no_scan",
-    "parts/claim",
-    "settle_and_claim"
-);
-pub(crate) static SETTLE_AND_CLAIM: Lazy = script!(
-    "deo:settle-and-claim",
-    "parts/prelude",
-    "parts/place",
-    "parts/no_kin",
-    "parts/dedup",
-    "parts/finish",
-    "parts/due",
-    "parts/others",
-    "parts/settle",
-    "parts/metrics",
-    "parts/read",
-    "parts/scan",
-    "parts/claim",
-    "settle_and_claim"
-);
-pub(crate) static RECOVER: Lazy = script!("deo:recover", "parts/prelude", "parts/place", "recover");
-pub(crate) static PAUSE: Lazy = script!("deo:pause", "parts/prelude", "pause");
-pub(crate) static RESUME: Lazy = script!("deo:resume", "parts/prelude", "resume");
-pub(crate) static REMOVE: Lazy =
-    script!("deo:remove", "parts/prelude", "parts/once", "parts/remove", "remove");
-pub(crate) static CLEAN: Lazy =
-    script!("deo:clean", "parts/prelude", "parts/once", "parts/remove", "clean");
-pub(crate) static OBLITERATE: Lazy =
-    script!("deo:obliterate", "parts/prelude", "parts/once", "parts/remove", "obliterate");
-pub(crate) static RETRY: Lazy =
-    script!("deo:retry", "parts/prelude", "parts/once", "parts/place", "parts/revive", "retry");
-pub(crate) static PROMOTE: Lazy =
-    script!("deo:promote", "parts/prelude", "parts/once", "parts/place", "promote");
-pub(crate) static MOVE_TO_WAIT: Lazy = script!(
-    "deo:move-to-wait",
-    "parts/prelude",
-    "parts/once",
-    "parts/place",
-    "parts/revive",
-    "move_to_wait"
-);
-pub(crate) static SCHEDULE: Lazy = script!(
-    "deo:schedule",
-    "parts/prelude",
-    "parts/once",
-    "parts/place",
-    "parts/remove",
-    "parts/schedule",
-    "schedule"
-);
-pub(crate) static UNSCHEDULE: Lazy =
-    script!("deo:unschedule", "parts/prelude", "parts/once", "parts/remove", "unschedule");
-pub(crate) static NEXT_ITERATION: Lazy = script!(
-    "deo:next-iteration",
-    "parts/prelude",
-    "parts/place",
-    "parts/schedule",
-    "next_iteration"
-);
+pub(crate) static ENQUEUE: Lazy = script!("deo:enqueue", "enqueue");
+pub(crate) static CLAIM: Lazy = script!("deo:claim", "claim");
+pub(crate) static SETTLE: Lazy = script!("deo:settle", "settle");
+pub(crate) static RECOVER: Lazy = script!("deo:recover", "recover");
+pub(crate) static PAUSE: Lazy = script!("deo:pause", "pause");
+pub(crate) static RESUME: Lazy = script!("deo:resume", "resume");
+pub(crate) static REMOVE: Lazy = script!("deo:remove", "remove");
+pub(crate) static CLEAN: Lazy = script!("deo:clean", "clean");
+pub(crate) static OBLITERATE: Lazy = script!("deo:obliterate", "obliterate");
+pub(crate) static RETRY: Lazy = script!("deo:retry", "retry");
+pub(crate) static PROMOTE: Lazy = script!("deo:promote", "promote");
+pub(crate) static MOVE_TO_WAIT: Lazy = script!("deo:move-to-wait", "move_to_wait");
+pub(crate) static SCHEDULE: Lazy = script!("deo:schedule", "schedule");
+pub(crate) static UNSCHEDULE: Lazy = script!("deo:unschedule", "unschedule");
+pub(crate) static NEXT_ITERATION: Lazy = script!("deo:next-iteration", "next_iteration");
 pub(crate) static PRIORITIES: Lazy = script!("deo:priorities", "priorities");
 pub(crate) static RENEW: Lazy = script!("deo:renew", "renew");
 
-/// The scripts that a plain job's way runs, by name, and how long they are in bytes.
-pub fn plain_scripts() -> impl Iterator<Item = (&'static str, usize)> {
-    [&ENQUEUE, &CLAIM, &SETTLE_PLAIN, &SETTLE_AND_CLAIM_PLAIN, &RECOVER]
-        .into_iter()
-        .map(|script| (script.name, script.source.len()))
+/// The scripts that every job goes through, by name, and how long they are in bytes as uploaded.
+pub fn script_sizes() -> impl Iterator<Item = (&'static str, usize)> {
+    [&ENQUEUE, &CLAIM, &SETTLE].into_iter().map(|script| (script.name, script.source.len()))
 }
 
-/// The text without comments, indentation, and the spaces and line ends that separate nothing: what
-/// the server keeps.
-fn bare(text: &str) -> &'static str {
-    let mut out = String::with_capacity(text.len());
-    let mut comment = false;
-    for line in text.lines().map(str::trim) {
-        comment |= line.starts_with("--[[");
-        if comment {
-            comment = !line.ends_with("]]");
-        } else if !line.is_empty() && !line.starts_with("--") {
-            let ends = (out.chars().next_back(), line.chars().next());
-            if matches!(ends, (Some(last), Some(next)) if separates(last, next)) {
-                out.push('\n');
+/// The text with what it includes by lines of the form `-- @include "name"`, each part once, before
+/// the part that includes it.
+fn assembled(text: &str) -> String {
+    fn add(text: &str, included: &mut Vec<&'static str>, out: &mut String) {
+        for line in text.lines() {
+            let name = line.strip_prefix("-- @include \"").and_then(|rest| rest.strip_suffix('"'));
+            let Some(name) = name else { continue };
+            // A name that is not there is found by the tests: the script does not even load.
+            let part = LIBRARY.iter().find(|(known, _)| *known == name);
+            if let Some((known, part)) = part
+                && !included.contains(known)
+            {
+                included.push(known);
+                add(part, included, out);
             }
-            squeeze(line, &mut out);
         }
+        out.push_str(text);
+        out.push('\n');
     }
-    out.leak()
-}
-
-/// Appends `line` without the spaces that separate nothing.
-fn squeeze(line: &str, out: &mut String) {
-    let mut quoted = false;
-    let mut last = '\n';
-    let mut chars = line.chars().peekable();
-    while let Some(c) = chars.next() {
-        quoted ^= c == '\'';
-        let next = chars.peek().copied().unwrap_or('\n');
-        if quoted || c != ' ' || separates(last, next) {
-            out.push(c);
-            last = c;
-        }
-    }
-}
-
-/// Whether a space must stay between `last` and `next`: without it two words would be one, `1 ..` a
-/// malformed number, and `- -` a comment. No line of ours begins with a bracket.
-fn separates(last: char, next: char) -> bool {
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    word(last) && word(next) || last.is_ascii_digit() && next == '.' || last == '-' && next == '-'
+    let mut out = String::new();
+    add(text, &mut Vec::new(), &mut out);
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Redis keeps every script's text, and a request that meets a server without it carries it.
+    const MOST_BYTES: usize = 20 * 1024;
+
     #[test]
-    fn what_plain_jobs_run_stays_small() {
-        for (name, bytes) in plain_scripts() {
+    fn what_every_job_runs_stays_small() {
+        for (name, bytes) in script_sizes() {
             println!("{name}: {bytes} bytes");
-            assert!(bytes < 8 * 1024, "{name}: {bytes}");
+            assert!(bytes <= MOST_BYTES, "{name}: {bytes}");
         }
     }
 
     #[test]
-    fn only_what_separates_nothing_is_left_out() {
-        let text = "--[[ head\n more ]]\n-- note\nlocal a = 1 .. 'x  = y'\nb = a\n  return { a - -1, b }\n";
-        assert_eq!(bare(text), "local a=1 ..'x  = y'b=a\nreturn{a- -1,b}");
+    fn every_include_names_a_part_and_comes_once() {
+        for (name, text) in LIBRARY {
+            for line in text.lines().filter(|line| line.contains("@include")) {
+                let known =
+                    LIBRARY.iter().any(|(known, _)| line == &format!("-- @include \"{known}\""));
+                assert!(known, "{name}: {line}");
+            }
+        }
+        let twice = "-- @include \"commands\"\n-- @include \"commands\"\n-- @include \"emit\"\n";
+        assert_eq!(assembled(twice).matches("local executed = 0").count(), 1);
     }
 }

@@ -6,9 +6,7 @@ use super::claim::{self, Claim, ClaimRequest, ClaimedJob};
 use super::options::is_counted;
 use super::policy::{Ending, Keep};
 use super::replay::nonce;
-use super::scripts::{
-    Lazy, SETTLE, SETTLE_AND_CLAIM, SETTLE_AND_CLAIM_PLAIN, SETTLE_KIN, SETTLE_PLAIN,
-};
+use super::scripts::SETTLE;
 use super::{Error, Queue, strings};
 use crate::clock::millis;
 use crate::config::Events;
@@ -23,8 +21,11 @@ pub enum Settlement {
     Failed(String),
     /// It can never work: no more tries, whatever its options say.
     Unrecoverable(String),
-    /// It was not tried: it goes back to the front of the queue and no attempt is counted.
+    /// It was not begun: it goes back to the front of the queue and no attempt is counted.
     Release,
+    /// It could not be done now, and it is not to blame: it goes to the back of the queue, so that
+    /// what cannot be done holds up nothing else, and no attempt is counted.
+    Postpone,
 }
 
 /// What Redis said to one settlement.
@@ -77,11 +78,18 @@ enum Act {
     Fail { value: String, stack: String, keep: Keep, atm: u32, attempts: f64 },
     Retry { value: String, stack: String, atm: u32, delay: f64, lifo: bool },
     Release {},
+    Postpone {},
 }
 
 #[derive(Serialize)]
 struct Item<'a> {
-    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    /// The id in hexadecimal, where JSON cannot carry it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hex: Option<String>,
+    /// A parent may have to hear of it.
+    kin: bool,
     #[serde(flatten)]
     act: Act,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,8 +104,6 @@ struct Args<'a> {
     #[serde(rename = "receiptMs")]
     receipt_ms: u64,
     again: bool,
-    /// A claim follows in a call of its own.
-    more: bool,
     /// For how many minutes metrics are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics: Option<u32>,
@@ -121,36 +127,16 @@ impl Queue {
         token: &str,
         jobs: &[(ClaimedJob, Settlement)],
     ) -> Result<Settled, Error> {
-        self.settle_only(token, jobs, false).await
-    }
-
-    async fn settle_only(
-        &self,
-        token: &str,
-        jobs: &[(ClaimedJob, Settlement)],
-        more: bool,
-    ) -> Result<Settled, Error> {
         if jobs.is_empty() {
             return Ok(Settled::default());
         }
         let (keys, items) = self.prepare(jobs);
-        let script: &'static Lazy = if may_have_kin(jobs, &items) {
-            &SETTLE_KIN
-        } else if is_deduplicated(&items) || self.config.metrics_minutes > 0 {
-            &SETTLE
-        } else {
-            &SETTLE_PLAIN
-        };
         let answer = self
-            .run(
-                |_| script,
-                &keys,
-                |again| Call {
-                    events: self.config.events,
-                    settle: Args { more, ..self.settle_args(token, &items, again) },
-                    claim: None,
-                },
-            )
+            .run(&SETTLE, &keys, |again| Call {
+                events: self.config.events,
+                settle: self.settle_args(token, &items, again),
+                claim: None,
+            })
             .await?;
         match answer.as_slice() {
             [codes, requeued, missing] => settled(&items, codes, requeued)
@@ -158,11 +144,10 @@ impl Queue {
                 .map(|(settled, missing)| Settled { missing, ..settled }),
             _ => None,
         }
-        .ok_or(Error::Protocol(script.name))
+        .ok_or(Error::Protocol(SETTLE.name))
     }
 
-    /// Settles one batch and claims the next, in one round trip; in two when a job of the batch may
-    /// belong to a flow.
+    /// Settles one batch and claims the next, in one round trip.
     ///
     /// # Errors
     /// As [`Queue::settle`] and [`Queue::claim`].
@@ -177,32 +162,19 @@ impl Queue {
         }
         let next = nonce();
         let (keys, items) = self.prepare(jobs);
-        if may_have_kin(jobs, &items) {
-            let settled = self.settle_only(token, jobs, true).await?;
-            return Ok((settled, self.claim(request).await?));
-        }
-        let full = request.delayed
-            || is_deduplicated(&items)
-            || !all_complete(&items)
-            || self.config.metrics_minutes > 0;
-        // Only the full script knows how to find what a first run claimed.
-        let script = |again| -> &'static Lazy {
-            if full || again { &SETTLE_AND_CLAIM } else { &SETTLE_AND_CLAIM_PLAIN }
-        };
         let answer = self
-            .run(script, &keys, |again| Call {
+            .run(&SETTLE, &keys, |again| Call {
                 events: self.config.events,
                 settle: self.settle_args(token, &items, again),
                 claim: Some(self.claim_args(&next, request, again)),
             })
             .await?;
         let (settled, claim) = match answer.as_slice() {
-            [codes, requeued, claimed @ ..] => {
-                settled(&items, codes, requeued).zip(claim::parse(next, claimed))
-            }
+            [codes, requeued, missing, jobs, status, ms, more] => settled(&items, codes, requeued)
+                .zip(claim::parse(next, missing, [jobs, status, ms, more])),
             _ => None,
         }
-        .ok_or(Error::Protocol(SETTLE_AND_CLAIM.name))?;
+        .ok_or(Error::Protocol(SETTLE.name))?;
         Ok((settled, self.keep_schedules(claim).await))
     }
 
@@ -212,16 +184,17 @@ impl Queue {
             jobs,
             receipt_ms: millis(self.config.lock),
             again,
-            more: false,
             metrics: Some(self.config.metrics_minutes).filter(|minutes| *minutes > 0),
         }
     }
 
-    /// The keys and the items of a settle call.
+    /// The items of a settle call, and the keys that it declares. The script makes these names
+    /// itself, of ids that JSON can carry and of others.
     fn prepare<'a>(&self, jobs: &'a [(ClaimedJob, Settlement)]) -> (Vec<String>, Vec<Item<'a>>) {
         let mut keys = self.keys.fixed(&nonce());
         for suffix in ["", ":lock", ":dependencies", ":unsuccessful"] {
-            keys.extend(jobs.iter().map(|(job, _)| self.keys.of(&format!("{}{suffix}", job.id))));
+            let named = jobs.iter().filter(|(job, _)| job.raw_id.is_none());
+            keys.extend(named.map(|(job, _)| self.keys.of(&format!("{}{suffix}", job.id))));
         }
         for id in jobs.iter().filter_map(|(job, _)| job.deduplication_id.as_ref()) {
             keys.push(self.keys.of(&format!("de:{id}")));
@@ -231,23 +204,10 @@ impl Queue {
     }
 }
 
-fn is_deduplicated(items: &[Item<'_>]) -> bool {
-    items.iter().any(|item| item.deid.is_some())
-}
-
-fn all_complete(items: &[Item<'_>]) -> bool {
-    items.iter().all(|item| matches!(item.act, Act::Complete { .. }))
-}
-
-/// Whether a parent may have to hear of this batch. A job can be given a parent while it is active,
-/// but only by adding its custom id again, and BullMQ takes no counted one as such. And a failed job
-/// that retention evicts may still stand in its parent's dependencies.
-fn may_have_kin(jobs: &[(ClaimedJob, Settlement)], items: &[Item<'_>]) -> bool {
-    jobs.iter().any(|(job, _)| job.parent_key.is_some() || !is_counted(&job.id))
-        || items.iter().any(|item| match &item.act {
-            Act::Fail { keep, .. } => keep.count > 0 || keep.age.is_some(),
-            _ => false,
-        })
+/// Whether a parent may have to hear of this job. A job can be given a parent while it is active, but
+/// only by adding its custom id again, and BullMQ takes no counted one as such.
+fn may_have_kin(job: &ClaimedJob) -> bool {
+    job.parent_key.is_some() || !is_counted(&job.id)
 }
 
 fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Item<'a> {
@@ -269,13 +229,20 @@ fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Item<'a> {
         },
         Settlement::Unrecoverable(reason) => fail(job, reason, atm),
         Settlement::Release => Act::Release {},
+        Settlement::Postpone => Act::Postpone {},
     };
     Item {
-        id: &job.id,
+        id: job.raw_id.is_none().then_some(&job.id),
+        hex: job.raw_id.as_deref().map(hex),
+        kin: may_have_kin(job),
         act,
         deid: job.deduplication_id.as_deref(),
         last: job.opts.keep_last_if_active,
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn fail(job: &ClaimedJob, reason: &str, atm: u32) -> Act {
@@ -304,7 +271,7 @@ fn settled(items: &[Item<'_>], codes: &Value, requeued: &Value) -> Option<Settle
                 (0, Act::Complete { .. }) => Code::Completed,
                 (0, Act::Fail { .. }) => Code::Failed,
                 (0, Act::Retry { .. }) => Code::Retried,
-                (0, Act::Release { .. }) => Code::Released,
+                (0, Act::Release { .. } | Act::Postpone { .. }) => Code::Released,
                 (code, _) => Code::Refused(code),
             })
         })

@@ -64,6 +64,7 @@ impl Recompute {
             stop,
             retention: self.config.snapshots,
             claim_until: deadline.checked_sub(self.config.margin).unwrap_or(started),
+            locked_until: deadline + self.queue.config().lock.saturating_sub(self.config.timeout),
             slowest: Duration::ZERO,
             report: Report::default(),
         };
@@ -108,6 +109,8 @@ struct Tick<'a> {
     retention: SnapshotRetention,
     /// No claim after this moment, and no batch is worked on past it.
     claim_until: Instant,
+    /// When the locks of all its jobs end: so long after its deadline that no late write finds one gone.
+    locked_until: Instant,
     /// The longest that a batch has taken so far.
     slowest: Duration,
     report: Report,
@@ -218,12 +221,10 @@ impl Tick<'_> {
         }
         let count = self.queue.config().batch_size;
         let request = ClaimRequest {
-            count,
             wait: occupied.wait || recovered,
             prioritized: occupied.prioritized,
-            delayed: occupied.delayed,
+            ..self.request(occupied)
         };
-        let next = ClaimRequest { delayed: occupied.delayed, ..ClaimRequest::everywhere(count) };
         let mut claim = self.queue.claim(request).await?;
         loop {
             self.note(&claim);
@@ -237,7 +238,7 @@ impl Tick<'_> {
                 if self.is_late() {
                     return Ok(Some(StoppedBecause::Deadline));
                 }
-                claim = self.queue.claim(next).await?;
+                claim = self.queue.claim(self.request(occupied)).await?;
                 continue;
             }
             let began = Instant::now();
@@ -245,7 +246,7 @@ impl Tick<'_> {
             let traced = Traced::begin(&claim.jobs, &self.queue.config().name, &batch);
             let (settlements, failure) = self.work(&claim).instrument(batch).await;
             self.slowest = self.slowest.max(began.elapsed());
-            let short = claim.jobs.len() < count as usize;
+            let short = claim.jobs.len() < count as usize && !claim.more;
             let jobs: Vec<_> = claim.jobs.into_iter().zip(settlements).collect();
             let late = self.is_late();
             if failure.is_some() || short || late {
@@ -258,22 +259,38 @@ impl Tick<'_> {
                 return Ok(late.then_some(StoppedBecause::Deadline));
             }
             let (mut settled, claimed) =
-                self.queue.settle_and_claim(&claim.token, &jobs, next).await?;
+                self.queue.settle_and_claim(&claim.token, &jobs, self.request(occupied)).await?;
             end_refused(&self.queue, &claim.token, &jobs, &mut settled).await;
             self.count(&settled, traced, began);
             claim = claimed;
         }
     }
 
-    /// Scores a batch within the time that is left. A batch that cannot be finished is released as
-    /// it is, and the failure is told.
+    /// What to claim next, from wherever it waits: until the tick's deadline and some time more.
+    fn request(&self, occupied: Occupied) -> ClaimRequest {
+        let lock = self.locked_until.saturating_duration_since(Instant::now());
+        let count = self.queue.config().batch_size;
+        ClaimRequest {
+            delayed: occupied.delayed,
+            lock: Some(lock),
+            ..ClaimRequest::everywhere(count)
+        }
+    }
+
+    /// Scores a batch within the time that is left. A batch that cannot be finished goes back as it
+    /// is, and the failure is told: behind all others what could not be done, so that it does not
+    /// hold them up for ever, and to the front what a stop cut short.
     async fn work(&mut self, claim: &Claim) -> (Vec<Settlement>, Option<Failure>) {
         let began = Instant::now();
         let names = self.queue.config();
         let scoring = score(&claim.jobs, self.store, self.clock, &names.prefix, &names.name);
         let scored = self.in_time(scoring).await;
         self.report.batches += 1;
-        let release = || vec![Settlement::Release; claim.jobs.len()];
+        let back = match self.stop.is_asked() {
+            true => Settlement::Release,
+            false => Settlement::Postpone,
+        };
+        let back = || vec![back; claim.jobs.len()];
         match scored {
             Some(Ok(Scored { settlements, coalesced, malformed_rows, projects, database })) => {
                 self.report.database_ms += millis(database);
@@ -285,12 +302,12 @@ impl Tick<'_> {
             // What fails, and what takes too long, is the database.
             Some(Err(error)) => {
                 self.report.database_ms += millis(began.elapsed());
-                (release(), Some(error.into()))
+                (back(), Some(error.into()))
             }
             // Out of time is no failure: the jobs go back and the next tick has them.
             None => {
                 self.report.database_ms += millis(began.elapsed());
-                (release(), None)
+                (back(), None)
             }
         }
     }
@@ -310,7 +327,8 @@ impl Tick<'_> {
     /// Whether jobs may stand behind what a claim without jobs took out of the queue: ids without a
     /// job, schedulers' jobs that it left alone, or more due ids without a job than it looks at.
     fn may_hide_more(&self, claim: &Claim) -> bool {
-        !claim.missing.is_empty()
+        claim.more
+            || !claim.missing.is_empty()
             || match claim.status {
                 ClaimStatus::Claimed => true,
                 ClaimStatus::Empty { next_due_ms } => {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use shared::config::{Config, QueueConfig};
-use shared::queue::plain_scripts;
+use shared::queue::script_sizes;
 use shared::queue::{Claim, ClaimRequest, ClaimedJob, JobOptions, NewJob, Queue, Settlement};
 use shared::recompute::{JobData, Reason, recompute_job};
 use shared::redis::Command;
@@ -41,12 +41,12 @@ const ROUNDS: usize = 25;
 /// Batches that are settled before, so that retention has to make room for each further one.
 const WARM_UP: usize = 12;
 
-/// What a plain job's scripts may take: bytes, and milliseconds of the server's time, as the median of
-/// a call.
-const MOST_BYTES: usize = 8 * 1_024;
+/// What the scripts of every job may take: bytes, and milliseconds of the server's time, as the median
+/// of a call.
+const MOST_BYTES: usize = 20 * 1_024;
 const MOST_MS: f64 = 5.0;
 
-/// The only call that may take twice as long: it does the work of two, and is no plain job's.
+/// The only call that may take twice as long: it does the work of two.
 const DOUBLE: &str = "settle, evict 100, and claim, deduplicated: the work of two calls";
 
 /// How long one kind of call keeps the server busy, and how long its median may.
@@ -79,14 +79,14 @@ pub(super) async fn run(args: Args) -> Outcome {
     step.done("Redis")?;
     bench.fill(args.jobs).await?;
     let timings = bench.measure().await?;
-    let sizes: Vec<Size> = plain_scripts().map(|(script, bytes)| Size { script, bytes }).collect();
+    let sizes: Vec<Size> = script_sizes().map(|(script, bytes)| Size { script, bytes }).collect();
     if args.json {
         let report = serde_json::json!({"jobs": args.jobs, "scripts": sizes, "calls": timings});
         say(report.to_string())?;
     } else {
         show(args.jobs, &sizes, &timings)?;
     }
-    let small = sizes.iter().all(|size| size.bytes < MOST_BYTES);
+    let small = sizes.iter().all(|size| size.bytes <= MOST_BYTES);
     let quick = timings.iter().all(Timing::kept);
     Ok(if small && quick { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -257,7 +257,7 @@ impl Spans {
 fn show(jobs: u32, sizes: &[Size], timings: &[Timing]) -> std::io::Result<()> {
     let mut scripts = table(&["script", "bytes", "at most"], &[1, 2]);
     for size in sizes {
-        scripts.add_row([size.script, &size.bytes.to_string(), &(MOST_BYTES - 1).to_string()]);
+        scripts.add_row([size.script, &size.bytes.to_string(), &MOST_BYTES.to_string()]);
     }
     say(format!("\n{scripts}"))?;
     let title = format!("100 jobs, {jobs} waiting and {jobs} prioritized");

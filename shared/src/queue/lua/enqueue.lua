@@ -1,168 +1,191 @@
 --[[ Adds jobs in order, with the result that adding them one by one has in BullMQ.
-KEYS  1-15 the queue's (15: this call's receipt), then the `de:` keys in the order of `a.dedups`, then the
-      hashes of custom ids
-ARGV  JSON {prefix, now, events: bool, again: bool, receiptMs, version, dedups: [id], jobs: [{id?, name, data,
-      opts, timestamp, delay, priority, lifo?, promote?, de?: {id, ttl?, extend?, replace?, last?,
-      reschedule?}}]}
-Answer {commands, {id, outcome, id, outcome, ...}, first}; outcome: added, duplicate, deduplicated,
-      after-active; first 1: none waited before in a queue that runs
-Cost  per call about 6; per job 1 (HSET), plus 2 with events, plus 1 to 6 for a deduplicated add
-Runs again with the same receipt key: answers what the first run answered, and adds nothing. ]]
-if a.again then
-  local before = r('GET', receipt)
-  if before then return {calls, unpack(cjson.decode(before))} end
+KEYS    1-15 the queue's (15: this call's receipt), then the `de:` keys in the order of `call.dedups`, then the
+        hashes of custom ids
+ARGV    JSON {prefix, now, events: bool, again: bool, once: bool, receiptMs, trustMs, version, dedups: [id],
+        jobs: [{id?, name, data, opts, timestamp, delay, priority, lifo, promote, de?: {id, ttl?, extend,
+        replace, last, reschedule?}}]}
+Answer  {commands, {id, outcome, id, outcome, ...}, first, unfound}; outcome: added, duplicate, deduplicated,
+        after-active; first 1: none waited before in a queue that runs; unfound: holders of deduplication ids
+        that the first 10,000 waiting jobs do not show, and which count all the same
+Cost    about 6, and a job 1 (HSET), plus 2 with events, plus 1 to 3 for a deduplicated add. A call of
+        duplicates only, without events, is answered after 1 for all and 1 a holder.
+Runs again with the same receipt key: answers what the first run answered, and adds nothing.
+A job is stored, placed, and then named by its deduplication key. When a write is refused, what was stored
+without a place is deleted, and the call fails. ]]
+-- @include "commands"
+-- @include "queue"
+-- @include "settings"
+-- @include "storeJob"
+-- @include "holders"
+-- @include "deleteJob"
+if call.again then
+  local before = run('GET', receipt)
+  if before then return {executed, unpack(cjson.decode(before))} end
 end
--- Whether none waited is in what the writes answer: a list that is as long as the push, and a counter
--- that begins, since a claim that finds no prioritized job deletes it.
-local call, first = r, false
-r = function(command, key, ...)
-  local answer = call(command, key, ...)
-  if command == 'LPUSH' or command == 'RPUSH' then first = first or answer == select('#', ...)
-  elseif key == pc then first = first or answer == tonumber((...)) end
-  return answer
+local jobs = call.jobs
+
+-- ---- what stands already -----------------------------------------------------------------------------------
+local exists, custom = {}, {}
+for _, job in ipairs(jobs) do
+  if job.id then push(custom, prefix .. job.id) end
 end
+if #custom > 0 and run('EXISTS', unpack(custom)) > 0 then
+  for _, key in ipairs(custom) do exists[key] = exists[key] or run('EXISTS', key) == 1 end
+end
+readHolders()
+
+-- The id and outcome of the job that stands for this one, as it is: nothing has to be written, nor told.
+local function stands(job)
+  if call.events or call.once then return end
+  if job.id and exists[prefix .. job.id] then return job.id, 'duplicate' end
+  local dedup = job.de
+  local holder = dedup and holderOf(dedup.id)
+  if not holder or dedup.replace or dedup.reschedule or (dedup.extend and dedup.ttl) then return end
+  if (dedup.last and isHeldActive(holder)) or (job.promote and not holder.isNextInTurn) then return end
+  return holder.id, 'deduplicated'
+end
+local function standing()
+  local out = {}
+  for _, job in ipairs(jobs) do
+    local id, outcome = stands(job)
+    if not id then return end
+    push(out, id, outcome)
+  end
+  return out
+end
+local out = standing()
+if out then return {executed, out, 0, unfound} end
+
+-- ---- what is added -----------------------------------------------------------------------------------------
+readSettings()
 -- Who made the queue, until a Node process says what it is.
-if not m[6] then r('HSETNX', meta, 'version', a.version) end
-local out, created, owner, sets = {}, {}, {}, {}
-local base = r('INCRBY', ids, #a.jobs) - #a.jobs
+if not settings.version then try('HSETNX', meta, 'version', call.version) end
+out = {}
+-- A duplicate for which nothing is written takes no number; in BullMQ every add takes one.
+local number = run('INCRBY', ids, #jobs) - #jobs
+local last = number + #jobs
+-- Of the jobs that were stored since the last write(): their keys, to be deleted if they find no place; keys that
+-- name them; and what leaves once they stand.
+local stored, named, timed, leaving = {}, {}, {}, {}
 
-if #a.dedups > 0 then
-  local holders = r('MGET', unpack(KEYS, 16, 15 + #a.dedups))
-  local held = {}
-  for i, id in ipairs(a.dedups) do
-    if holders[i] then
-      owner[id] = holders[i]
-      push(held, P .. holders[i])
+-- Places what was noted, then names it, then lets go what it replaces.
+local function write()
+  placeNoted()
+  if refused then
+    for _, job in ipairs(stored) do
+      if unplaced[job.id] then doom(job.key) end
+    end
+    pcall(sweep)
+    error(refused, 0)
+  end
+  if #named > 0 then run('MSET', unpack(named)) end
+  for _, command in ipairs(timed) do run(unpack(command)) end
+  for _, job in ipairs(leaving) do
+    run('ZREM', job.set, job.id)
+    if job.isReplaced then
+      deleteJob(prefix .. job.id)
+      doom(prefix .. 'dn:' .. job.dedup)
+      sweep()
     end
   end
-  -- A key without a time to live whose job is gone (an outage, a removal by hand) holds nothing.
-  if #held > 0 and r('EXISTS', unpack(held)) < #held then
-    for i, id in ipairs(a.dedups) do
-      if owner[id] and r('EXISTS', P .. owner[id]) == 0 and r('PTTL', KEYS[15 + i]) == -1 then
-        r('DEL', KEYS[15 + i], P .. 'dn:' .. id)
-        owner[id] = nil
-      end
-    end
-  end
-end
-local custom = {}
-for _, j in ipairs(a.jobs) do if j.id then push(custom, P .. j.id) end end
-if #custom > 0 and r('EXISTS', unpack(custom)) > 0 then
-  for _, key in ipairs(custom) do created[key] = created[key] or r('EXISTS', key) == 1 end
+  stored, named, timed, leaving = {}, {}, {}, {}
 end
 
-local running
-local function isActive(id)
-  if not running then
-    running = {}
-    for _, x in ipairs(r('LRANGE', active, 0, -1)) do running[x] = true end
-  end
-  return running[id]
+-- Lets a job hold a deduplication id as soon as it stands; `keepsTtl`: for as long as the one before it.
+local function hold(dedup, id, keepsTtl)
+  local key, ttl = prefix .. 'de:' .. dedup.id, not dedup.last and dedup.ttl
+  if not ttl then push(named, key, id)
+  elseif keepsTtl then push(timed, {'SET', key, id, 'KEEPTTL'})
+  else push(timed, {'SET', key, id, 'PX', int(math.min(ttl, 9e15))}) end
 end
-local function save()
-  flush()
-  if #sets > 0 then r('MSET', unpack(sets)) end
-  sets = {}
+local function tellDeduplicated(winner, dedup, id)
+  if not tellsAll then return end
+  if isVersionFive() then emitTrimming('debounced', 'jobId', winner, 'debounceId', dedup.id) end
+  emitTrimming('deduplicated', 'jobId', winner, 'deduplicationId', dedup.id, 'deduplicatedJobId', id)
 end
--- BullMQ before 5.72 would never start what waits behind an active job.
-local major, minor = string.match(m[6] or '', '^bullmq:(%d+)%.(%d+)')
-local knowsNext = not major or tonumber(major) > 5 or (tonumber(major) == 5 and tonumber(minor) >= 72)
-
-local function own(d, id, keepTtl)
-  local ttl = not d.last and d.ttl
-  owner[d.id] = id
-  if keepTtl and ttl then r('SET', P .. 'de:' .. d.id, id, 'KEEPTTL')
-  elseif ttl then r('SET', P .. 'de:' .. d.id, id, 'PX', int(math.min(ttl, 9e15)))
-  else push(sets, P .. 'de:' .. d.id, id) end
+local function tellWaiting(id, from)
+  if tellsAll then emitTrimming('waiting', 'jobId', id, 'prev', from) end
 end
-local function lost(winner, d, id)
-  if a.events then
-    if string.find(m[6] or '', '^bullmq:5') then
-      event(true, 'debounced', 'jobId', winner, 'debounceId', d.id)
-    end
-    event(true, 'deduplicated', 'jobId', winner, 'deduplicationId', d.id, 'deduplicatedJobId', id)
+-- The id and outcome of the job that stands for this one; or nil when it is to be stored, and its outcome.
+local function deduplicate(job, id)
+  local dedup = job.de
+  local holder = holderOf(dedup.id)
+  if not holder then
+    hold(dedup, id)
+    return nil, 'added'
   end
-end
--- The id and outcome of the job that stands for this one, or nothing when this one is to be stored.
-local function deduplicate(j, id)
-  local d, winner = j.de, owner[j.de.id]
-  if not winner then return own(d, id) end
-  if d.last and isActive(winner) then
-    if not knowsNext then return own(d, id) end
-    save()
-    local key = P .. 'dn:' .. d.id
-    r('DEL', key)
-    r('HSET', key, 'name', j.name, 'data', j.data, 'opts', j.opts, 'jid', id)
-    r('PERSIST', P .. 'de:' .. d.id)
-    lost(winner, d, id)
-    return winner, 'after-active'
+  local winner = holder.id
+  -- What is asked while its job is active is a job of its own, which every version runs; what waits behind an
+  -- active one (`dn:`) only some would start.
+  if dedup.last and isHeldActive(holder) then
+    hold(dedup, id)
+    return nil, 'after-active'
   end
-  if d.replace then
-    save()
-    if r('ZREM', delayed, winner) == 0 then return winner, 'deduplicated' end
-    local key = P .. winner
-    r('DEL', key, key .. ':logs', key .. ':dependencies', key .. ':processed', key .. ':failed',
-      key .. ':unsuccessful', P .. 'dn:' .. d.id)
-    created[key] = nil
-    if a.events then event(false, 'removed', 'jobId', winner, 'prev', 'delayed') end
-    lost(id, d, winner)
-    return own(d, id, not d.extend)
+  if dedup.replace then
+    write()
+    if not run('ZSCORE', delayed, winner) then return winner, 'deduplicated' end
+    exists[prefix .. winner] = nil
+    push(leaving, {set = delayed, id = winner, isReplaced = true, dedup = dedup.id})
+    if tellsAll then emit('removed', 'jobId', winner, 'prev', 'delayed') end
+    tellDeduplicated(id, dedup, winner)
+    hold(dedup, id, not dedup.extend)
+    return nil, 'added'
   end
-  if d.extend and d.ttl then
-    save()
-    own(d, winner)
+  if dedup.extend and dedup.ttl then
+    write()
+    hold(dedup, winner)
   end
-  lost(winner, d, id)
-  if d.reschedule then
-    save()
-    if r('ZSCORE', delayed, winner) then
-      try('HSET', P .. winner, 'delay', int(j.delay))
-      toDelayed(winner, j.timestamp + j.delay)
-      if a.events then event(true, 'delayed', 'jobId', winner, 'delay', int(j.timestamp + j.delay)) end
-      flush()
+  tellDeduplicated(winner, dedup, id)
+  if dedup.reschedule then
+    write()
+    if run('ZSCORE', delayed, winner) then
+      try('HSET', prefix .. winner, 'delay', int(job.delay))
+      placeDelayed(winner, job.timestamp + job.delay)
+      if tellsAll then emitTrimming('delayed', 'jobId', winner, 'delay', int(job.timestamp + job.delay)) end
+      write()
     end
   end
-  if j.promote then
-    if created[P .. winner] then save() end
-    local from = r('ZREM', prioritized, winner) == 1 and 'prioritized'
-      or r('ZREM', delayed, winner) == 1 and 'delayed'
-    if from then
-      try('HSET', P .. winner, 'priority', 0, 'delay', 0)
-      push(lefts, winner)
-      if a.events then event(true, 'waiting', 'jobId', winner, 'prev', from) end
+  if job.promote and not holder.isNextInTurn then
+    write()
+    local set = run('ZSCORE', prioritized, winner) and prioritized or run('ZSCORE', delayed, winner) and delayed
+    if set then
+      holder.isNextInTurn = true
+      try('HSET', prefix .. winner, 'priority', 0, 'delay', 0)
+      placeWaiting(winner)
+      push(leaving, {set = set, id = winner})
+      tellWaiting(winner, set == delayed and 'delayed' or 'prioritized')
     end
   end
   return winner, 'deduplicated'
 end
 
-for i, j in ipairs(a.jobs) do
-  local id = j.id or int(base + i)
-  local key, stands, outcome = P .. id, nil, nil
-  if j.id and created[key] then
-    stands, outcome = id, 'duplicate'
-    if a.events then event(true, 'duplicated', 'jobId', id) end
-  elseif j.de then
-    stands, outcome = deduplicate(j, id)
+local function add(job)
+  local stood, how = stands(job)
+  if stood then return push(out, stood, how) end
+  number = number + 1
+  local id = job.id or int(number)
+  local key, standing, outcome = prefix .. id, nil, 'added'
+  if job.id and exists[key] then
+    standing, outcome = id, 'duplicate'
+    if tellsAll then emitTrimming('duplicated', 'jobId', id) end
+  elseif job.de then
+    standing, outcome = deduplicate(job, id)
   end
-  if not stands then
-    created[key] = true
-    local fields = {'name', j.name, 'data', j.data, 'opts', j.opts, 'timestamp', int(j.timestamp),
-      'delay', int(j.delay), 'priority', int(j.priority)}
-    if j.de then push(fields, 'deid', j.de.id) end
-    r('HSET', key, unpack(fields))
-    if a.events then event(false, 'added', 'jobId', id, 'name', j.name) end
-    if j.delay > 0 then
-      toDelayed(id, j.timestamp + j.delay)
-      if a.events then event(true, 'delayed', 'jobId', id, 'delay', int(j.timestamp + j.delay)) end
-    else
-      if j.priority > 0 then toPrioritized(id, j.priority)
-      else push(j.lifo and rights or lefts, id) end
-      if a.events then event(true, 'waiting', 'jobId', id) end
-    end
+  if not standing then
+    exists[key] = true
+    job.id, job.deid = id, job.de and job.de.id
+    push(stored, {id = id, key = key})
+    storeJob(job)
+    if job.de then holdBy(job.de.id, {id = id, isNextInTurn = job.priority == 0 and job.delay == 0}) end
   end
-  push(out, stands or id, outcome or 'added')
+  push(out, standing or id, outcome)
 end
-save()
-local answer = {out, first and not blocked and 1 or 0}
-r('SET', receipt, cjson.encode(answer), 'PX', int(a.receiptMs))
-return {calls, unpack(answer)}
+local isDone, refusal = pcall(function()
+  for _, job in ipairs(jobs) do add(job) end
+  write()
+  if number < last then run('DECRBY', ids, int(last - number)) end
+end)
+if not isDone then return refuse(refusal) end
+local answer = {out, foundNone and not blocked and 1 or 0, unfound}
+run('SET', receipt, cjson.encode(answer), 'PX', int(call.receiptMs))
+return {executed, unpack(answer)}

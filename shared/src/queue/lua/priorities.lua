@@ -1,20 +1,18 @@
 --[[ Counts the prioritized jobs of each priority. Reads only.
-KEYS  1 prioritized
-ARGV  JSON {most}
-Answer {commands, {priority, jobs, priority, jobs, ...}}, `most` priorities from the most urgent on
-Cost  1, and 2 per priority ]]
-local calls, out, from, most = 0, {}, 0, cjson.decode(ARGV[1]).most
-local function r(...)
-  calls = calls + 1
-  return redis.call(...)
-end
-while #out < 2 * most do
-  local first = r('ZRANGEBYSCORE', KEYS[1], string.format('%.0f', from), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+KEYS    1 prioritized
+ARGV    JSON {most}
+Answer  {commands, {priority, jobs, priority, jobs, ...}}, `most` priorities from the most urgent on
+Cost    1, and 2 per priority ]]
+-- @include "commands"
+-- @include "numbers"
+-- @include "scores"
+local counts, from, most = {}, 0, cjson.decode(ARGV[1]).most
+while #counts < 2 * most do
+  local first = run('ZRANGEBYSCORE', KEYS[1], int(from), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if not first[2] then break end
-  local priority = math.floor(tonumber(first[2]) / 4294967296)
-  local low = string.format('%.0f', priority * 4294967296)
-  from = (priority + 1) * 4294967296
-  out[#out + 1] = priority
-  out[#out + 1] = r('ZCOUNT', KEYS[1], low, string.format('%.0f', from - 1))
+  local priority = math.floor(tonumber(first[2]) / PLACES_PER_PRIORITY)
+  local low = priority * PLACES_PER_PRIORITY
+  from = low + PLACES_PER_PRIORITY
+  push(counts, priority, run('ZCOUNT', KEYS[1], int(low), int(from - 1)))
 end
-return {calls, out}
+return {executed, counts}

@@ -1,0 +1,139 @@
+--[[ Moves up to `claim.count` jobs from waiting to active under one lock token.
+claim   {token, count, lockMs, maxBytes, max?, duration?, wait: bool, prioritized: bool, delayed: bool,
+        again: bool, openDeduplication: bool}
+Keys    wait, prioritized, pc, active, limiter, marker, the jobs' hashes and locks
+Answer  {jobs = as readJob() gives them, status, ms, more}; status: why nothing more was claimed, which ms
+        belongs to; more: jobs may wait behind those that were looked at. Ids without a hash are dropped, and
+        noted in `missing`.
+Cost    about 7; a job 3 (HMGET, SET lock, HSET), one more with all events
+Everything is read before anything moves, and an id leaves its list once it stands in `active` under its
+lock. So no refusal loses a job. Where that last removal is refused, an id stands twice, and whoever claims
+the other one finds its lock or its end, and drops it. ]]
+-- @include "promoteDue"
+-- @include "findClaimed"
+-- The ids at the head of `wait` and of `prioritized`, in their order, and where each stands.
+local function idsToClaim(claim, count)
+  local found, walked = {}, 0
+  while claim.wait and #found < count do
+    local page = run('LRANGE', wait, int(-walked - count + #found), int(-walked - 1))
+    for place = #page, 1, -1 do
+      walked = walked + 1
+      -- BullMQ before version 5 kept its markers in here. What stands behind them comes in their place.
+      if string.sub(page[place], 1, 2) ~= '0:' then push(found, {id = page[place], walked = walked}) end
+    end
+    if #page == 0 then break end
+  end
+  if not claim.prioritized or #found >= count then return found, walked end
+  local asked = count - #found
+  local page = readAny('ZRANGE', prioritized, 0, int(asked - 1)) or {}
+  for _, id in ipairs(page) do push(found, {id = id, isRanked = true}) end
+  return found, walked, #page < asked
+end
+-- Takes the job's lock; not while somebody runs it whose removal of another entry was refused.
+local function lock(id, claim)
+  local key = prefix .. id .. ':lock'
+  doomed[key] = nil
+  local function set(...) return run('SET', key, claim.token, 'PX', int(claim.lockMs), ...) end
+  local done, isSet = pcall(set, 'NX')
+  if not done then
+    -- A full Redis refuses what needs memory as a script's first write only, so that this one changes nothing.
+    run('LTRIM', wait, 0, -1)
+    isSet = set('NX')
+  end
+  if isSet then return true end
+  if run('LPOS', active, id) then return false end
+  set()
+  return true
+end
+-- A duplicate that comes while its job is active is then added, whoever adds it: see
+-- QueueOptions::open_deduplication. A key with a time to live stays.
+local function openDeduplication(jobs)
+  local keys = {}
+  for _, job in ipairs(jobs) do
+    if job[DEDUPLICATION_ID] then push(keys, prefix .. 'de:' .. job[DEDUPLICATION_ID]) end
+  end
+  if #keys == 0 then return end
+  for place, holder in ipairs(run('MGET', unpack(keys))) do
+    for _, job in ipairs(jobs) do
+      if job[1] == holder and run('PTTL', keys[place]) == -1 then doom(keys[place]) end
+    end
+  end
+end
+local function limiterLeaves(max)
+  local used = tonumber(try('GET', limiter) or nil) or 0
+  if used < max then return max - used end
+  local ms = try('PTTL', limiter) or -1
+  if ms > 0 then return 0, ms end
+  if ms == 0 then try('DEL', limiter) end
+  return max
+end
+local function claimJobs(claim)
+  local function nothing(status, ms, more) return {jobs = {}, status = status, ms = ms or 0, more = more} end
+  if claim.again then
+    local found = findClaimed(claim.token)
+    if #found > 0 then return {jobs = found, status = 'claimed', ms = 0} end
+  end
+  if claim.delayed and promoteDue() then claim.wait, claim.prioritized = true, true end
+  local count, max = math.min(claim.count, room), settings.max or claim.max
+  if max then
+    local left, ms = limiterLeaves(max)
+    if ms then return nothing('limited', ms) end
+    count = math.min(count, left)
+  end
+  if blocked then return nothing(settings.paused and 'paused' or 'full') end
+
+  local found, walked, isLast = idsToClaim(claim, math.ceil(count))
+  local jobs, taken, trimmed, bytes, seen, counted, more = {}, {}, walked, 0, {}, 0, false
+  local unranked = {}
+  for _, entry in ipairs(found) do
+    local id, job = entry.id, nil
+    if not seen[id] then
+      seen[id] = true
+      job = readJob(id)
+      if not job then push(missing, id)
+      elseif hasEnded(id, job[FINISHED_ON]) then job = nil end
+    end
+    if job then
+      -- A job that must fail unrun does so without its data, which may be why it never ended.
+      if job[DEFERRED_FAILURE] then job[DATA], job[STACKTRACE] = false, false end
+      for place = 2, #FIELDS + 1 do bytes = bytes + #(job[place] or '') end
+      if bytes > claim.maxBytes and #jobs > 0 then
+        -- It stays where it is, and so does all behind it.
+        trimmed, isLast, more = entry.isRanked and walked or entry.walked - 1, false, true
+        break
+      end
+      if lock(id, claim) then
+        push(jobs, job)
+        push(taken, id)
+        if not job[DEFERRED_FAILURE] then counted = counted + 1 end
+      end
+    end
+    if entry.isRanked then push(unranked, id) end
+  end
+  if #taken > 0 then
+    many('LPUSH', active, taken)
+    for _, job in ipairs(jobs) do
+      try('HSET', prefix .. job[1], 'processedOn', nowText,
+        'ats', int((tonumber(job[ATTEMPTS_STARTED] or nil) or 0) + 1))
+      if tellsAll then emit('active', 'jobId', job[1], 'prev', 'waiting') end
+    end
+  end
+  if trimmed > 0 then attempt(run, 'LTRIM', wait, 0, int(-trimmed - 1)) end
+  if #unranked > 0 then attempt(many, 'ZREM', prioritized, unranked) end
+  if isLast then doom(pc) end
+  if max and counted > 0 and try('INCRBY', limiter, counted) == counted then
+    local duration = claim.duration or settings.duration or 0
+    try('PEXPIRE', limiter, int(math.floor(math.abs(duration))))
+  end
+  if claim.openDeduplication then openDeduplication(jobs) end
+  if #jobs > 0 then
+    -- One marker wakes one sleeping worker; the claim is what wakes the next.
+    wake()
+    return {jobs = jobs, status = 'claimed', ms = 0, more = more}
+  end
+  if refused then error(refused, 0) end
+  -- Nor does what was dropped put the woken one to sleep for good: jobs may wait behind it.
+  if #found > 0 and run('EXISTS', wait, prioritized) > 0 then wake() end
+  local first = claim.delayed and run('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
+  return nothing('empty', first and int(math.floor(dueOfScore(first))) or 0, #found > 0)
+end

@@ -1,0 +1,76 @@
+--[[ Puts jobs where every peer finds them, in bulk: they are noted one by one, and written together by
+placeNoted().
+Keys  wait, paused, prioritized, pc, delayed, marker
+Cost  placeNoted(): 1 for each end of `wait`, 2 for `prioritized`, 3 for `delayed`, 1 for the marker; one
+      more a distinct millisecond of delayed jobs
+LPUSH and RPUSH work on opposite ends, so that their order among each other does not matter. ]]
+-- @include "numbers"
+-- @include "scores"
+-- @include "waitingList"
+local backs, fronts, ranked, due, lastScores, marked = {}, {}, {}, {}, {}, false
+-- Ids that could not be placed, since a write was refused: they must not leave where they are.
+local unplaced = {}
+-- Whether none waited before those that were placed, known from what the writes answer: a list that is as
+-- long as the push, and a counter that begins, since a claim that finds no prioritized job deletes it.
+local foundNone = false
+local function placeWaiting(id, atFront) push(atFront and fronts or backs, id) end
+local function placePrioritized(id, priority) push(ranked, {id = id, priority = tonumber(priority)}) end
+local function placeDelayed(id, dueMs)
+  local low, high = scoreDue(dueMs), scoreEndOf(dueMs)
+  local last = lastScores[dueMs]
+  if not last then
+    local found = try('ZREVRANGEBYSCORE', delayed, digits(high), digits(low), 'WITHSCORES', 'LIMIT', 0, 1)
+    last = found and found[2] and tonumber(found[2]) or low - 1
+  end
+  lastScores[dueMs] = math.min(last + 1, high)
+  push(due, {id = id, score = digits(lastScores[dueMs])})
+end
+local function wake() try('ZADD', marker, 0, '0') end
+local function wakeWhenDue(set, at)
+  local first = try('ZRANGE', set, 0, 0, 'WITHSCORES')
+  if first and first[2] then try('ZADD', at, dueOfScore(first[2]), '1') end
+end
+local function place(ids, write)
+  if attempt(write) then return end
+  for _, id in ipairs(ids) do unplaced[id] = true end
+end
+local function placeInList(command, list, noted)
+  if #noted == 0 then return end
+  place(noted, function() foundNone = many(command, list, noted) == #noted or foundNone end)
+end
+local function placeRanked()
+  local scored, noted = {}, {}
+  for _, job in ipairs(ranked) do push(noted, job.id) end
+  place(noted, function()
+    local last = run('INCRBY', pc, #ranked)
+    foundNone = foundNone or last == #ranked
+    for place, job in ipairs(ranked) do
+      push(scored, scoreRanked(job.priority, last - #ranked + place), job.id)
+    end
+    many('ZADD', prioritized, scored)
+  end)
+end
+local function placeDue()
+  local scored, noted = {}, {}
+  for _, job in ipairs(due) do
+    push(scored, job.score, job.id)
+    push(noted, job.id)
+  end
+  place(noted, function() many('ZADD', delayed, scored) end)
+  wakeWhenDue(delayed, marker)
+end
+local function placeNoted()
+  local waiting = #backs + #fronts + #ranked
+  if #backs + #fronts > 0 then
+    local list = waitingList(prefix, settings.paused)
+    placeInList('LPUSH', list, backs)
+    placeInList('RPUSH', list, fronts)
+  end
+  if #ranked > 0 then placeRanked() end
+  if waiting > 0 and not blocked and not marked then
+    marked = true
+    wake()
+  end
+  if #due > 0 then placeDue() end
+  backs, fronts, ranked, due, lastScores = {}, {}, {}, {}, {}
+end

@@ -1,0 +1,17 @@
+--[[ Reads the fields of a job that whoever claims it needs.
+Keys    the job's hash
+Answer  {id, field values in the order of FIELDS}; nil for what is no hash or has none of them: no job
+Cost    1 ]]
+local FIELDS = {'name', 'data', 'opts', 'timestamp', 'priority', 'ats', 'atm', 'attemptsMade', 'stc', 'deid',
+  'parentKey', 'rjk', 'defa', 'stacktrace', 'finishedOn'}
+-- Places in the answer.
+local DATA, ATTEMPTS_STARTED, DEDUPLICATION_ID, DEFERRED_FAILURE, STACKTRACE, FINISHED_ON = 3, 7, 11, 14, 15, 16
+local function readJob(id)
+  local values, isKnown = readAny('HMGET', prefix .. id, unpack(FIELDS)), false
+  for _, value in ipairs(values or {}) do isKnown = isKnown or value end
+  return isKnown and {id, unpack(values, 1, #FIELDS)} or nil
+end
+-- Whether a job that waits has ended already: a removal that was refused left its id behind.
+local function hasEnded(id, finishedOn)
+  return finishedOn and (readAny('ZSCORE', completed, id) or readAny('ZSCORE', failed, id)) and true or false
+end

@@ -1,0 +1,50 @@
+--[[ Ends jobs in `completed` or `failed`, and makes room there: jobs with the same retention go together.
+keep    {count (-1: all, 0: none), age? in seconds, limit?: removals a finish}
+Keys    completed, failed; the keys of jobs that go
+Cost    keepFinished(): 1 for each retention; retain(): 1 for an age, 1 for a count, 1 where any goes, and 1 for
+        each failed one that does, which its parent may still depend on ]]
+-- @include "deleteJob"
+-- @include "returnToParent"
+local groups, lastGroup = {}, {}
+local function noteFinished(target, id, keep)
+  local same = keep.count .. '/' .. (keep.age or '') .. '/' .. (keep.limit or '')
+  local group = lastGroup[target]
+  if not group or group.same ~= same then
+    group = {same = same, keep = keep, target = target, ids = {}, scored = {}}
+    lastGroup[target] = group
+    push(groups, group)
+  end
+  push(group.ids, id)
+  push(group.scored, nowText, id)
+end
+-- Each job stands in its last state; those that could not be put there are noted in `unplaced`.
+local function placeFinished()
+  for _, group in ipairs(groups) do
+    place(group.ids, function() many('ZADD', group.target, group.scored) end)
+  end
+end
+-- Their keys go before they leave their set: what is refused is done by the next finish.
+local function evict(target, old)
+  if #old == 0 then return end
+  for _, id in ipairs(old) do
+    -- A completed child has left its parent's dependencies already; a failed one may be there still.
+    if target == failed then leaveParent(prefix .. id) end
+    deleteJob(prefix .. id)
+  end
+  sweep()
+  many('ZREM', target, old)
+end
+-- At most a thousand removals a call: the first finish on a queue that kept all must not stall Redis.
+local function retain()
+  for _, group in ipairs(groups) do
+    local keep, target = group.keep, group.target
+    if keep.age then
+      local limit = keep.limit or 1000
+      local most = math.min(limit * #group.ids, math.max(limit, 1000))
+      evict(target, run('ZREVRANGEBYSCORE', target, now - keep.age * 1000, '-inf', 'LIMIT', 0, int(most)))
+    end
+    if keep.count > 0 then
+      evict(target, run('ZREVRANGE', target, int(keep.count), int(keep.count + 999)))
+    end
+  end
+end

@@ -1,0 +1,31 @@
+--[[ What upserting a job scheduler and producing its next job have in common.
+Keys  repeat, repeat:<scheduler>, the next job's hash, id, and those of storeJob
+Cost  produceNext(): 2, and those of storeJob and placeNoted ]]
+-- @include "storeJob"
+local schedulers = prefix .. 'repeat'
+local record = schedulers .. ':' .. call.scheduler
+-- A scheduler's job of one time. `stem`: of a repeatable job of before schedulers, its id without the time.
+local function idAt(ms) return (call.stem or 'repeat:' .. call.scheduler .. ':') .. int(ms) end
+-- The next time of an `every` rule, on a grid of `every` ms that is `offset` ms off the epoch.
+local function nextSlot(previous, every, offset, start)
+  local grid, at = math.floor(now / every) * every + offset, nil
+  if grid <= now then grid = grid + every end
+  if previous then
+    at = previous + every
+    if at < now then at = grid end
+  elseif start then at = math.max(start, now)
+  elseif offset > 0 then at = grid
+  else at = now end
+  if offset == 0 then offset = at - math.floor(at / every) * every end
+  return math.floor(at), math.floor(offset)
+end
+-- The options come as the text of a JSON object, to which only these two are added.
+local function produceNext(at, name, data)
+  local id, delay = idAt(at), math.max(0, at - now)
+  local opts = string.sub(call.opts, 1, -2) .. ',"delay":' .. int(delay) .. ',"jobId":' .. cjson.encode(id) .. '}'
+  run('INCR', ids)
+  storeJob({id = id, name = name, data = data, opts = opts, timestamp = now, delay = delay,
+    priority = call.priority, lifo = call.lifo, deid = call.deid, rjk = call.scheduler})
+  placeNoted()
+  return id, int(delay)
+end

@@ -1,0 +1,24 @@
+--[[ Stores a job, tells of it, and notes its place, which placeNoted() writes.
+job     {id, name, data, opts, timestamp: ms, delay: ms, priority, lifo, deid, parentKey, parent, rjk}, the
+        last five where it has them
+Keys    the job's hash, those of placeJob, events
+Cost    1 (HSET), 2 more for events ]]
+-- @include "placeJob"
+-- @include "emit"
+local function storeJob(job)
+  local fields = {'name', job.name, 'data', job.data, 'opts', job.opts, 'timestamp', digits(job.timestamp),
+    'delay', digits(job.delay), 'priority', digits(job.priority)}
+  for _, field in ipairs({'deid', 'parentKey', 'parent', 'rjk'}) do
+    if job[field] then push(fields, field, job[field]) end
+  end
+  run('HSET', prefix .. job.id, unpack(fields))
+  if tellsAll then emit('added', 'jobId', job.id, 'name', job.name) end
+  if job.delay > 0 then
+    local dueMs = job.timestamp + job.delay
+    placeDelayed(job.id, dueMs)
+    if tellsAll then emitTrimming('delayed', 'jobId', job.id, 'delay', digits(dueMs)) end
+    return
+  end
+  if job.priority > 0 then placePrioritized(job.id, job.priority) else placeWaiting(job.id, job.lifo) end
+  if tellsAll then emitTrimming('waiting', 'jobId', job.id) end
+end
