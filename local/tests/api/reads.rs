@@ -66,6 +66,68 @@ async fn a_snapshot_without_metadata_has_no_such_key() {
     }
 }
 
+/// Earlier, we stored v2's components as an array, and weighted gains.
+#[tokio::test]
+async fn metadata_of_the_earlier_form_is_read_in_the_present_one() {
+    let world = World::start().await;
+    let sql = r#"INSERT INTO "DeoScoreSnapshot" ("id", "projectId", "overallScore", "metadata",
+        "computedAt", "updatedAt") VALUES ('s1', 'p1', 9, $1, now(), now())"#;
+    let component = |key, score, weight: f64| {
+        json!({"key": key, "score": score, "weight": weight,
+        "potentialGain": f64::from(100 - score) * weight})
+    };
+    let components = [
+        component("entityStrength", 17, 0.2),
+        component("intentMatch", 60, 0.2),
+        component("answerability", 33, 0.2),
+        component("aiVisibility", 33, 0.2),
+        component("contentCompleteness", 41, 0.15),
+        component("technicalQuality", 10, 0.05),
+    ];
+    let breakdown = json!({"overall": 35, "entityStrength": 17, "intentMatch": 60,
+        "answerability": 33, "aiVisibility": 33, "contentCompleteness": 41, "technicalQuality": 10});
+    let mut metadata = json!({
+        "signals": {"crawlHealth": 0.30000000000000004},
+        "v1": {"modelVersion": "v1", "breakdown": {"overall": 9}},
+        "v2": {
+            "modelVersion": "v2",
+            "breakdown": breakdown,
+            "components": components,
+            "topOpportunities": [components[0], components[2], components[3]],
+            "topStrengths": [components[1], components[4], components[2]],
+        },
+    });
+    world.sql.execute(sql, &[&metadata]).await.unwrap();
+    let served = world.get("owner", SCORE).await.json()["latestSnapshot"]["metadata"].take();
+    metadata["v2"] = json!({
+        "modelVersion": "v2",
+        "breakdown": breakdown,
+        "components": {"entityStrength": 17, "intentMatch": 60, "answerability": 33,
+            "aiVisibility": 33, "contentCompleteness": 41, "technicalQuality": 10},
+        "topOpportunities": [
+            {"key": "technicalQuality", "score": 10, "potentialGain": 90},
+            {"key": "entityStrength", "score": 17, "potentialGain": 83},
+            {"key": "answerability", "score": 33, "potentialGain": 67},
+        ],
+        "topStrengths": [
+            {"key": "intentMatch", "score": 60},
+            {"key": "contentCompleteness", "score": 41},
+            {"key": "answerability", "score": 33},
+        ],
+    });
+    assert_eq!(served, metadata);
+
+    // The present form comes back as it is stored, and so does whatever else somebody wrote.
+    metadata["v2"]["topStrengths"] = json!([]);
+    for stored in [metadata, json!({"v2": {"components": [{"key": "entityStrength"}]}}), json!([1])]
+    {
+        let sql = r#"UPDATE "DeoScoreSnapshot" SET "metadata" = $1"#;
+        world.sql.execute(sql, &[&stored]).await.unwrap();
+        let served = world.get("owner", SCORE).await.json()["latestSnapshot"]["metadata"].take();
+        assert_eq!(served, stored);
+    }
+}
+
 #[tokio::test]
 async fn a_known_score_is_not_sent_again() {
     let world = World::start().await;

@@ -1,8 +1,15 @@
 //! What a snapshot's `metadata` column holds.
 
-use serde::Serialize;
+mod earlier;
 
+use std::cmp::Reverse;
+
+use serde::{Serialize, Serializer};
+
+use super::model::COMPONENTS;
 use super::{Score, Signals, V1, V2};
+
+pub(crate) use earlier::to_present_form;
 
 /// How many components a list of the best or the worst names.
 const LISTED: usize = 3;
@@ -28,59 +35,78 @@ struct Canonical {
 struct Explanation {
     model_version: &'static str,
     breakdown: V2,
+    #[serde(flatten)]
+    ranking: Ranking,
+}
+
+/// The components of v2, and which of them are the lowest and the highest.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ranking {
+    #[serde(serialize_with = "as_object")]
     components: [Component; 6],
-    top_opportunities: Vec<Component>,
+    /// The lowest first.
+    top_opportunities: Vec<Opportunity>,
+    /// The highest first.
     top_strengths: Vec<Component>,
 }
 
-/// A component of v2.
+/// A component's score, under its name in the breakdown.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Component {
-    /// Its name in the breakdown.
-    pub key: &'static str,
-    /// 0 to 100.
-    pub score: u8,
-    /// Its share of the overall score.
-    pub weight: f64,
-    /// What the overall score would gain if this one were 100.
-    pub potential_gain: f64,
+struct Component {
+    key: &'static str,
+    score: u8,
 }
 
-impl V2 {
-    /// The components in the model's order.
-    pub fn components(&self) -> [Component; 6] {
-        self.parts().map(|(key, score, weight)| Component {
-            key,
-            score,
-            weight,
-            potential_gain: f64::from(100 - score) * weight,
-        })
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Opportunity {
+    key: &'static str,
+    score: u8,
+    /// What this component lacks to 100; the model's weights do not count.
+    potential_gain: u8,
 }
 
 impl Metadata {
     pub(super) fn of(score: &Score) -> Self {
-        let components = score.v2.components();
-        // Stable sorts: ties keep the model's order.
-        let mut top_opportunities = components.to_vec();
-        top_opportunities.sort_by(|a, b| b.potential_gain.total_cmp(&a.potential_gain));
-        top_opportunities.truncate(LISTED);
-        let mut top_strengths = components.to_vec();
-        top_strengths.sort_by_key(|component| std::cmp::Reverse(component.score));
-        top_strengths.truncate(LISTED);
         Self {
             signals: score.signals,
             v1: Canonical { model_version: "v1", breakdown: score.v1 },
             v2: Explanation {
                 model_version: "v2",
                 breakdown: score.v2,
-                components,
-                top_opportunities,
-                top_strengths,
+                ranking: Ranking::of(score.v2.scores()),
             },
         }
     }
+}
+
+impl Ranking {
+    /// Ranks scores of 0 to 100 that stand in the model's order.
+    fn of(scores: [u8; 6]) -> Self {
+        let components =
+            std::array::from_fn(|at| Component { key: COMPONENTS[at].0, score: scores[at] });
+        // Both sorts are stable: components of equal scores keep the model's order.
+        let mut lowest = components;
+        lowest.sort_by_key(|component| component.score);
+        let mut highest = components;
+        highest.sort_by_key(|component| Reverse(component.score));
+        let opportunity = |&Component { key, score }: &Component| Opportunity {
+            key,
+            score,
+            potential_gain: 100 - score,
+        };
+        Self {
+            components,
+            top_opportunities: lowest[..LISTED].iter().map(opportunity).collect(),
+            top_strengths: highest[..LISTED].to_vec(),
+        }
+    }
+}
+
+/// Writes `{"entityStrength": 17, ...}`, which the platform's pages look scores up in by name.
+fn as_object<S: Serializer>(components: &[Component; 6], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(components.iter().map(|component| (component.key, component.score)))
 }
 
 #[cfg(test)]
@@ -90,10 +116,6 @@ mod tests {
     use super::*;
     use crate::deo::Tally;
 
-    fn keys(components: &[Component]) -> Vec<&str> {
-        components.iter().map(|component| component.key).collect()
-    }
-
     #[test]
     fn holds_what_the_platform_reads() {
         let score = Score::of(Tally::default().signals(0));
@@ -101,15 +123,6 @@ mod tests {
         assert_eq!(metadata["signals"].as_object().map(|signals| signals.len()), Some(17));
         assert_eq!(metadata["signals"]["entityStructureAccuracy"], 0.5);
         metadata["signals"].take();
-        let component = |key, score, weight, gain| json!({"key": key, "score": score, "weight": weight, "potentialGain": gain});
-        let components = [
-            component("entityStrength", 17, 0.2, 83.0 * 0.2),
-            component("intentMatch", 0, 0.2, 20.0),
-            component("answerability", 0, 0.2, 20.0),
-            component("aiVisibility", 0, 0.2, 20.0),
-            component("contentCompleteness", 0, 0.15, 15.0),
-            component("technicalQuality", 10, 0.05, 4.5),
-        ];
         assert_eq!(
             metadata,
             json!({
@@ -124,33 +137,49 @@ mod tests {
                         "overall": 4, "entityStrength": 17, "intentMatch": 0, "answerability": 0,
                         "aiVisibility": 0, "contentCompleteness": 0, "technicalQuality": 10,
                     },
-                    "components": components,
-                    "topOpportunities": components[1..4],
-                    // Of the four with 0, the first in the model's order.
-                    "topStrengths": [components[0], components[5], components[1]],
+                    "components": {
+                        "entityStrength": 17, "intentMatch": 0, "answerability": 0,
+                        "aiVisibility": 0, "contentCompleteness": 0, "technicalQuality": 10,
+                    },
+                    // Of the four with 0, the first three in the model's order.
+                    "topOpportunities": [
+                        {"key": "intentMatch", "score": 0, "potentialGain": 100},
+                        {"key": "answerability", "score": 0, "potentialGain": 100},
+                        {"key": "aiVisibility", "score": 0, "potentialGain": 100},
+                    ],
+                    "topStrengths": [
+                        {"key": "entityStrength", "score": 17},
+                        {"key": "technicalQuality", "score": 10},
+                        {"key": "intentMatch", "score": 0},
+                    ],
                 },
             })
         );
     }
 
+    /// By weighted gains technicalQuality would not be among the opportunities.
     #[test]
-    fn ranks_by_gain_and_by_score_and_keeps_the_model_s_order_in_ties() {
-        let v2 = V2 {
-            overall: 0,
-            entity_strength: 80,
-            intent_match: 100,
-            answerability: 80,
-            ai_visibility: 85,
-            content_completeness: 75,
-            technical_quality: 0,
-        };
-        let score = Score { v2, ..Score::of(Tally::default().signals(0)) };
-        let Explanation { top_opportunities, top_strengths, .. } = score.metadata().v2;
-        // Gains: 4, 0, 4, 3, 3.75, 5.
+    fn ranks_by_score_alone_and_keeps_the_model_s_order_in_ties() {
+        let ranking = Ranking::of([80, 100, 80, 85, 79, 70]);
+        let lowest = ranking.top_opportunities.iter();
+        let lowest: Vec<_> = lowest.map(|it| (it.key, it.score, it.potential_gain)).collect();
         assert_eq!(
-            keys(&top_opportunities),
-            ["technicalQuality", "entityStrength", "answerability"]
+            lowest,
+            [
+                ("technicalQuality", 70, 30),
+                ("contentCompleteness", 79, 21),
+                ("entityStrength", 80, 20)
+            ]
         );
-        assert_eq!(keys(&top_strengths), ["intentMatch", "aiVisibility", "entityStrength"]);
+        let highest: Vec<_> = ranking.top_strengths.iter().map(|it| (it.key, it.score)).collect();
+        assert_eq!(highest, [("intentMatch", 100), ("aiVisibility", 85), ("entityStrength", 80)]);
+    }
+
+    /// Readers that go through the components see them as the breakdown has them.
+    #[test]
+    fn components_stand_in_the_model_s_order() {
+        let text = serde_json::to_string(&Ranking::of([1, 2, 3, 4, 5, 6])).unwrap_or_default();
+        let components = r#"{"components":{"entityStrength":1,"intentMatch":2,"answerability":3,"aiVisibility":4,"contentCompleteness":5,"technicalQuality":6},"topOpportunities":["#;
+        assert!(text.starts_with(components), "{text}");
     }
 }

@@ -42,7 +42,8 @@ mod url;
 
 pub use facts::{PageFacts, ProductFacts};
 pub use issues::Issues;
-pub use metadata::{Component, Metadata};
+pub use metadata::Metadata;
+pub(crate) use metadata::to_present_form;
 pub use model::{Score, V1, V2, v1, v2};
 pub use row::{Page, Product, instant};
 pub use signals::Signals;

@@ -126,20 +126,31 @@ pub fn v2(s: &Signals) -> V2 {
         content_completeness,
         technical_quality,
     };
-    v2.overall = weighted(v2.parts().map(|(_, score, weight)| (score, weight)));
+    let scores = v2.scores();
+    v2.overall = weighted(std::array::from_fn::<_, 6, _>(|at| (scores[at], COMPONENTS[at].1)));
     v2
 }
 
+/// The components of v2 in the model's order: each one's name in the breakdown, and its weight.
+pub(super) const COMPONENTS: [(&str, f64); 6] = [
+    ("entityStrength", 0.20),
+    ("intentMatch", 0.20),
+    ("answerability", 0.20),
+    ("aiVisibility", 0.20),
+    ("contentCompleteness", 0.15),
+    ("technicalQuality", 0.05),
+];
+
 impl V2 {
-    /// The components in the model's order: key, score and weight.
-    pub(super) fn parts(&self) -> [(&'static str, u8, f64); 6] {
+    /// The scores of [`COMPONENTS`].
+    pub(super) fn scores(&self) -> [u8; 6] {
         [
-            ("entityStrength", self.entity_strength, 0.20),
-            ("intentMatch", self.intent_match, 0.20),
-            ("answerability", self.answerability, 0.20),
-            ("aiVisibility", self.ai_visibility, 0.20),
-            ("contentCompleteness", self.content_completeness, 0.15),
-            ("technicalQuality", self.technical_quality, 0.05),
+            self.entity_strength,
+            self.intent_match,
+            self.answerability,
+            self.ai_visibility,
+            self.content_completeness,
+            self.technical_quality,
         ]
     }
 }

@@ -7,6 +7,7 @@ use tokio_postgres::types::Type;
 
 use super::timestamp::Timestamp;
 use super::{Error, Store};
+use crate::deo::to_present_form;
 
 /// A stored row of `"DeoScoreSnapshot"`.
 #[derive(Clone, Debug)]
@@ -27,7 +28,8 @@ pub struct Snapshot {
     pub technical: Option<i32>,
     /// The component "visibility".
     pub visibility: Option<i32>,
-    /// JSON, as it is stored.
+    /// JSON. What we stored in the earlier form of [`Metadata`](crate::deo::Metadata) is in the
+    /// present one; anything else is as it is stored.
     pub metadata: Option<Box<RawValue>>,
 }
 
@@ -173,7 +175,8 @@ fn read(row: &Row) -> Result<Snapshot, tokio_postgres::Error> {
         technical: row.try_get(6)?,
         visibility: row.try_get(7)?,
         // Postgres writes no JSON that cannot be read.
-        metadata: metadata.and_then(|json| RawValue::from_string(json).ok()),
+        metadata: metadata
+            .and_then(|json| to_present_form(&json).or_else(|| RawValue::from_string(json).ok())),
     })
 }
 
