@@ -231,6 +231,61 @@ async fn malformed_rows_count_as_harmless_and_are_told() {
     assert!((fresh - 2.0 * (1.0 - 28.5 / 90.0) / 4.0).abs() < 1e-12, "{fresh}");
 }
 
+/// The column is the platform's: it may be there or not, of any type, and come and go while we run.
+#[tokio::test]
+async fn internal_links_count_where_the_table_has_them_in_one_statement_all_the_same() {
+    let bench = Bench::new().await;
+    let pages = json!([page("/"), page("/a"), page("/b")]);
+    bench.project("p", &pages, &json!([product("a", "b c")])).await;
+    bench.empty_projects(&["empty"]).await;
+    let (url, watch) = through_proxy(&bench.url).await;
+    let store = store(&url);
+    let ids = strings(&["empty", "p"]);
+    let density = async || {
+        let projects = store.signals(&ids).await.unwrap();
+        assert_eq!(watch.statements(), 1);
+        let signals = |id: &str| json!(projects[id].as_ref().unwrap().tally.signals(NOON));
+        assert_eq!(signals("empty")["entityLinkageDensity"], 0.0);
+        signals("p")["entityLinkageDensity"].as_f64().unwrap()
+    };
+    let by_words = (3.0 * 500.0 + 2.0) / 4.0 / 1_200.0;
+    assert_eq!(density().await, by_words);
+    for (of, links, expected) in [
+        ("integer", ["0", "NULL", "NULL"], 0.0),
+        ("integer", ["7", "NULL", "-1"], 7.0 / 3.0 / 20.0),
+        ("integer", ["NULL", "-1", "NULL"], by_words),
+        ("integer", ["2147483647", "2147483647", "2147483647"], 1.0),
+        ("smallint", ["1", "1", "3"], 0.083_333_333_333_333_34),
+        ("bigint", ["9223372036854775807", "NULL", "NULL"], 1.0),
+        ("numeric(9, 2)", ["0.1", "0.2", "0.3"], 0.600_000_000_000_000_1 / 3.0 / 20.0),
+        ("numeric", ["1e400", "1e-400", "'NaN'"], 1.0),
+        ("numeric", ["1e-400", "2", "'NaN'"], 2.0 / 3.0 / 20.0),
+        ("real", ["0.1", "0.2", "0.3"], 0.600_000_000_000_000_1 / 3.0 / 20.0),
+        ("double precision", ["0.1", "0.2", "0.3"], 0.600_000_000_000_000_1 / 3.0 / 20.0),
+        ("double precision", ["'NaN'", "3", "'-Infinity'"], 3.0 / 3.0 / 20.0),
+        ("double precision", ["'NaN'", "NULL", "NULL"], by_words),
+        ("double precision", ["'Infinity'", "1", "1"], 1.0),
+        // No numbers, whatever they say.
+        ("text", ["'7'", "'seven'", "''"], by_words),
+        ("jsonb", ["'7'", "'{}'", "'[7]'"], by_words),
+        ("boolean", ["true", "true", "false"], by_words),
+        ("integer[]", ["'{7}'", "'{}'", "NULL"], by_words),
+    ] {
+        let add = format!(r#"ALTER TABLE "CrawlResult" ADD "internalLinkCount" {of}"#);
+        bench.sql.run(&add).await;
+        for (url, links) in ["/", "/a", "/b"].iter().zip(links) {
+            let set = format!(r#"SET "internalLinkCount" = {links} WHERE url = '{url}'"#);
+            bench.sql.run(&format!(r#"UPDATE "CrawlResult" {set}"#)).await;
+        }
+        assert_eq!(density().await, expected, "{of} {links:?}");
+        // Another type, and none, with no moment between.
+        bench.sql.run(r#"ALTER TABLE "CrawlResult" ALTER "internalLinkCount" TYPE text"#).await;
+        assert_eq!(density().await, by_words, "{of} {links:?}");
+        bench.sql.run(r#"ALTER TABLE "CrawlResult" DROP "internalLinkCount""#).await;
+        assert_eq!(density().await, by_words, "after {of} {links:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_row_that_makes_the_statement_fail_costs_only_its_own_project() {
     let bench = Bench::new().await;

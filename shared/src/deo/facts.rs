@@ -3,7 +3,7 @@
 use super::Issues;
 
 /// A crawled page, reduced. *Present* means not null and not empty; white space alone is present.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PageFacts {
     /// The HTTP status.
     pub status_code: i32,
@@ -15,6 +15,8 @@ pub struct PageFacts {
     pub has_h1: bool,
     /// The crawl's count of words; `None` when it took none.
     pub word_count: Option<i64>,
+    /// The crawl's count of links to pages of the same site; `None` when it took none.
+    pub internal_links: Option<f64>,
     /// What the crawl complained of.
     pub issues: Issues,
     /// See [`is_navigational`](super::is_navigational).
@@ -43,6 +45,11 @@ impl PageFacts {
     /// The words that averages count; `None` leaves the page out of them.
     pub(super) fn words(&self) -> Option<i64> {
         self.word_count.filter(|&words| words > 0)
+    }
+
+    /// The internal links that count: neither a negative number nor NaN does.
+    pub(super) fn links(&self) -> Option<f64> {
+        self.internal_links.filter(|&links| links >= 0.0)
     }
 
     /// Lacks one of the texts that describe a page.

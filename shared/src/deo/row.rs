@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Unexpected, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 
 use super::{Issues, PageFacts, ProductFacts, count_words, is_navigational, trim};
 use crate::clock::from_iso8601;
@@ -26,6 +26,10 @@ pub struct Page {
     /// The crawl's count of words.
     #[serde(default, deserialize_with = "optional_integer")]
     pub word_count: Option<i64>,
+    /// The crawl's count of links to pages of the same site. Not every platform's table has it;
+    /// anything but a number is none.
+    #[serde(default, deserialize_with = "number_if_any")]
+    pub internal_link_count: Option<f64>,
     /// What the crawl complained of.
     #[serde(default)]
     pub issues: Issues,
@@ -44,6 +48,7 @@ impl Page {
             has_meta_description: present(&self.meta_description),
             has_h1: present(&self.h1),
             word_count: self.word_count,
+            internal_links: self.internal_link_count,
             issues: self.issues,
             navigational: is_navigational(&self.url),
             scanned_at_ms: self.scanned_at_ms,
@@ -114,6 +119,54 @@ fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
 fn optional_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     let integer = Option::<Integer>::deserialize(deserializer)?;
     Ok(integer.map(|Integer(value)| value))
+}
+
+fn number_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    deserializer.deserialize_any(NumberIfAny)
+}
+
+struct NumberIfAny;
+
+impl<'de> Visitor<'de> for NumberIfAny {
+    type Value = Option<f64>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Option<f64>, E> {
+        Ok(Some(value as f64))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Option<f64>, E> {
+        Ok(Some(value as f64))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Option<f64>, E> {
+        Ok(Some(value))
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Option<f64>, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Option<f64>, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Option<f64>, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<Option<f64>, A::Error> {
+        while members.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Option<f64>, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
 }
 
 /// A whole number, however JSON writes it: `1000`, `1e3` and `1000.0` are the same.
@@ -226,6 +279,27 @@ mod tests {
         assert_eq!(status(json!(404.0)).unwrap(), 404);
         assert!(status(json!(1_i64 << 32)).is_err());
         assert!(status(json!(null)).is_err());
+    }
+
+    #[test]
+    fn anything_but_a_number_is_no_count_of_links() {
+        let links =
+            |links: Value| page(json!({"internalLinkCount": links})).unwrap().internal_links;
+        for (written, found) in [
+            (json!(0), 0.0),
+            (json!(12), 12.0),
+            (json!(-3), -3.0),
+            (json!(2.5), 2.5),
+            (json!(u64::MAX), 18_446_744_073_709_551_615.0),
+        ] {
+            assert_eq!(links(written.clone()), Some(found), "{written}");
+        }
+        for other in
+            [json!(null), json!("12"), json!(true), json!([12, [1]]), json!({"a": {"b": 12}})]
+        {
+            assert_eq!(links(other.clone()), None, "{other}");
+        }
+        assert_eq!(page(json!({})).unwrap().internal_links, None);
     }
 
     #[test]

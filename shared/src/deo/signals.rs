@@ -4,8 +4,8 @@ use serde::Serialize;
 
 /// 17 numbers in 0..1, as a [`Tally`](super::Tally) computes them.
 ///
-/// Only a tally makes them, from integers and with no division by zero: none is ever NaN or
-/// infinite.
+/// Only a tally makes them, from numbers that are not NaN and with no division by zero: none is ever
+/// NaN or infinite.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Signals {
@@ -41,6 +41,7 @@ pub struct Signals {
     pub(super) entity_hint_coverage: f64,
     /// Rows without a fault in their structure, held to 0.3..0.9.
     pub(super) entity_structure_accuracy: f64,
-    /// Words per page or product against 1,200: the tables count no internal links.
+    /// Internal links per page against 20; where no page has a count of them, words per page or
+    /// product against 1,200.
     pub(super) entity_linkage_density: f64,
 }

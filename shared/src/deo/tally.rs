@@ -30,6 +30,8 @@ struct Pages {
     answering: u64,
     navigational: u64,
     words: Words,
+    /// The sum of the internal links; `None` until a page has a count of them.
+    links: Option<f64>,
     scanned_at_ms: Vec<i64>,
 }
 
@@ -84,6 +86,9 @@ impl Tally {
         sums.navigational += u64::from(page.navigational);
         if let Some(words) = words {
             sums.words.add(words as f64);
+        }
+        if let Some(links) = page.links() {
+            *sums.links.get_or_insert(0.0) += links;
         }
         sums.scanned_at_ms.push(page.scanned_at_ms);
         self.malformed_rows += u64::from(page.issues.malformed);
@@ -153,7 +158,11 @@ impl Tally {
             thin_content_quality: rest_of_pages(pages.thin),
             entity_hint_coverage,
             entity_structure_accuracy,
-            entity_linkage_density: all_words.depth(1_200.0),
+            // Over all pages, those without a count too.
+            entity_linkage_density: match pages.links {
+                Some(links) => (ratio(links, page_count) / 20.0).min(1.0),
+                None => all_words.depth(1_200.0),
+            },
         }
     }
 }

@@ -114,6 +114,8 @@ fn add(project: &mut ProjectRows, row: &Row) -> Result<(), tokio_postgres::Error
             has_meta_description: has(2),
             has_h1: has(4),
             word_count: words,
+            // As Postgres writes a number of any type, the nearest double.
+            internal_links: row.try_get::<_, Option<&str>>(8)?.and_then(|text| text.parse().ok()),
             issues: Issues {
                 http_error: has(8),
                 fetch_error: has(16),

@@ -12,6 +12,7 @@ const PAGE: PageFacts = PageFacts {
     has_meta_description: true,
     has_h1: true,
     word_count: Some(1_200),
+    internal_links: None,
     issues: Issues { http_error: false, fetch_error: false, thin_content: false, malformed: false },
     navigational: true,
     scanned_at_ms: 0,
@@ -163,6 +164,37 @@ fn averages_skip_pages_without_words_but_weigh_all() {
     assert_eq!(signals(&pages, &[product]).content_depth, 0.5 * 4.0 / 5.0);
 }
 
+/// The sum is of pages that have a count, the division by all pages.
+#[test]
+fn internal_links_make_the_density_where_any_page_has_a_count() {
+    let pages = |links: &[Option<f64>]| -> Vec<_> {
+        links.iter().map(|&internal_links| PageFacts { internal_links, ..PAGE }).collect()
+    };
+    let density = |links: &[Option<f64>]| signals(&pages(links), &[PRODUCT]).entity_linkage_density;
+    let by_words = (1_200.0 + 800.0) / 2.0 / 1_200.0;
+    for (links, expected) in [
+        (vec![Some(0.0)], 0.0),
+        (vec![Some(7.0)], 7.0 / 20.0),
+        (vec![Some(7.0), None], 7.0 / 2.0 / 20.0),
+        (vec![Some(7.0), Some(-100.0), Some(f64::NAN)], 7.0 / 3.0 / 20.0),
+        (vec![Some(20.0), Some(21.0)], 1.0),
+        (vec![Some(f64::INFINITY), Some(1.0)], 1.0),
+        (vec![None], by_words),
+        (vec![Some(-1.0)], by_words),
+        (vec![Some(f64::NAN)], by_words),
+        (vec![Some(f64::NEG_INFINITY)], by_words),
+    ] {
+        assert_eq!(density(&links), expected, "{links:?}");
+    }
+    // Divided once, by 60, it would be 0.08333333333333333.
+    assert_eq!(density(&[Some(5.0), None, None]), 0.083_333_333_333_333_34);
+    // Added the other way round, the sum would be 0.6.
+    assert_eq!(density(&[0.1, 0.2, 0.3].map(Some)), 0.600_000_000_000_000_1 / 3.0 / 20.0);
+    // Only the links of pages count here, and only here.
+    let rest = Signals { entity_linkage_density: 0.35, ..signals(&[PAGE], &[PRODUCT]) };
+    assert_eq!(signals(&pages(&[Some(7.0)]), &[PRODUCT]), rest);
+}
+
 #[test]
 fn sums_of_words_pass_32_bits() {
     let pages = [PageFacts { word_count: Some(i64::from(i32::MAX)), ..PAGE }; 3];
@@ -246,12 +278,18 @@ prop_compose! {
         word_count in prop_oneof![
             Just(None), (0..1_500_i64).prop_map(Some), any::<i32>().prop_map(|n| Some(n.into())),
         ],
+        internal_links in prop_oneof![
+            3 => Just(None),
+            3 => (-3..50_i32).prop_map(|links| Some(links.into())),
+            1 => prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, -0.0])
+                .prop_map(Some),
+        ],
         scanned_at_ms in any_time(),
     ) -> PageFacts {
         let issues = Issues { http_error, fetch_error, thin_content, malformed };
         PageFacts {
-            status_code, has_title, has_meta_description, has_h1, word_count, issues, navigational,
-            scanned_at_ms,
+            status_code, has_title, has_meta_description, has_h1, word_count, internal_links, issues,
+            navigational, scanned_at_ms,
         }
     }
 }

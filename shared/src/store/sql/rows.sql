@@ -11,10 +11,11 @@
 --   words      bigint     of pages as stored, of products counted here
 --   url        text       of pages
 --   at         timestamp  scanned or synced
-SELECT r.ordinal, r.kind, r.id, r.facts, r.status, r.words, r.url, r.at
+--   links      text       of pages: their count of internal links, null where it is no number
+SELECT r.ordinal, r.kind, r.id, r.facts, r.status, r.words, r.url, r.at, r.links
 FROM (
     SELECT w.ordinal, 0::smallint AS kind, ''::text AS id, 0::smallint AS facts, 0 AS status,
-        0::bigint AS words, NULL::text AS url, NULL::timestamp AS at
+        0::bigint AS words, NULL::text AS url, NULL::timestamp AS at, NULL::text AS links
     FROM unnest($1) WITH ORDINALITY AS w (id, ordinal)
     JOIN "Project" p ON p.id = w.id
 
@@ -36,15 +37,29 @@ FROM (
                 WHEN 'boolean' THEN 64
                 ELSE 0
             END)::smallint,
-        c."statusCode", c."wordCount"::bigint, c.url, c."scannedAt"
+        c."statusCode", c."wordCount"::bigint, c.url, c."scannedAt", c.links
     FROM unnest($1) WITH ORDINALITY AS w (id, ordinal)
-    JOIN "CrawlResult" c ON c."projectId" = w.id
+    -- Not every platform's table has the column "internalLinkCount". The name, which has no table
+    -- before it, is looked up in the innermost query first: it is the column of "CrawlResult" where
+    -- there is one, and else the null of the row "absent". So this is one statement for both, whatever
+    -- becomes of the column while we run. A column of text is no count, whatever it holds.
+    CROSS JOIN (SELECT NULL::text AS "internalLinkCount") AS absent
+    CROSS JOIN LATERAL (
+        SELECT p.id, p.url, p."statusCode", p.title, p."metaDescription", p.h1, p."wordCount", p.issues,
+            p."scannedAt",
+            CASE WHEN pg_typeof("internalLinkCount") IN ('smallint'::regtype, 'integer'::regtype,
+                    'bigint'::regtype, 'real'::regtype, 'double precision'::regtype, 'numeric'::regtype)
+                THEN "internalLinkCount"::text
+            END AS links
+        FROM "CrawlResult" p
+        WHERE p."projectId" = w.id
+    ) AS c
 
     UNION ALL
     SELECT counted.ordinal, 2::smallint, counted.id,
         ((counted.title ~ '[^\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]')::int
             + 2 * (counted.words > 0)::int)::smallint,
-        0, counted.words, NULL, counted.at
+        0, counted.words, NULL, counted.at, NULL
     -- Words are maximal runs of anything but ECMAScript's white space. Replacing that by spaces and
     -- splitting at them is several times as fast as any regular expression over the whole text, which
     -- only texts beyond ASCII need. OFFSET 0 keeps each step from being computed more than once.
