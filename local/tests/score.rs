@@ -137,6 +137,34 @@ fn reads_json_as_javascript_does() {
 }
 
 #[test]
+fn internal_links_count_where_a_page_has_a_number_of_them() {
+    let density = |counts: &[&str]| {
+        let page = |count: &&str| {
+            format!(
+                r#"{{"url":"/x","statusCode":200,"wordCount":600,"scannedAt":"2026-01-31T12:00:00.000Z"{count}}}"#
+            )
+        };
+        let pages: Vec<String> = counts.iter().map(page).collect();
+        let output = score(format!(
+            r#"{{"name":"c","now":"2026-01-31T12:00:00.000Z","products":[],"crawlResults":[{}]}}"#,
+            pages.join(",")
+        ));
+        assert!(output.status.success(), "{output:?}");
+        lines(&output)[0]["signals"]["entityLinkageDensity"].as_f64().unwrap()
+    };
+    let count = |count: &str| format!(r#","internalLinkCount":{count}"#);
+    let one = |value: &str| density(&[&count(value)]);
+    assert_eq!(density(&[&count("5"), "", &count("null")]), 5.0 / 3.0 / 20.0);
+    assert_eq!(density(&[&count("-5"), &count("2.5e0")]), 2.5 / 2.0 / 20.0);
+    assert_eq!((one("0"), one("-0.0"), one("21")), (0.0, 0.0, 1.0));
+    let by_words = 600.0 / 1_200.0;
+    for other in ["null", "-1", "\"5\"", "true", "[5]", r#"{"a":5}"#] {
+        assert_eq!(one(other), by_words, "{other}");
+    }
+    assert_eq!(density(&[""]), by_words);
+}
+
+#[test]
 fn answers_each_line_at_once() {
     let mut process = deo_score().spawn().unwrap();
     let mut stdin = process.stdin.take().unwrap();

@@ -82,5 +82,8 @@ async fn every_golden_case_is_drained_to_its_scores() {
         let metadata: Value = serde_json::from_str(stored.metadata.unwrap().get()).unwrap();
         assert_eq!(metadata["v1"]["breakdown"], case.expected["v1"], "{}", case.name);
         assert_eq!(metadata["v2"]["breakdown"], case.expected["v2"], "{}", case.name);
+        let mut components = case.expected["v2"].clone();
+        components.as_object_mut().unwrap().remove("overall");
+        assert_eq!(metadata["v2"]["components"], components, "{}", case.name);
     }
 }
