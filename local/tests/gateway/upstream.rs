@@ -15,7 +15,7 @@ use crate::{Bench, TOKEN, http};
 
 #[tokio::test]
 async fn a_request_executes_its_own_commands_and_no_other() {
-    let Some(bench) = Bench::on_redis().await else { return };
+    let bench = Bench::start().await;
     assert_eq!(bench.executed().await, BTreeMap::new(), "starting executes nothing");
     bench.run(json!(["GET", "k"])).await;
     bench.post("/pipeline", json!([["GET", "k"], ["STRLEN", "k"], ["WATCH", "k"]])).await;
@@ -68,7 +68,7 @@ async fn a_lost_answer_is_not_turned_into_one() {
 
 #[tokio::test]
 async fn a_url_may_hold_a_password_and_a_database() {
-    let Some(bench) = Bench::on_redis().await else { return };
+    let bench = Bench::start().await;
     let mut redis = bench.redis().await;
     let set = ["CONFIG", "SET", "requirepass", "pa/ss"];
     redis::cmd(set[0]).arg(&set[1..]).exec_async(&mut redis).await.unwrap();

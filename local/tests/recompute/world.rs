@@ -46,16 +46,6 @@ impl World {
         Self { redis, database, env, queue }
     }
 
-    /// One whose Redis counts commands; `None` where the tests run on a stand-in.
-    pub(super) async fn that_counts() -> Option<Self> {
-        let world = Self::new().await;
-        let real = !world.redis.is_stand_in();
-        if !real {
-            eprintln!("skipped: this Redis counts no commands");
-        }
-        real.then_some(world)
-    }
-
     pub(super) fn set(&mut self, name: &str, value: &str) {
         self.env.insert(name.to_owned(), value.to_owned());
         self.queue = queue(&config(&self.env));

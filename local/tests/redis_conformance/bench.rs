@@ -42,11 +42,6 @@ impl Bench {
         Self { redis, control, way, server }
     }
 
-    /// Whether the server is only a stand-in for Redis.
-    pub fn is_stand_in(&self) -> bool {
-        self.server.is_stand_in()
-    }
-
     /// A client with another user's password, or with another token.
     pub fn client(&self, user: &str, password: &str) -> Redis {
         self.way.client(&self.server, user, password)
