@@ -19,8 +19,8 @@ impl Queue {
     /// # Errors
     /// [`Error::Redis`].
     pub async fn wait_for_work(&self, limit: Duration) -> Result<Waited, Error> {
-        // 0 would be for ever.
-        let seconds = limit.as_secs_f64().max(0.001);
+        // 0 would be for ever, and Redis before 7.0.8 takes 1 ms for 0.
+        let seconds = limit.as_secs_f64().max(0.002);
         let command =
             Command::new("BZPOPMIN").arg(self.keys.of("marker")).arg(format!("{seconds:.3}"));
         let answer = self.redis.call(command).await?;
