@@ -107,7 +107,9 @@ pub(super) fn supported(command: &Command) -> Result<(), Refusal> {
         "CLUSTER" | "REPLICAOF" | "SLAVEOF" | "ROLE" | "FAILOVER" | "SYNC" | "PSYNC"
         | "REPLCONF" | "SHUTDOWN" | "DEBUG" | "SAVE" | "BGSAVE" | "BGREWRITEAOF" | "LASTSAVE"
         | "MODULE" | "MIGRATE" | "RESTORE-ASKING" | "SWAPDB" | "MOVE" | "LATENCY" | "SLOWLOG"
-        | "LOLWUT" | "PFDEBUG" | "PFSELFTEST" | "CONFIG" => Err(Refusal::not_available(&name)),
+        | "COMMANDLOG" | "LOLWUT" | "PFDEBUG" | "PFSELFTEST" | "CONFIG" => {
+            Err(Refusal::not_available(&name))
+        }
         // Not commands: Redis takes them for HTTP and closes the connection without an answer.
         "POST" | "HOST:" => Err(Refusal::not_available(&name)),
         // Whoever comes next on the connection would find the debugger there.
