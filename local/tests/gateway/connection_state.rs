@@ -53,7 +53,8 @@ impl Known {
     }
 
     /// Whether the gateway passes it on: Upstash has it over REST, and it touches only data,
-    /// scripts and users. XREAD and XREADGROUP pass as long as they do not block.
+    /// scripts and users; or it is answered as if it were passed on, as CLIENT SETINFO is. XREAD and
+    /// XREADGROUP pass as long as they do not block.
     fn passes(&self) -> bool {
         let group = self.name.split('|').next().unwrap();
         let passes = [
@@ -75,7 +76,8 @@ impl Known {
             "xread",
             "xreadgroup",
         ];
-        passes.contains(&group) && self.name != "script|debug"
+        let introduces = self.name == "client|setinfo";
+        introduces || passes.contains(&group) && self.name != "script|debug"
     }
 }
 
@@ -87,7 +89,10 @@ async fn all_commands(redis: &mut MultiplexedConnection) -> Vec<Known> {
             let name: String = redis::from_redis_value_ref(&fields[0]).unwrap();
             let arity: i64 = redis::from_redis_value_ref(&fields[1]).unwrap();
             all.push(Known { name, words: arity.unsigned_abs().try_into().unwrap() });
-            collect(&fields[9], all);
+            // Redis before 7 tells of no subcommands.
+            if let Some(subcommands) = fields.get(9) {
+                collect(subcommands, all);
+            }
         }
     }
     let mut all = Vec::new();

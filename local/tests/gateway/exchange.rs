@@ -10,6 +10,8 @@ pub(crate) enum Body {
     Json(Value),
     /// `{"error": ...}` with exactly this message.
     Error(&'static str),
+    /// An error with this code, in whatever words: Redis and Valkey have their own.
+    Code(&'static str),
     Bytes(&'static [u8]),
 }
 
@@ -93,6 +95,12 @@ impl Exchange {
         self.header("content-type", "application/json")
     }
 
+    /// Expects a 400 whose message begins with this code.
+    pub(crate) fn fails_with_code(mut self, code: &'static str) -> Self {
+        self.expected = Body::Code(code);
+        self.status(400).header("content-type", "application/json")
+    }
+
     /// Expects a 400 with this message.
     pub(crate) fn fails(mut self, message: &'static str) -> Self {
         self.expected = Body::Error(message);
@@ -155,6 +163,10 @@ impl Exchange {
             }
             Body::Error(message) => {
                 assert_eq!(answer.json(), serde_json::json!({ "error": message }), "{name}");
+            }
+            Body::Code(code) => {
+                let error = answer.json()["error"].as_str().unwrap_or_default().to_owned();
+                assert_eq!(error.split(' ').next(), Some(*code), "{name}");
             }
             Body::Bytes(bytes) => assert_eq!(answer.body, *bytes, "{name}"),
         }

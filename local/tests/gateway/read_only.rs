@@ -46,9 +46,20 @@ async fn reads_pass() {
     }
 }
 
+/// What Redis says about a command, if it knows it.
+async fn known(
+    redis: &mut redis::aio::MultiplexedConnection,
+    name: &str,
+) -> Option<Vec<redis::Value>> {
+    let question = redis::cmd("COMMAND").arg("INFO").arg(name).take();
+    let mut entries: Vec<Option<Vec<redis::Value>>> = question.query_async(redis).await.unwrap();
+    entries.remove(0)
+}
+
 #[tokio::test]
 async fn writes_scripts_and_walks_over_the_keyspace_do_not() {
     let bench = Bench::start().await;
+    let mut redis = bench.redis().await;
     for command in [
         json!(["SET", "k", "v"]),
         json!(["set", "k", "v"]),
@@ -66,14 +77,25 @@ async fn writes_scripts_and_walks_over_the_keyspace_do_not() {
         json!(["KEYS", "*"]),
         json!(["SCAN", 0]),
         json!(["INFO"]),
-        json!(["OBJECT", "NONSENSE", "k"]),
         json!(["XGROUP", "CREATE", "s", "g", "$"]),
     ] {
         let answer = post(&bench, "/", command.clone()).await;
         let name = command[0].as_str().unwrap().to_lowercase();
-        assert_eq!((answer.status, answer.json()), (400, denied(&name)));
+        if known(&mut redis, &name).await.is_some() {
+            assert_eq!((answer.status, answer.json()), (400, denied(&name)));
+        } else {
+            // EVAL_RO and FCALL came with Redis 7.
+            let error = answer.json()["error"].as_str().unwrap().to_owned();
+            assert!(error.starts_with("ERR Command is not available"), "{error}");
+        }
     }
     assert_eq!(bench.run(json!(["DBSIZE"])).await, 0);
+    // Redis before 7 has a verdict on OBJECT only, and refuses the nonsense itself.
+    let nonsense = post(&bench, "/", json!(["OBJECT", "NONSENSE", "k"])).await;
+    if known(&mut redis, "object").await.is_some_and(|entry| entry.len() > 9) {
+        assert_eq!(nonsense.json(), denied("object"));
+    }
+    assert_eq!(nonsense.status, 400);
     // Once Redis has been asked about a name, a subcommand of it still is.
     let answer = post(&bench, "/", json!(["OBJECT", "ENCODING", "k"])).await;
     assert_eq!(answer.json(), json!({"result": null}));
@@ -108,5 +130,7 @@ async fn redis_is_asked_about_a_command_once_and_only_for_this_token() {
         post(&bench, "/", json!(["GET", "k"])).await;
     }
     let executed = bench.executed().await;
-    assert_eq!((executed["get"], executed["command|info"]), (4, 1));
+    // Redis before 7 counts no subcommands.
+    let asked = executed.get("command|info").or(executed.get("command"));
+    assert_eq!((executed["get"], asked), (4, Some(&1)));
 }
