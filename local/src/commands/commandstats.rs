@@ -41,7 +41,7 @@ impl Executed {
             }
         }
         if !counts || executed.cpu_us == 0 {
-            return Err("this Redis keeps no account of itself: install redis-server".into());
+            return Err("this Redis keeps no account of itself in INFO commandstats and cpu".into());
         }
         Ok(executed)
     }
