@@ -232,3 +232,34 @@ async fn connect(url: &str) -> Result<MultiplexedConnection, Error> {
         .map_err(Error::request("connecting to Redis"))?
         .map_err(Error::request("connecting to Redis"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn asked(value: &str) -> Result<Way, Error> {
+        Way::find(&BTreeMap::from([("DEO_REDIS".to_owned(), value.to_owned())]))
+    }
+
+    #[test]
+    fn a_path_names_the_servers_program_and_a_link_keeps_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("redis-server");
+        symlink("/bin/sh", &link).unwrap();
+        let way = asked(link.to_str().unwrap()).unwrap();
+        assert!(matches!(&way, Way::Binary(program) if *program == link), "{way:?}");
+    }
+
+    #[test]
+    fn what_is_no_program_is_refused_with_its_value() {
+        for value in ["/nowhere/redis-server", "/etc/passwd", "./"] {
+            let refusal = asked(value).unwrap_err().to_string();
+            assert_eq!(refusal, format!("DEO_REDIS={value}: is no program"));
+        }
+    }
+}
