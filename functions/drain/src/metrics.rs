@@ -39,6 +39,8 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
         }
     }
     line.insert("Prefix".to_owned(), json!(prefix));
+    // No metric, which would cost: a word to ask the log for beside an alarm.
+    line.insert("StoppedBecause".to_owned(), json!(report.stopped_because));
     let directive = json!({ "Namespace": NAMESPACE, "Dimensions": [["Prefix"]], "Metrics": known });
     line.insert(
         "_aws".to_owned(),
@@ -50,6 +52,8 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use shared::recompute::StoppedBecause;
 
     use super::*;
 
@@ -66,6 +70,7 @@ mod tests {
     fn every_metric_that_is_announced_has_a_number_beside_it() {
         let report = Report {
             completed: 7,
+            stopped_because: StoppedBecause::Full,
             batches: 1,
             billed_commands: 48,
             oldest_waiting_ms: Some(1500),
@@ -78,7 +83,10 @@ mod tests {
         assert!(names.iter().all(|name| line[*name].is_number()), "{line}");
         assert_eq!(line["_aws"]["Timestamp"], 1_769_860_800_000_i64);
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Prefix"]]));
-        assert_eq!(line["Prefix"], "engineo_prod");
+        assert_eq!(
+            (&line["Prefix"], &line["StoppedBecause"]),
+            (&json!("engineo_prod"), &json!("full"))
+        );
         assert_eq!((&line["Completed"], &line["BilledCommands"]), (&json!(7), &json!(48)));
         assert_eq!((&line["Waiting"], &line["OldestWaitingMs"]), (&json!(5), &json!(1500)));
     }

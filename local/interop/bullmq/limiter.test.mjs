@@ -23,7 +23,7 @@ for (const [version, { Queue, Worker }] of Object.entries(VERSIONS)) {
       await queue.addBulk(Array.from({ length: 9 }, () => ({ name: 'deo_score_recompute', data: { projectId } })));
       for (let i = 0; i < 3; i += 1) assert.ok(await worker.getNextJob('token', { block: false }));
       const report = await drain(limited);
-      assert.deepEqual([report.completed, report.stoppedBecause], [2, 'paused']);
+      assert.deepEqual([report.completed, report.stoppedBecause], [2, 'limited']);
       assert.equal(await redis.get(key), '5');
       assert.ok(await redis.pttl(key) > 0);
       assert.equal(await worker.getNextJob('token', { block: false }), undefined);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use shared::queue::{JobOptions, NewJob};
+use shared::queue::{ClaimRequest, JobOptions, NewJob};
 use shared::recompute::{StoppedBecause, Stopper, recompute_job};
 use shared::redis::Command;
 use tokio::time::Instant;
@@ -178,6 +178,30 @@ async fn a_paused_queue_stops_the_tick() {
     assert_eq!(report.stopped_because, StoppedBecause::Paused);
     assert_eq!(report.remaining.unwrap().prioritized, 1);
     assert!(report.oldest_waiting_ms.is_some());
+}
+
+#[tokio::test]
+async fn a_full_and_a_limited_queue_stop_the_tick_each_by_its_own_name() {
+    let world = World::new().await;
+    let projects = world.numbered(3).await;
+    world.enqueue(&projects).await;
+    let meta = async |name: &'static str, words: &[&str]| {
+        let command = Command::new(name).arg("engineo:deo_score_queue:meta").args(words.to_vec());
+        world.queue.redis().call(command).await.unwrap();
+    };
+    world.queue.claim(ClaimRequest::everywhere(1)).await.unwrap();
+    meta("HSET", &["concurrency", "1"]).await;
+    let full = world.tick().await;
+    assert_eq!((full.stopped_because, full.limited_ms), (StoppedBecause::Full, None));
+    meta("HDEL", &["concurrency"]).await;
+    meta("HSET", &["max", "1", "duration", "60000"]).await;
+    let limited = world.tick().await;
+    assert_eq!((limited.completed, limited.stopped_because), (1, StoppedBecause::Limited));
+    assert!(matches!(limited.limited_ms, Some(1..=60_000)), "{limited:?}");
+    meta("HSET", &["paused", "1"]).await;
+    meta("HDEL", &["max", "duration"]).await;
+    let paused = world.tick().await;
+    assert_eq!((paused.stopped_because, paused.limited_ms), (StoppedBecause::Paused, None));
 }
 
 /// As with a BullMQ worker: over a failed child at once, over an open one as over any error.

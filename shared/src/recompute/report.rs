@@ -13,8 +13,12 @@ pub enum StoppedBecause {
     Empty,
     /// Its time was nearly up.
     Deadline,
-    /// The queue is paused, or its own limits hold it back.
+    /// The queue is paused.
     Paused,
+    /// As many jobs are active as the queue's concurrency allows.
+    Full,
+    /// As many jobs have started as a rate limit allows; [`Report::limited_ms`] says for how long.
+    Limited,
     /// `ENABLE_QUEUE_PROCESSORS` is false.
     Disabled,
     /// Redis or Postgres failed; the claims went back if Redis could be reached.

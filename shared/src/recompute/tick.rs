@@ -390,8 +390,8 @@ impl Tick<'_> {
 fn held_back(status: ClaimStatus) -> Option<StoppedBecause> {
     match status {
         ClaimStatus::Claimed | ClaimStatus::Empty { .. } => None,
-        ClaimStatus::Paused | ClaimStatus::Full | ClaimStatus::Limited { .. } => {
-            Some(StoppedBecause::Paused)
-        }
+        ClaimStatus::Paused => Some(StoppedBecause::Paused),
+        ClaimStatus::Full => Some(StoppedBecause::Full),
+        ClaimStatus::Limited { .. } => Some(StoppedBecause::Limited),
     }
 }

@@ -86,9 +86,13 @@ impl Sleep {
             self.close_at = Some(Instant::now() + DATABASE_IDLE);
         }
         let mut limit = self.every;
-        if report.stopped_because == StoppedBecause::Paused {
-            let limited = report.limited_ms.map(|ms| Duration::from_millis(ms.max(1)));
-            limit = limit.min(limited.unwrap_or(HELD_BACK));
+        match report.stopped_because {
+            StoppedBecause::Paused | StoppedBecause::Full => limit = limit.min(HELD_BACK),
+            StoppedBecause::Limited => {
+                let left = report.limited_ms.unwrap_or(0).max(1);
+                limit = limit.min(Duration::from_millis(left));
+            }
+            _ => {}
         }
         if report.remaining.is_some_and(|remaining| remaining.delayed > 0) {
             limit = limit.min(until(self.queue.next_due_ms().await?));
