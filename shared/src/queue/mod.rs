@@ -14,7 +14,7 @@
 //! - [`Queue::overview`], [`Queue::counts`], [`Queue::jobs`], [`Queue::job`]: looking in from
 //!   outside.
 //! - [`Queue::pause`], [`Queue::retry`], [`Queue::promote`], [`Queue::remove`], [`Queue::clean`],
-//!   [`Queue::obliterate`]: an operator's hand.
+//!   [`Queue::obliterate`], [`Queue::limit_concurrency`], [`Queue::limit_rate`]: an operator's hand.
 //! - [`schedule`]: job schedulers.
 
 mod browse;
@@ -24,6 +24,7 @@ mod enqueue;
 mod inspect;
 mod job;
 mod keys;
+mod limits;
 mod marker;
 mod oldest;
 mod operate;
@@ -51,6 +52,7 @@ pub use inspect::{JobState, JobView};
 pub use job::{
     Added, Backoff, Counts, Deduplication, Enqueued, JobOptions, KeepJobs, NewJob, Outcome,
 };
+pub use limits::{Flow, Limits, RateLimit, StoredRate};
 pub use marker::Waited;
 pub use overview::Overview;
 pub use peek::Occupied;

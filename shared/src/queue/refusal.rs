@@ -48,6 +48,12 @@ pub enum Refusal {
          addJobScheduler"
     )]
     SlotsBusy,
+    /// Nobody has made this queue yet.
+    #[error("there is no queue {queue}; see REDIS_PREFIX")]
+    NoQueue {
+        /// Its prefix and name.
+        queue: String,
+    },
     /// A schedule that BullMQ would not accept, or could not follow.
     #[error("{0}")]
     Schedule(String),

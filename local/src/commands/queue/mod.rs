@@ -3,6 +3,7 @@
 mod clean;
 mod job;
 mod jobs;
+mod limit;
 mod obliterate;
 mod pause;
 mod promote;
@@ -12,7 +13,7 @@ mod retry;
 mod schedule;
 mod shelf;
 mod shown;
-mod span;
+pub(super) mod span;
 mod stats;
 mod watch;
 
@@ -48,6 +49,7 @@ enum Command {
     Job(job::Args),
     Pause(pause::Args),
     Resume(resume::Args),
+    Limit(limit::Args),
     Retry(retry::Args),
     Promote(promote::Args),
     Remove(remove::Args),
@@ -64,6 +66,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         Command::Job(args) => job::run(args).await,
         Command::Pause(args) => pause::run(args).await,
         Command::Resume(args) => resume::run(args).await,
+        Command::Limit(args) => limit::run(args).await,
         Command::Retry(args) => retry::run(args).await,
         Command::Promote(args) => promote::run(args).await,
         Command::Remove(args) => remove::run(args).await,

@@ -10,7 +10,7 @@ const UNITS: [(&str, u64); 5] =
 ///
 /// # Errors
 /// A sentence about what is accepted.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(in crate::commands) fn parse(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let unit = UNITS.iter().find(|(name, _)| *name == unit.trim());

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use shared::clock::Clock;
-use shared::queue::{Counts, PriorityCount, Queue, Throughput};
+use shared::queue::{Counts, Flow, PriorityCount, Queue, Throughput};
 
 use super::{Outcome, queue, report, span};
 use crate::terminal;
@@ -26,6 +26,8 @@ pub(super) struct Args {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Stats {
     pub(super) paused: bool,
+    /// Whether jobs may start.
+    queue: Flow,
     pub(super) counts: Counts,
     /// The most urgent first.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,13 +43,13 @@ pub(super) struct Stats {
 }
 
 impl Stats {
-    /// Looks. 12 commands, and at most 5 more for each state in which jobs wait, 1 where something is
+    /// Looks. 15 commands, and at most 5 more for each state in which jobs wait, 1 where something is
     /// delayed, 4 where a worker writes metrics, 2 for each priority if they are asked for.
     pub(super) async fn of(queue: &Queue, priorities: bool) -> Result<Self, shared::queue::Error> {
         let queue = queue.over(queue.redis().metered());
         let counts = queue.counts().await?;
         let throughput = queue.throughput(MINUTES).await?;
-        let paused = queue.is_paused().await?;
+        let limits = queue.limits().await?;
         let oldest_waiting = queue.oldest_waiting_ms(counts.into()).await?;
         let next_due = if counts.delayed > 0 { queue.next_due_ms().await? } else { None };
         let priorities = match (priorities, counts.prioritized) {
@@ -57,7 +59,8 @@ impl Stats {
         };
         let usage = queue.redis().usage();
         Ok(Self {
-            paused,
+            paused: limits.paused,
+            queue: limits.flow(),
             counts,
             priorities,
             oldest_waiting,
@@ -88,7 +91,7 @@ impl Stats {
         let none = || "none".to_owned();
         let Throughput { minutes, completed, failed } = self.throughput;
         let mut facts = vec![
-            ("queue".to_owned(), if self.paused { "paused" } else { "running" }.to_owned()),
+            ("queue".to_owned(), self.queue.name().to_owned()),
             (
                 "oldest waiting job".to_owned(),
                 self.oldest_waiting.map_or_else(none, |at| span::shown(now.saturating_sub(at))),
