@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::operate::code;
 use super::refusal::Refusal;
-use super::scripts::{Lazy, MOVE_TO_WAIT, PROMOTE, RETRY};
+use super::scripts::{Lazy, MOVE_TO_WAIT, PROMOTE, RETRY, RETRY_BY_REASON};
 use super::{Error, Queue};
 
 /// Jobs a call of the bulk operations: keeps its time in Redis short.
@@ -44,6 +44,14 @@ struct Page<'a> {
     count: usize,
 }
 
+#[derive(Serialize)]
+struct Scan<'a> {
+    cursor: &'a str,
+    until: i64,
+    count: usize,
+    reason: &'a str,
+}
+
 impl Queue {
     /// Puts a finished job back to work. The attempts that it made stay counted, unless `reset`
     /// forgets them; at least one more is made. About 9 commands.
@@ -71,6 +79,32 @@ impl Queue {
     /// [`Error::Redis`]: pages before the failing one are done.
     pub async fn retry_all(&self, ended: Ended) -> Result<u64, Error> {
         self.all(ended.name(), &self.clock.now_ms().to_string()).await
+    }
+
+    /// Puts every job back to work that has failed until now for a reason that contains `text`, as it
+    /// is written, in pages of about 500; answers how many. One command a failed job, one to three
+    /// more for each that is retried. Jobs may come and go meanwhile: none is retried twice.
+    ///
+    /// # Errors
+    /// [`Error::Redis`]: pages before the failing one are done.
+    pub async fn retry_by_reason(&self, text: &str) -> Result<u64, Error> {
+        let until = self.clock.now_ms();
+        let (mut retried, mut cursor) = (0, "0".to_owned());
+        loop {
+            let page = Scan { cursor: &cursor, until, count: PAGE, reason: text };
+            let answer = self.operate(&RETRY_BY_REASON, Vec::new(), page).await?;
+            let next = match code(&answer) {
+                Some((moved, [next])) => {
+                    retried += u64::try_from(moved).unwrap_or(0);
+                    next.as_str().map(str::to_owned)
+                }
+                _ => None,
+            };
+            cursor = next.ok_or(Error::Protocol(RETRY_BY_REASON.name))?;
+            if cursor == "0" {
+                return Ok(retried);
+            }
+        }
     }
 
     /// Makes every delayed job wait for nothing but its turn, in pages of 500, and answers how

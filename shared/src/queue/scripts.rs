@@ -46,6 +46,7 @@ pub(crate) static OBLITERATE: Lazy = script!("deo:obliterate", "obliterate");
 pub(crate) static RETRY: Lazy = script!("deo:retry", "retry");
 pub(crate) static PROMOTE: Lazy = script!("deo:promote", "promote");
 pub(crate) static MOVE_TO_WAIT: Lazy = script!("deo:move-to-wait", "move_to_wait");
+pub(crate) static RETRY_BY_REASON: Lazy = script!("deo:retry-by-reason", "retry_by_reason");
 pub(crate) static SCHEDULE: Lazy = script!("deo:schedule", "schedule");
 pub(crate) static UNSCHEDULE: Lazy = script!("deo:unschedule", "unschedule");
 pub(crate) static NEXT_ITERATION: Lazy = script!("deo:next-iteration", "next_iteration");

@@ -1,6 +1,7 @@
 //! `deo queue retry`.
 
 use clap::ValueEnum;
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::json;
 use shared::queue::Ended;
 
@@ -22,6 +23,11 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "all_failed")]
     reset_attempts: bool,
 
+    /// Of the failed jobs only those whose reason contains this text, as it is written. Their order is
+    /// then only roughly that in which they failed.
+    #[arg(long, value_name = "TEXT", requires = "all_failed", value_parser = NonEmptyStringValueParser::new())]
+    reason: Option<String>,
+
     /// Print one line of JSON.
     #[arg(long)]
     json: bool,
@@ -34,7 +40,7 @@ struct Which {
     id: Option<String>,
 
     /// Every job that has failed until now.
-    #[arg(long)]
+    #[arg(long, visible_alias = "failed")]
     all_failed: bool,
 }
 
@@ -47,7 +53,10 @@ enum End {
 pub(super) async fn run(args: Args) -> Outcome {
     let queue = queue()?;
     let Some(id) = &args.which.id else {
-        let retried = queue.retry_all(Ended::Failed).await?;
+        let retried = match &args.reason {
+            Some(text) => queue.retry_by_reason(text).await?,
+            None => queue.retry_all(Ended::Failed).await?,
+        };
         return report(
             args.json,
             &json!({"retried": retried}),

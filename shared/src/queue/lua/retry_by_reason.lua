@@ -1,0 +1,44 @@
+--[[ Looks through a page of the failed jobs, and moves those to `wait` whose reason contains a text.
+KEYS    1-15 the queue's (15: this call's receipt)
+ARGV    JSON {prefix, now, events: bool, again, cursor, until, count, reason}
+Answer  {commands, {moved, cursor}}; cursor '0': that was the last page
+Cost    about 7; per failed job 1, per moved one 1 more (2 on BullMQ 6, for its parent), one more with events
+A scan sees every job that stays failed from its first page to its last, whatever comes and goes meanwhile.
+What fails after `until` is left alone, so that no job is retried twice.
+As in BullMQ's retry of all jobs their priorities are ignored; version 5 does not tell the parents. ]]
+-- @include "commands"
+-- @include "queue"
+-- @include "settings"
+-- @include "receipt"
+-- @include "reviveJob"
+readSettings()
+local before = readReceipt()
+if before then return {executed, before} end
+local found = run('ZSCAN', failed, call.cursor, 'COUNT', int(call.count))
+local page, moved, leaving = {}, {}, {}
+for place = 1, #found[2], 2 do
+  local failedAt = tonumber(found[2][place + 1])
+  if failedAt <= call['until'] then push(page, {id = found[2][place], failedAt = failedAt}) end
+end
+-- A scan has no order of its own: what failed first runs first.
+table.sort(page, function(one, other) return one.failedAt < other.failedAt end)
+for _, entry in ipairs(page) do
+  local id = entry.id
+  -- What is no hash is no job.
+  local job = readAny('HMGET', prefix .. id, 'failedReason', 'parentKey')
+  if job and job[1] and string.find(job[1], call.reason, 1, true) then
+    push(moved, {id = id, parentKey = job[2]})
+    placeWaiting(id)
+    try('HDEL', prefix .. id, 'finishedOn', 'processedOn', 'failedReason')
+    if tellsAll then emitTrimming('waiting', 'jobId', id, 'prev', 'failed') end
+  end
+end
+placeNoted()
+for _, job in ipairs(moved) do
+  if not unplaced[job.id] then
+    push(leaving, job.id)
+    if not isVersionFive() then rejoinParent(prefix .. job.id, job.parentKey, 'failed') end
+  end
+end
+if #leaving > 0 then many('ZREM', failed, leaving) end
+return answerOnce({#leaving, found[1]})
