@@ -2,8 +2,12 @@
 //!
 //! Numbers are JavaScript's: producers give fractions, and numbers that no integer holds.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::Value as Json;
+
+use crate::clock::millis;
 
 /// What a job's stored options ask of whoever finishes it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -111,6 +115,15 @@ impl StoredOptions {
         }
     }
 
+    /// As [`StoredOptions::after_failure`], where whoever worked on the job says itself after how long
+    /// it is to be tried again.
+    pub fn after_failure_for(&self, attempt: u32, wait: Duration) -> Ending {
+        if f64::from(attempt) >= self.attempts {
+            return Ending::Fail;
+        }
+        Ending::Retry(millis(wait) as f64)
+    }
+
     /// The stack trace after one more entry.
     pub fn stacktrace(&self, mut entries: Vec<String>, entry: String) -> Vec<String> {
         entries.push(entry);
@@ -207,6 +220,15 @@ mod tests {
         let whole =
             opts(r#"{"attempts":9,"backoff":{"type":"exponential","delay":100,"jitter":1}}"#);
         assert_eq!(whole.after_failure(3, 0.25), Ending::Retry(100.0));
+    }
+
+    #[test]
+    fn a_wait_of_the_handlers_choice_goes_before_the_backoff_and_not_before_the_attempts() {
+        let opts = opts(r#"{"attempts":3,"backoff":{"type":"fixed","delay":1000,"jitter":1}}"#);
+        let wait = Duration::from_millis(70_000);
+        assert_eq!(opts.after_failure_for(1, wait), Ending::Retry(70_000.0));
+        assert_eq!(opts.after_failure_for(2, Duration::ZERO), Ending::Retry(0.0));
+        assert_eq!(opts.after_failure_for(3, wait), Ending::Fail);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Settling: a batch of claimed jobs ends, each in its own way.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::claim::{self, Claim, ClaimRequest, ClaimedJob};
@@ -19,6 +21,14 @@ pub enum Settlement {
     Complete(String),
     /// It did not work; its own options decide whether it is tried again.
     Failed(String),
+    /// It did not work, and is tried again after so long instead of after its backoff; once its
+    /// attempts are used up it fails.
+    RetryAfter {
+        /// Why it did not work.
+        reason: String,
+        /// Until the next try.
+        wait: Duration,
+    },
     /// It can never work: no more tries, whatever its options say.
     Unrecoverable(String),
     /// It was not begun: it goes back to the front of the queue and no attempt is counted.
@@ -217,16 +227,12 @@ fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Item<'a> {
         Settlement::Complete(value) => {
             Act::Complete { value: value.clone(), keep: job.opts.remove_on_complete, atm }
         }
-        Settlement::Failed(reason) => match job.opts.after_failure(attempt, rand::random()) {
-            Ending::Retry(delay) => Act::Retry {
-                value: reason.clone(),
-                stack: stack(job, reason),
-                atm,
-                delay,
-                lifo: job.opts.lifo,
-            },
-            Ending::Fail => fail(job, reason, atm),
-        },
+        Settlement::Failed(reason) => {
+            failed(job, reason, atm, job.opts.after_failure(attempt, rand::random()))
+        }
+        Settlement::RetryAfter { reason, wait } => {
+            failed(job, reason, atm, job.opts.after_failure_for(attempt, *wait))
+        }
         Settlement::Unrecoverable(reason) => fail(job, reason, atm),
         Settlement::Release => Act::Release {},
         Settlement::Postpone => Act::Postpone {},
@@ -243,6 +249,19 @@ fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Item<'a> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn failed(job: &ClaimedJob, reason: &str, atm: u32, ending: Ending) -> Act {
+    match ending {
+        Ending::Retry(delay) => Act::Retry {
+            value: reason.to_owned(),
+            stack: stack(job, reason),
+            atm,
+            delay,
+            lifo: job.opts.lifo,
+        },
+        Ending::Fail => fail(job, reason, atm),
+    }
 }
 
 fn fail(job: &ClaimedJob, reason: &str, atm: u32) -> Act {
