@@ -119,6 +119,8 @@ pub struct QueueConfig {
     pub attempts: u32,
     /// The first delay of the exponential backoff.
     pub backoff: Duration,
+    /// The part of a backoff that is random: 0 to 1.
+    pub backoff_jitter: f64,
     /// How long a claim stays ours without renewal.
     pub lock: Duration,
     /// Whether a claim frees its jobs' deduplication ids that have no time to live: a duplicate that

@@ -46,6 +46,7 @@ impl Config {
                 },
                 attempts: read.whole(&v::ATTEMPTS)?,
                 backoff: read.millis(&v::BACKOFF)?,
+                backoff_jitter: read.part(&v::BACKOFF_JITTER)?,
                 lock: read.millis(&v::LOCK)?,
                 open_deduplication: read.flag(&v::OPEN_DEDUPLICATION)?,
                 keep_completed: read.retention(&v::KEEP_COMPLETED, &v::KEEP_COMPLETED_SECONDS)?,
@@ -113,9 +114,12 @@ impl Reader<'_> {
     fn set(&self, variable: &Variable) -> Option<String> {
         let value = self.0.get(variable.name).filter(|value| !value.is_empty())?;
         match variable.kind {
-            Kind::Flag | Kind::Whole(..) | Kind::Bound(..) | Kind::Word(_) | Kind::Snapshots => {
-                Some(value.trim().to_owned()).filter(|value| !value.is_empty())
-            }
+            Kind::Flag
+            | Kind::Whole(..)
+            | Kind::Bound(..)
+            | Kind::Part
+            | Kind::Word(_)
+            | Kind::Snapshots => Some(value.trim().to_owned()).filter(|value| !value.is_empty()),
             Kind::Url(_) | Kind::Token | Kind::Prefix | Kind::Text => Some(value),
         }
     }
@@ -140,6 +144,15 @@ impl Reader<'_> {
 
     fn millis(&self, variable: &Variable) -> Result<Duration, ConfigError> {
         self.whole(variable).map(Duration::from_millis)
+    }
+
+    fn part(&self, variable: &Variable) -> Result<f64, ConfigError> {
+        let value = self.value(variable);
+        value
+            .parse::<f64>()
+            .ok()
+            .filter(|part| (0.0..=1.0).contains(part))
+            .ok_or_else(|| refused(variable, &value))
     }
 
     fn bound(&self, variable: &Variable) -> Result<Option<u64>, ConfigError> {

@@ -76,6 +76,7 @@ impl Config {
             (v::LIMITER_DURATION.name, queue.limiter.duration.as_millis().to_string()),
             (v::ATTEMPTS.name, queue.attempts.to_string()),
             (v::BACKOFF.name, queue.backoff.as_millis().to_string()),
+            (v::BACKOFF_JITTER.name, queue.backoff_jitter.to_string()),
             (v::LOCK.name, queue.lock.as_millis().to_string()),
             (v::OPEN_DEDUPLICATION.name, queue.open_deduplication.to_string()),
             (v::KEEP_COMPLETED.name, count(completed)),

@@ -10,6 +10,8 @@ pub enum Kind {
     Whole(u64, u64),
     /// As [`Kind::Whole`], or `all` for no bound.
     Bound(u64, u64),
+    /// A number from 0 to 1.
+    Part,
     /// One of these words, in any case.
     Word(&'static [&'static str]),
     /// A URL with one of these schemes, without white space.
@@ -61,6 +63,7 @@ impl Variable {
             Kind::Bound(low, high) => {
                 format!("a whole number from {low} to {high}, or `all` for no bound")
             }
+            Kind::Part => "a number from 0 to 1".to_owned(),
             Kind::Word(words) => either(words, ""),
             Kind::Url(schemes) => format!("a URL that starts with {}", either(schemes, "://")),
             Kind::Snapshots => "`all`, `newest:N` (at least 1) or `weekly-after:DAYS`".to_owned(),
@@ -189,6 +192,14 @@ pub(super) const BACKOFF: Variable = Variable::new(
     "5000",
     "Wait before the second try of a job that we add, in milliseconds; it doubles with each try.",
 );
+pub(super) const BACKOFF_JITTER: Variable = Variable::new(
+    "QUEUE_BACKOFF_JITTER",
+    Kind::Part,
+    "1",
+    "The part of that wait which is random, so that jobs that failed together are not tried again \
+     together: `1` is anything up to it, `0` exactly it. It stands in each job, and Node workers keep it \
+     as well.",
+);
 pub(super) const LOCK: Variable = Variable::new(
     "QUEUE_LOCK_MS",
     Kind::Whole(1000, HOUR_MS),
@@ -308,6 +319,7 @@ pub const VARIABLES: &[&Variable] = &[
     &LIMITER_DURATION,
     &ATTEMPTS,
     &BACKOFF,
+    &BACKOFF_JITTER,
     &LOCK,
     &OPEN_DEDUPLICATION,
     &KEEP_COMPLETED,

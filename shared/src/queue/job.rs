@@ -53,7 +53,10 @@ impl JobOptions {
     pub fn usual(config: &QueueConfig) -> Self {
         Self {
             attempts: config.attempts,
-            backoff: Some(Backoff::Exponential { delay_ms: millis(config.backoff), jitter: None }),
+            backoff: Some(Backoff::Exponential {
+                delay_ms: millis(config.backoff),
+                jitter: Some(config.backoff_jitter).filter(|jitter| *jitter > 0.0),
+            }),
             remove_on_complete: Some(config.keep_completed.into()),
             remove_on_fail: Some(config.keep_failed.into()),
             ..Self::default()
