@@ -22,6 +22,7 @@ mod queue;
 mod recompute;
 mod score;
 mod signals;
+mod timing;
 mod token;
 
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest;
 use serde::{Deserialize, Serialize};
 use shared::queue::{self, Added, NewJob, Outcome, Queue};
-use shared::recompute::{JobData, Reason, recompute_job};
+use shared::recompute::{JobData, Reason, Timing, recompute_job};
 use shared::trace::TraceContext;
 use tracing::Span;
 use utoipa::ToSchema;
@@ -24,6 +24,7 @@ use crate::envelope::sent_context;
 use crate::error::Error;
 use crate::input::{Body, Form, Id, IdempotencyKey, is_id};
 use crate::queue::no_queue;
+use crate::timing::{DeduplicationBody, DelayMs, timing};
 
 /// The most projects that one request may name.
 const MAX_PROJECTS: usize = 1_000;
@@ -53,15 +54,23 @@ impl From<ReasonBody> for Reason {
 
 /// A request for one project.
 #[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = Recompute)]
 pub(crate) struct RecomputeBody {
     /// `manual` when left out.
     reason: Option<ReasonBody>,
+    /// Milliseconds until the job's turn; none when left out.
+    delay_ms: Option<DelayMs>,
+    /// When left out, a job stands for later requests until it has ended.
+    deduplication: Option<DeduplicationBody>,
 }
 
 impl Form for RecomputeBody {
     const EXPECTED: &'static str = "The body must be empty or an object whose reason, if any, is \
-                                    manual, scheduled or after_import";
+                                    manual, scheduled or after_import, whose delayMs is a whole \
+                                    number from 0 to 2592000000, and whose deduplication has a \
+                                    ttlMs from 1 to 2592000000, extend (true only beside ttlMs) \
+                                    and replace";
 }
 
 /// The answer for one project.
@@ -118,7 +127,10 @@ pub(crate) async fn recompute(
     let request = Request {
         route: "recompute",
         user_id: &caller.user_id,
-        reason: body.and_then(|body| body.reason),
+        reason: body.as_ref().and_then(|body| body.reason),
+        timing: body
+            .as_ref()
+            .map_or_else(Timing::default, |body| timing(body.delay_ms, body.deduplication)),
         key: key.as_deref(),
         telemetry: telemetry(&headers),
     };
@@ -153,6 +165,10 @@ pub(crate) struct BulkBody {
     project_ids: Vec<ProjectId>,
     /// `manual` when left out.
     reason: Option<ReasonBody>,
+    /// Milliseconds until the jobs' turn; none when left out.
+    delay_ms: Option<DelayMs>,
+    /// When left out, a job stands for later requests until it has ended.
+    deduplication: Option<DeduplicationBody>,
 }
 
 /// A project's id.
@@ -172,7 +188,9 @@ impl TryFrom<String> for ProjectId {
 impl Form for BulkBody {
     const EXPECTED: &'static str = "The body must be an object with projectIds, 1 to 1000 ids of \
                                     1 to 191 characters, and a reason, if any, that is manual, \
-                                    scheduled or after_import";
+                                    scheduled or after_import, a delayMs that is a whole number \
+                                    from 0 to 2592000000, and a deduplication with a ttlMs from 1 \
+                                    to 2592000000, extend (true only beside ttlMs) and replace";
 }
 
 /// The answer for many projects.
@@ -229,6 +247,7 @@ pub(crate) async fn recompute_many(
         route: "recompute-many",
         user_id: &caller.user_id,
         reason: body.reason,
+        timing: timing(body.delay_ms, body.deduplication),
         key: key.as_deref(),
         telemetry: telemetry(&headers),
     };
@@ -253,6 +272,7 @@ struct Request<'a> {
     route: &'static str,
     user_id: &'a str,
     reason: Option<ReasonBody>,
+    timing: Timing,
     key: Option<&'a str>,
     telemetry: Option<String>,
 }
@@ -277,6 +297,7 @@ impl Request<'_> {
             reason: self.reason.map_or(Reason::Manual, Reason::from),
         };
         let mut job = recompute_job(&data, api.queue_config());
+        self.timing.apply(&mut job);
         job.opts.telemetry.clone_from(&self.telemetry);
         job
     }

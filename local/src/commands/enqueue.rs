@@ -1,16 +1,17 @@
 //! `deo enqueue`: asks for recomputes.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde::Serialize;
 use shared::clock::Clock;
 use shared::config::{Config, ProcessEnv, Scope};
 use shared::queue::{NewJob, Outcome as Added, Queue};
-use shared::recompute::{JobData, Reason, recompute_job};
+use shared::recompute::{JobData, Reason, Timing, recompute_job};
 use shared::store::Store;
 use shared::wake::Wake;
 
-use super::queue::connect;
+use super::queue::{connect, span};
 use super::{Failure, Outcome};
 use crate::terminal;
 
@@ -25,6 +26,9 @@ const PAGE: u32 = 500;
 pub(super) struct Args {
     #[command(flatten)]
     which: Which,
+
+    #[command(flatten)]
+    when: When,
 
     /// Print what became of it as one line of JSON.
     #[arg(long)]
@@ -47,6 +51,56 @@ struct Which {
     stale: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct When {
+    /// Let the jobs wait so long before their turn, such as 90s, 30m or 7d; at most 30d.
+    #[arg(long, value_name = "SPAN", value_parser = delay, default_value = "0")]
+    delay: Duration,
+
+    /// For so long a job stands for later requests for its project, even after it has ended; at most
+    /// 30d. Without it, until it has ended.
+    #[arg(long, value_name = "SPAN", value_parser = window)]
+    dedup_ttl: Option<Duration>,
+
+    /// Where a project has such a job, begin its time anew.
+    #[arg(long, requires = "dedup_ttl")]
+    dedup_extend: bool,
+
+    /// Where a project has a job that is still delayed, take its place.
+    #[arg(long)]
+    dedup_replace: bool,
+}
+
+impl From<When> for Timing {
+    fn from(when: When) -> Self {
+        Self {
+            delay: when.delay,
+            window: when.dedup_ttl,
+            extend: when.dedup_extend,
+            replace: when.dedup_replace,
+        }
+    }
+}
+
+fn delay(text: &str) -> Result<Duration, String> {
+    let delay = span::parse(text)?;
+    let valid = Timing { delay, ..Timing::default() }.is_valid();
+    valid.then_some(delay).ok_or_else(|| "a delay is at most 30d".to_owned())
+}
+
+fn window(text: &str) -> Result<Duration, String> {
+    let window = span::parse(text)?;
+    let valid = Timing { window: Some(window), ..Timing::default() }.is_valid();
+    valid.then_some(window).ok_or_else(|| "the time is 1ms to 30d".to_owned())
+}
+
+/// Where the jobs go, and how.
+struct Target<'a> {
+    queue: &'a Queue,
+    wake: &'a Wake,
+    timing: Timing,
+}
+
 /// What became of it.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,12 +115,13 @@ pub(super) async fn run(args: Args) -> Outcome {
     let config = Config::from_env(&ProcessEnv)?;
     let queue = connect(&config)?;
     let wake = Wake::new(&config.wake)?;
+    let target = Target { queue: &queue, wake: &wake, timing: args.when.into() };
     let mut sums = Sums::default();
     if args.which.project.is_empty() {
         let scope = if args.which.all { Scope::All } else { Scope::Stale };
-        walk(&config, &queue, &wake, scope, &mut sums).await?;
+        walk(&config, &target, scope, &mut sums).await?;
     } else {
-        add(&queue, &wake, &args.which.project, Reason::Manual, &mut sums).await?;
+        add(&target, &args.which.project, Reason::Manual, &mut sums).await?;
     }
     wake.finish().await;
     let usage = queue.redis().usage();
@@ -85,8 +140,7 @@ pub(super) async fn run(args: Args) -> Outcome {
 /// Walks the projects in `scope`, a page at a time.
 async fn walk(
     config: &Config,
-    queue: &Queue,
-    wake: &Wake,
+    target: &Target<'_>,
     scope: Scope,
     sums: &mut Sums,
 ) -> Result<(), Failure> {
@@ -104,7 +158,7 @@ async fn walk(
                 config.cron.max_age_days,
             )
             .await?;
-        add(queue, wake, &page.ids, Reason::Scheduled, sums).await?;
+        add(target, &page.ids, Reason::Scheduled, sums).await?;
         spinner.set_message(format!("enqueueing: {} so far", sums.enqueued + sums.deduplicated));
         place = page.next;
         if place.is_none() {
@@ -115,15 +169,16 @@ async fn walk(
 }
 
 async fn add(
-    queue: &Queue,
-    wake: &Wake,
+    Target { queue, wake, timing }: &Target<'_>,
     projects: &[String],
     reason: Reason,
     sums: &mut Sums,
 ) -> Result<(), shared::queue::Error> {
     let job = |id: &String| {
         let data = JobData { project_id: id.clone(), triggered_by_user_id: None, reason };
-        recompute_job(&data, queue.config())
+        let mut job = recompute_job(&data, queue.config());
+        timing.apply(&mut job);
+        job
     };
     let jobs: Vec<NewJob> = projects.iter().map(job).collect();
     let enqueued = queue.add(&jobs, None).await?;

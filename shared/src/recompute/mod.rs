@@ -14,7 +14,9 @@ mod tick;
 mod traced;
 
 pub use report::{Remaining, Report, StoppedBecause};
-pub use request::{JOB_NAME, JobData, JobResult, Reason, SCHEDULED_PRIORITY, recompute_job};
+pub use request::{
+    JOB_NAME, JobData, JobResult, Reason, SCHEDULED_PRIORITY, Timing, recompute_job,
+};
 pub use start::{StartError, open};
 pub use stop::{Stop, Stopper};
 pub use tick::Recompute;
