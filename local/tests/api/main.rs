@@ -15,6 +15,7 @@ mod lambda;
 mod platform;
 mod queue;
 mod reads;
+mod timing;
 mod unavailable;
 mod wake;
 mod world;

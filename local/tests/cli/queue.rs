@@ -88,6 +88,90 @@ async fn a_database_that_is_down_fails_the_drain_and_gives_its_jobs_back() {
 }
 
 #[tokio::test]
+async fn limits_are_shown_set_lifted_and_refused() {
+    let queue = Queue::new().await;
+    let limit = |words: &[&str]| json(&queue.deo(&[&["queue", "limit", "--json"], words].concat()));
+    let error = |words: &[&str], code: i32| {
+        let output = queue.deo(&[&["queue", "limit"], words].concat());
+        assert_eq!(output.status.code(), Some(code), "{words:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let nowhere = error(&["--concurrency", "2"], 1);
+    assert_eq!(nowhere.trim(), "deo: there is no queue engineo:deo_score_queue; see REDIS_PREFIX");
+    queue.enqueue(&["--all"]);
+    let none = serde_json::json!({
+        "queue": "running", "concurrency": null, "active": 0, "rate": null, "used": 0, "leftMs": null,
+    });
+    assert_eq!(limit(&[]), none);
+    let set = limit(&["--concurrency", "9", "--rate", "3/10m"]);
+    assert_eq!(set["concurrency"], 9);
+    assert_eq!(set["rate"], serde_json::json!({"max": 3, "durationMs": 600_000}));
+    let report = queue.drain();
+    assert_eq!((&report["completed"], &report["stoppedBecause"]), (&3.into(), &"limited".into()));
+    let used = limit(&[]);
+    assert_eq!((&used["queue"], &used["used"]), (&"limited".into(), &3.into()));
+    assert!(used["leftMs"].as_u64().unwrap() > 0);
+    let stats = json(&queue.deo(&["queue", "stats", "--json"]));
+    assert_eq!((&stats["queue"], &stats["paused"]), (&"limited".into(), &false.into()));
+    let table = queue.deo(&["queue", "limit"]);
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.contains("3/10m") && table.contains("limited"), "{table}");
+    for (words, sentence) in [
+        (&["--concurrency", "0"][..], "to stop the queue, use deo queue pause"),
+        (&["--concurrency", "-1"], "unexpected argument"),
+        (&["--concurrency", "all"], "write a whole number from 1 to 4294967295, or none"),
+        (&["--rate", "5"], "write jobs and a time, such as 100/1m, or none"),
+        (&["--rate", "5/100d"], "the time is 1ms to 49d"),
+    ] {
+        let said = error(words, 2);
+        assert!(said.contains(sentence), "{said}");
+    }
+    assert_eq!(limit(&["--concurrency", "none", "--rate", "none"])["rate"], Value::Null);
+    assert_eq!(queue.drain()["completed"], 5);
+}
+
+#[tokio::test]
+async fn failed_jobs_are_retried_by_their_reason() {
+    let queue = Queue::new().await;
+    queue.enqueue(&["--project", "seed-1-p0000003", "nowhere", "nobody"]);
+    assert_eq!(queue.drain()["failed"], 2);
+    let retry = |text: &str| {
+        json(&queue.deo(&["queue", "retry", "--failed", "--reason", text, "--json"]))["retried"]
+            .clone()
+    };
+    assert_eq!([retry("not found: now"), retry("not found: no")], [1, 1]);
+    for words in [&["--reason", "x"][..], &["1", "--reason", "x"], &["--failed", "--reason", ""]] {
+        let output = queue.deo(&[&["queue", "retry"], words].concat());
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+    }
+}
+
+#[tokio::test]
+async fn enqueued_jobs_wait_and_stand_for_others_as_long_as_asked() {
+    let queue = Queue::new().await;
+    let counts = || json(&queue.deo(&["queue", "stats", "--json"]))["counts"].clone();
+    let project = ["--project", "seed-1-p0000003"];
+    let enqueue = |words: &[&str]| queue.enqueue(&[&project, words].concat())["enqueued"].clone();
+    assert_eq!(enqueue(&["--delay", "10m"]), 1);
+    assert_eq!(counts()["delayed"], 1);
+    assert_eq!(enqueue(&["--delay", "1h"]), 0);
+    assert_eq!(enqueue(&["--dedup-replace", "--dedup-ttl", "1h"]), 1, "in the delayed one's place");
+    assert_eq!((&counts()["delayed"], &counts()["wait"]), (&0.into(), &1.into()));
+    assert_eq!(queue.drain()["completed"], 1);
+    assert_eq!(enqueue(&["--dedup-ttl", "1h", "--dedup-extend"]), 0, "the window outlives the job");
+    for words in [
+        &["--delay", "31d"][..],
+        &["--delay", "5"],
+        &["--dedup-ttl", "0"],
+        &["--dedup-ttl", "31d"],
+        &["--dedup-extend"],
+    ] {
+        let output = queue.deo(&[&["enqueue"], &project[..], words].concat());
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+    }
+}
+
+#[tokio::test]
 async fn times_that_no_clock_tells_are_shown_all_the_same() {
     let queue = Queue::new().await;
     queue.enqueue(&["--project", "seed-1-p0000003"]);

@@ -15,6 +15,27 @@ async fn a_job_that_was_taken_out_of_active_is_refused_alone() {
 }
 
 #[tokio::test]
+async fn a_handler_may_say_itself_when_its_job_is_tried_again() {
+    let b = Bench::new("retry-after").await;
+    let backoff = shared::queue::Backoff::Fixed { delay_ms: 1_000, jitter: None };
+    let opts = JobOptions { attempts: 3, backoff: Some(backoff), ..JobOptions::default() };
+    let id = b.add(opts).await.id;
+    let later = |ms| Settlement::RetryAfter {
+        reason: "429".to_owned(),
+        wait: std::time::Duration::from_millis(ms),
+    };
+    assert_eq!(b.settle(b.claim().await, later(90_000)).await, [Code::Retried]);
+    assert_eq!(b.queue.next_due_ms().await.unwrap(), Some(b.clock.now_ms() + 90_000));
+    assert_eq!(b.field(&id, "atm").await.as_deref(), Some("1"), "it counts");
+    assert_eq!(b.field(&id, "failedReason").await.as_deref(), Some("429"));
+    b.clock.advance(90_000);
+    assert_eq!(b.settle(b.claim().await, later(0)).await, [Code::Retried]);
+    assert_eq!(b.state(&id).await, Some(JobState::Waiting), "at once");
+    assert_eq!(b.settle(b.claim().await, later(90_000)).await, [Code::Failed], "none is left");
+    assert_eq!(b.state(&id).await, Some(JobState::Failed));
+}
+
+#[tokio::test]
 async fn a_failed_attempt_waits_for_its_backoff_and_the_last_one_fails() {
     let b = Bench::new("retry").await;
     let backoff = shared::queue::Backoff::Exponential { delay_ms: 1_000, jitter: None };

@@ -106,6 +106,7 @@ async fn scripts_are_told_of_every_key_that_is_known_beforehand() {
         refusal(queue.remove("none").await);
         queue.remove("w1").await.unwrap();
         assert_eq!(monitor.undeclared(&b).await, none, "operations on one job");
+        queue.retry_by_reason("another").await.unwrap();
         queue.retry_all(Ended::Failed).await.unwrap();
         assert_eq!(monitor.undeclared(&b).await, ["w2", "w3"], "on those of a state");
 

@@ -14,6 +14,10 @@ async fn a_lost_answer_is_given_again_and_nothing_is_done_twice() {
                 proxy.lose(1)
             }
         };
+        b.fail(&[&id("f0")]).await;
+        lose();
+        assert_eq!(b.queue.retry_by_reason("no").await.unwrap(), 1);
+        assert_eq!(b.queue.remove(&id("f0")).await.unwrap(), "wait");
         b.fail(&[&id("f1"), &id("f2"), &id("f3")]).await;
         b.add(&id("d1"), delayed(HOUR)).await;
         b.add(&id("d2"), delayed(HOUR)).await;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod declared_keys;
+mod limiting;
 mod looking;
 #[allow(dead_code)]
 #[path = "../lossy/mod.rs"]

@@ -1,5 +1,7 @@
 //! What is counted as billed.
 
+use std::num::NonZeroU32;
+
 use super::*;
 
 #[tokio::test]
@@ -26,7 +28,11 @@ async fn every_operation_counts_its_commands_exactly() {
         let queue = b.queue.over(b.queue.redis().metered());
         let before = executed().await;
         queue.retry("f1", Ended::Failed, false).await.unwrap();
+        assert_eq!(queue.retry_by_reason("no").await.unwrap(), 1);
         queue.retry_all(Ended::Failed).await.unwrap();
+        queue.limit_concurrency(NonZeroU32::new(1)).await.unwrap();
+        queue.limit_concurrency(None).await.unwrap();
+        queue.limits().await.unwrap();
         queue.promote("d").await.unwrap();
         queue.promote_all().await.unwrap();
         queue.remove("w1").await.unwrap();

@@ -14,6 +14,75 @@ async fn a_retried_job_runs_once_more_and_keeps_its_attempts_unless_told_otherwi
 }
 
 #[tokio::test]
+async fn failed_jobs_are_retried_by_a_part_of_their_reason() {
+    let b = Bench::new("reasons").await;
+    for (ids, reason) in [
+        (&["a1", "a2"][..], "connect ECONNREFUSED 10.0.0.1:443"),
+        (&["b1"], "Project not found: p[1-9]%d"),
+        (&["c1"], "connect econnrefused"),
+    ] {
+        b.plain(ids).await;
+        b.clock.advance(1);
+        b.end(Settlement::Failed(reason.to_owned())).await;
+    }
+    b.raw("ZADD", "failed", &["5", "ghost"]).await;
+    assert_eq!(b.queue.retry_by_reason("ECONNREFUSED 1").await.unwrap(), 2);
+    assert_eq!(
+        (b.state("b1").await, b.state("c1").await),
+        (Some(JobState::Failed), Some(JobState::Failed))
+    );
+    let claim = b.queue.claim(ALL).await.unwrap();
+    let retried: Vec<_> =
+        claim.jobs.iter().map(|job| (job.id.as_str(), job.attempts_made)).collect();
+    assert_eq!(retried, [("a1", 1), ("a2", 1)]);
+    for field in ["failedReason", "finishedOn"] {
+        assert_eq!(b.raw("HGET", "a1", &[field]).await, Value::Nil, "{field}");
+    }
+    // No pattern, but the text as it is written.
+    assert_eq!(b.queue.retry_by_reason("p.1").await.unwrap(), 0);
+    assert_eq!(b.queue.retry_by_reason("p[1-9]%d").await.unwrap(), 1);
+    assert_eq!(b.told("waiting").await, 4 + 3, "each was added, and three were retried");
+    assert_eq!(b.queue.counts().await.unwrap().failed, 2, "c1, and the id without a job");
+}
+
+/// Pages are read while jobs fail, are retried and removed: none of those that stay is overlooked.
+#[tokio::test]
+async fn many_failed_jobs_are_retried_by_their_reason_while_others_come_and_go() {
+    let b = Bench::new("reasons-many").await;
+    let id = |i: usize| format!("j{i}");
+    let all: Vec<String> = (0..3_000).map(id).collect();
+    let jobs = all.iter().map(|id| NewJob {
+        name: "n".to_owned(),
+        data: "{}".to_owned(),
+        opts: JobOptions { job_id: Some(id.clone()), ..JobOptions::default() },
+        ..NewJob::default()
+    });
+    b.queue.enqueue(&jobs.collect::<Vec<_>>()).await.unwrap();
+    loop {
+        let claim = b.queue.claim(ClaimRequest { count: 1_000, ..ALL }).await.unwrap();
+        if claim.jobs.is_empty() {
+            break;
+        }
+        let reason = |id: &str| if id.ends_with('7') { "seven" } else { "other" };
+        let jobs = claim.jobs.into_iter().map(|job| {
+            let reason = Settlement::Failed(reason(&job.id).to_owned());
+            (job, reason)
+        });
+        b.queue.settle(&claim.token, &jobs.collect::<Vec<_>>()).await.unwrap();
+    }
+    let going = async {
+        for i in (0..3_000).filter(|i| i % 10 == 3) {
+            b.queue.remove(&id(i)).await.unwrap();
+        }
+    };
+    let (retried, ()) = tokio::join!(b.queue.retry_by_reason("seven"), going);
+    assert_eq!(retried.unwrap(), 300);
+    let counts = b.queue.counts().await.unwrap();
+    assert_eq!((counts.wait, counts.failed), (300, 2_400));
+    assert!(b.list("wait").await.iter().all(|id| id.ends_with('7')));
+}
+
+#[tokio::test]
 async fn children_with_colons_in_their_ids_go_with_their_parent() {
     let b = Bench::new("colons").await;
     b.add("a:b:c", JobOptions::default()).await;

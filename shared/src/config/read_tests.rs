@@ -29,12 +29,23 @@ fn nothing_set_gives_the_documented_defaults() {
     assert_eq!((queue.prefix.as_str(), queue.name.as_str()), ("engineo", "deo_score_queue"));
     assert_eq!((queue.events, queue.batch_size, queue.attempts), (Events::Off, 100, 3));
     assert_eq!((queue.backoff.as_secs(), queue.lock.as_secs()), (5, 90));
+    assert_eq!(queue.backoff_jitter, 1.0);
     assert_eq!(queue.keep_completed, Retention { age_s: Some(24 * 3600), count: Some(1000) });
     assert_eq!(queue.keep_failed, Retention { age_s: Some(14 * 24 * 3600), count: Some(5000) });
     assert_eq!((config.drain.timeout.as_secs(), config.drain.margin.as_secs()), (55, 3));
     assert_eq!(config.drain.snapshots, SnapshotRetention::All);
     assert_eq!(config.cron.scope, Scope::Stale);
     assert_eq!((config.cron.max_age_days, config.cron.max_waiting), (7, 100_000));
+}
+
+#[test]
+fn jitter_is_a_part_of_the_whole() {
+    let jitter = |value| read(&[("QUEUE_BACKOFF_JITTER", value)]).map(|c| c.queue.backoff_jitter);
+    assert_eq!([jitter("0"), jitter(" 0.25 "), jitter("1")], [Ok(0.0), Ok(0.25), Ok(1.0)]);
+    for wrong in ["-0.1", "1.1", "half", "NaN", "inf", "0,5"] {
+        let sentence = jitter(wrong).unwrap_err();
+        assert!(sentence.ends_with("but it takes a number from 0 to 1."), "{sentence}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ import { BULL, HOUR, OURS, copy, eachVersion, refusal } from './twins.mjs';
 /** What jobs get that nothing else is said of: the defaults of QUEUE_ATTEMPTS and its like. */
 const usual = {
   attempts: 3,
-  backoff: { type: 'exponential', delay: 5_000 },
+  backoff: { type: 'exponential', delay: 5_000, jitter: 1 },
   removeOnComplete: { count: 1_000, age: 86_400 },
   removeOnFail: { count: 5_000, age: 1_209_600 },
 };
@@ -49,7 +49,7 @@ eachVersion('schedule', ({ q, version, six, take, compare, judge, refused }) => 
       }));
     test('with a backoff and a retention of its own', () =>
       upsert('s', { every: HOUR }, {
-        opts: { backoff: { type: 'exponential', delay: 90_000 }, removeOnComplete: { count: 0, age: 86_400 }, removeOnFail: { age: 1_209_600 } },
+        opts: { backoff: { type: 'exponential', delay: 90_000, jitter: 1 }, removeOnComplete: { count: 0, age: 86_400 }, removeOnFail: { age: 1_209_600 } },
       }, ['--backoff', '90s', '--keep-completed', '0', '--keep-failed', 'all']));
     test('by a pattern and at once', () => upsert('s', { pattern: '0 3 * * *', immediately: true }));
     test('while paused', async () => {
