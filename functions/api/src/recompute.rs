@@ -24,7 +24,7 @@ use crate::envelope::sent_context;
 use crate::error::Error;
 use crate::input::{Body, Form, Id, IdempotencyKey, is_id};
 use crate::queue::no_queue;
-use crate::timing::{DeduplicationBody, DelayMs, timing};
+use crate::timing::TimingBody;
 
 /// The most projects that one request may name.
 const MAX_PROJECTS: usize = 1_000;
@@ -59,18 +59,13 @@ impl From<ReasonBody> for Reason {
 pub(crate) struct RecomputeBody {
     /// `manual` when left out.
     reason: Option<ReasonBody>,
-    /// Milliseconds until the job's turn; none when left out.
-    delay_ms: Option<DelayMs>,
-    /// When left out, a job stands for later requests until it has ended.
-    deduplication: Option<DeduplicationBody>,
+    #[serde(flatten)]
+    timing: TimingBody,
 }
 
 impl Form for RecomputeBody {
     const EXPECTED: &'static str = "The body must be empty or an object whose reason, if any, is \
-                                    manual, scheduled or after_import, whose delayMs is a whole \
-                                    number from 0 to 2592000000, and whose deduplication has a \
-                                    ttlMs from 1 to 2592000000, extend (true only beside ttlMs) \
-                                    and replace";
+                                    manual, scheduled or after_import";
 }
 
 /// The answer for one project.
@@ -117,6 +112,8 @@ pub(crate) async fn recompute(
     let Id(project_id) = caller.check(id).await?;
     let IdempotencyKey(key) = caller.check(key).await?;
     let Body(body) = caller.check(body).await?;
+    let timing = body.as_ref().map(|body| body.timing.timing()).transpose();
+    let timing = caller.check(timing).await?.unwrap_or_default();
     api.project(&caller.user_id, &project_id, Need::Recompute).await?;
 
     let Some(queue) = api.queue() else {
@@ -128,9 +125,7 @@ pub(crate) async fn recompute(
         route: "recompute",
         user_id: &caller.user_id,
         reason: body.as_ref().and_then(|body| body.reason),
-        timing: body
-            .as_ref()
-            .map_or_else(Timing::default, |body| timing(body.delay_ms, body.deduplication)),
+        timing,
         key: key.as_deref(),
         telemetry: telemetry(&headers),
     };
@@ -165,10 +160,8 @@ pub(crate) struct BulkBody {
     project_ids: Vec<ProjectId>,
     /// `manual` when left out.
     reason: Option<ReasonBody>,
-    /// Milliseconds until the jobs' turn; none when left out.
-    delay_ms: Option<DelayMs>,
-    /// When left out, a job stands for later requests until it has ended.
-    deduplication: Option<DeduplicationBody>,
+    #[serde(flatten)]
+    timing: TimingBody,
 }
 
 /// A project's id.
@@ -188,9 +181,7 @@ impl TryFrom<String> for ProjectId {
 impl Form for BulkBody {
     const EXPECTED: &'static str = "The body must be an object with projectIds, 1 to 1000 ids of \
                                     1 to 191 characters, and a reason, if any, that is manual, \
-                                    scheduled or after_import, a delayMs that is a whole number \
-                                    from 0 to 2592000000, and a deduplication with a ttlMs from 1 \
-                                    to 2592000000, extend (true only beside ttlMs) and replace";
+                                    scheduled or after_import";
 }
 
 /// The answer for many projects.
@@ -236,6 +227,7 @@ pub(crate) async fn recompute_many(
             .ok_or(Error::bad_request(BulkBody::EXPECTED))
     });
     let body = caller.check(body).await?;
+    let timing = caller.check(body.timing.timing()).await?;
     let asked = body.project_ids.len();
     let ids: BTreeSet<String> = body.project_ids.into_iter().map(|ProjectId(id)| id).collect();
     let ids: Vec<String> = ids.into_iter().collect();
@@ -247,7 +239,7 @@ pub(crate) async fn recompute_many(
         route: "recompute-many",
         user_id: &caller.user_id,
         reason: body.reason,
-        timing: timing(body.delay_ms, body.deduplication),
+        timing,
         key: key.as_deref(),
         telemetry: telemetry(&headers),
     };

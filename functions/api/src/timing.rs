@@ -1,29 +1,35 @@
-//! What a request says about when its job is to run, and for how long that stands for others.
+//! What a request says about when its jobs are to run, and for how long they stand for others.
 
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 use shared::recompute::Timing;
 use utoipa::ToSchema;
 
-/// Milliseconds until a job's turn.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(try_from = "u64")]
-#[schema(value_type = u64, minimum = 0, maximum = 2_592_000_000_u64)]
-pub(crate) struct DelayMs(u64);
+use crate::error::Error;
 
-impl TryFrom<u64> for DelayMs {
-    type Error = &'static str;
+const DELAY: &str = "delayMs must be a whole number from 0 to 2592000000";
+const DEDUPLICATION: &str = "deduplication must be an object with ttlMs, a whole number from 1 to \
+                             2592000000, extend, which is true only beside ttlMs, and replace; \
+                             each may be left out";
 
-    fn try_from(ms: u64) -> Result<Self, Self::Error> {
-        let delay = Duration::from_millis(ms);
-        Timing { delay, ..Timing::default() }.is_valid().then_some(Self(ms)).ok_or("too long")
-    }
+/// The part of a body that is about time. Its fields are read as they come, so that each has an error of
+/// its own.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Timing)]
+pub(crate) struct TimingBody {
+    /// Milliseconds until the jobs' turn; none when left out.
+    #[schema(value_type = Option<u64>, minimum = 0, maximum = 2_592_000_000_u64)]
+    delay_ms: Option<Value>,
+    /// When left out, a job stands for later requests until it has ended.
+    #[schema(value_type = Option<DeduplicationBody>)]
+    deduplication: Option<Value>,
 }
 
-/// For how long the job stands for later requests for its project.
+/// For how long a job stands for later requests for its project.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-#[serde(try_from = "Given")]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Deduplication)]
 pub(crate) struct DeduplicationBody {
@@ -33,34 +39,37 @@ pub(crate) struct DeduplicationBody {
     ttl_ms: Option<u64>,
     /// Whether a request that gets an earlier one's job begins the time anew; only beside `ttlMs`.
     extend: Option<bool>,
-    /// Whether an earlier request's job that is still delayed makes place for this one.
+    /// Whether an earlier request's job that is still delayed makes place for this one. The time that
+    /// runs goes on, unless `extend` begins it anew.
     replace: Option<bool>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Given {
-    ttl_ms: Option<u64>,
-    extend: Option<bool>,
-    replace: Option<bool>,
-}
-
-impl TryFrom<Given> for DeduplicationBody {
-    type Error = &'static str;
-
-    fn try_from(Given { ttl_ms, extend, replace }: Given) -> Result<Self, Self::Error> {
-        let body = Self { ttl_ms, extend, replace };
-        timing(None, Some(body)).is_valid().then_some(body).ok_or("no such window")
-    }
-}
-
-/// Both together.
-pub(crate) fn timing(delay: Option<DelayMs>, body: Option<DeduplicationBody>) -> Timing {
-    let body = body.unwrap_or_default();
-    Timing {
-        delay: Duration::from_millis(delay.map_or(0, |DelayMs(ms)| ms)),
-        window: body.ttl_ms.map(Duration::from_millis),
-        extend: body.extend.unwrap_or(false),
-        replace: body.replace.unwrap_or(false),
+impl TimingBody {
+    /// What it says.
+    pub(crate) fn timing(&self) -> Result<Timing, Error> {
+        let bad = Error::bad_request;
+        let delay = match &self.delay_ms {
+            None => 0,
+            Some(delay) => delay.as_u64().ok_or(bad(DELAY))?,
+        };
+        let delay = Timing { delay: Duration::from_millis(delay), ..Timing::default() };
+        if !delay.is_valid() {
+            return Err(bad(DELAY));
+        }
+        let body = match &self.deduplication {
+            None => DeduplicationBody::default(),
+            // serde would take an array for a struct.
+            Some(value) if value.is_object() => {
+                DeduplicationBody::deserialize(value).map_err(|_| bad(DEDUPLICATION))?
+            }
+            Some(_) => return Err(bad(DEDUPLICATION)),
+        };
+        let timing = Timing {
+            window: body.ttl_ms.map(Duration::from_millis),
+            extend: body.extend.unwrap_or(false),
+            replace: body.replace.unwrap_or(false),
+            ..delay
+        };
+        timing.is_valid().then_some(timing).ok_or(bad(DEDUPLICATION))
     }
 }

@@ -66,7 +66,8 @@ struct When {
     #[arg(long, requires = "dedup_ttl")]
     dedup_extend: bool,
 
-    /// Where a project has a job that is still delayed, take its place.
+    /// Where a project has a job that is still delayed, take its place; the time that runs goes on,
+    /// unless --dedup-extend begins it anew.
     #[arg(long)]
     dedup_replace: bool,
 }

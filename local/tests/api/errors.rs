@@ -53,13 +53,12 @@ async fn a_bad_request_is_refused_and_touches_nothing() {
     let id = "The id in the path must be 1 to 191 characters of UTF-8 without NUL";
     let json = "The body is not valid JSON";
     let one = "The body must be empty or an object whose reason, if any, is manual, scheduled or \
-               after_import, whose delayMs is a whole number from 0 to 2592000000, and whose \
-               deduplication has a ttlMs from 1 to 2592000000, extend (true only beside ttlMs) and \
-               replace";
+               after_import";
     let many = "The body must be an object with projectIds, 1 to 1000 ids of 1 to 191 characters, \
-                and a reason, if any, that is manual, scheduled or after_import, a delayMs that is \
-                a whole number from 0 to 2592000000, and a deduplication with a ttlMs from 1 to \
-                2592000000, extend (true only beside ttlMs) and replace";
+                and a reason, if any, that is manual, scheduled or after_import";
+    let delay = "delayMs must be a whole number from 0 to 2592000000";
+    let dedup = "deduplication must be an object with ttlMs, a whole number from 1 to 2592000000, \
+                 extend, which is true only beside ttlMs, and replace; each may be left out";
     let limit = "limit must be a number from 1 to 100";
     let before = "before must be the nextBefore of an earlier page, or a time such as \
                   2026-01-31T12:00:00.000Z";
@@ -88,21 +87,22 @@ async fn a_bad_request_is_refused_and_touches_nothing() {
         ("POST", RECOMPUTE.to_owned(), r#"{"reason": "because"}"#, one),
         ("POST", RECOMPUTE.to_owned(), r#"{"reason": 1}"#, one),
         ("POST", RECOMPUTE.to_owned(), r#"{"reason": "manual", "reason": "manual"}"#, one),
-        ("POST", RECOMPUTE.to_owned(), r#"{"delayMs": -1}"#, one),
-        ("POST", RECOMPUTE.to_owned(), r#"{"delayMs": 1.5}"#, one),
-        ("POST", RECOMPUTE.to_owned(), r#"{"delayMs": "10m"}"#, one),
-        ("POST", RECOMPUTE.to_owned(), r#"{"delayMs": 2592000001}"#, one),
-        ("POST", RECOMPUTE.to_owned(), r#"{"deduplication": 5}"#, one),
-        ("POST", RECOMPUTE.to_owned(), r#"{"deduplication": {"ttlMs": 0}}"#, one),
-        ("POST", RECOMPUTE.to_owned(), r#"{"deduplication": {"ttlMs": 2592000001}}"#, one),
-        ("POST", RECOMPUTE.to_owned(), r#"{"deduplication": {"extend": true}}"#, one),
-        ("POST", RECOMPUTE.to_owned(), r#"{"deduplication": {"replace": "yes"}}"#, one),
-        ("POST", bulk.to_owned(), r#"{"projectIds": ["p1"], "delayMs": 2592000001}"#, many),
+        ("POST", RECOMPUTE.to_owned(), r#"{"delayMs": -1}"#, delay),
+        ("POST", RECOMPUTE.to_owned(), r#"{"delayMs": 1.5}"#, delay),
+        ("POST", RECOMPUTE.to_owned(), r#"{"delayMs": "10m"}"#, delay),
+        ("POST", RECOMPUTE.to_owned(), r#"{"delayMs": 2592000001}"#, delay),
+        ("POST", RECOMPUTE.to_owned(), r#"{"deduplication": 5}"#, dedup),
+        ("POST", RECOMPUTE.to_owned(), r#"{"deduplication": [1, true, true]}"#, dedup),
+        ("POST", RECOMPUTE.to_owned(), r#"{"deduplication": {"ttlMs": 0}}"#, dedup),
+        ("POST", RECOMPUTE.to_owned(), r#"{"deduplication": {"ttlMs": 2592000001}}"#, dedup),
+        ("POST", RECOMPUTE.to_owned(), r#"{"deduplication": {"extend": true}}"#, dedup),
+        ("POST", RECOMPUTE.to_owned(), r#"{"deduplication": {"replace": "yes"}}"#, dedup),
+        ("POST", bulk.to_owned(), r#"{"projectIds": ["p1"], "delayMs": 2592000001}"#, delay),
         (
             "POST",
             bulk.to_owned(),
             r#"{"projectIds": ["p1"], "deduplication": {"ttlMs": -1}}"#,
-            many,
+            dedup,
         ),
         ("POST", bulk.to_owned(), "", many),
         ("POST", bulk.to_owned(), "{}", many),

@@ -155,7 +155,8 @@ async fn enqueued_jobs_wait_and_stand_for_others_as_long_as_asked() {
     assert_eq!(enqueue(&["--delay", "10m"]), 1);
     assert_eq!(counts()["delayed"], 1);
     assert_eq!(enqueue(&["--delay", "1h"]), 0);
-    assert_eq!(enqueue(&["--dedup-replace", "--dedup-ttl", "1h"]), 1, "in the delayed one's place");
+    let replace = ["--dedup-replace", "--dedup-ttl", "1h", "--dedup-extend"];
+    assert_eq!(enqueue(&replace), 1, "in the delayed one's place");
     assert_eq!((&counts()["delayed"], &counts()["wait"]), (&0.into(), &1.into()));
     assert_eq!(queue.drain()["completed"], 1);
     assert_eq!(enqueue(&["--dedup-ttl", "1h", "--dedup-extend"]), 0, "the window outlives the job");
