@@ -94,6 +94,16 @@ eachVersion('retry and promote', ({ q, version, child, parent, take, complete, f
       await add('e');
       await all();
     });
+    test('all whose reason contains a text', async () => {
+      for (const [id, opts] of Object.entries({ a: {}, b: { priority: 2 }, c: { lifo: true } })) {
+        await add(id, opts);
+        await fail();
+      }
+      await judge(['retry', '--failed', '--reason', 'no'], () => q().retryJobs());
+      await add('d');
+      await fail();
+      await judge(['retry', '--failed', '--reason', 'No'], async () => {});
+    });
     test('all failed jobs of a paused queue', async () => {
       await add('a');
       await fail();
