@@ -100,7 +100,9 @@ eachVersion('retry and promote', ({ q, version, child, parent, take, complete, f
         await fail();
       }
       await judge(['retry', '--failed', '--reason', 'no'], () => q().retryJobs());
-      await add('d');
+    });
+    test('none whose reason only resembles a text', async () => {
+      await add('a');
       await fail();
       await judge(['retry', '--failed', '--reason', 'No'], async () => {});
     });
