@@ -157,12 +157,15 @@ impl Queue {
         Ok(ids)
     }
 
-    /// A page of a job's log: `count` lines (at most [`MOST_PER_PAGE`]) after the first `skip`. Two
-    /// commands, one round trip.
+    /// A page of a job's log: `count` lines (at most [`MOST_PER_PAGE`]) after the first `skip`; none of
+    /// what is no job. Two commands, one round trip; one of each more for a scheduler's job.
     ///
     /// # Errors
     /// [`Error::Redis`].
     pub async fn logs(&self, id: &str, skip: u64, count: u64) -> Result<Logs, Error> {
+        if !self.is_job_id(id).await? {
+            return Ok(Logs::default());
+        }
         let key = self.keys.of(&format!("{id}:logs"));
         let total = Command::new("LLEN").arg(key.clone()).replay_safe();
         let mut commands = vec![total];

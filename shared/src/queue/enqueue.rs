@@ -5,6 +5,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tracing::warn;
 
 use super::job::{Added, Enqueued, NewJob, Outcome};
+use super::keys::receipt_of_key;
 use super::options::{refusal, stored};
 use super::recover;
 use super::replay::nonce;
@@ -121,8 +122,9 @@ impl Queue {
         let sizes: Vec<usize> =
             items.iter().map(|(item, text)| self.request_bytes(item, text)).collect();
         if sizes.iter().any(|size| *size > MOST_BYTES)
-            && let Some(room) =
-                self.redis.room_for_args(&ENQUEUE, &self.keys.fixed(key.unwrap_or("")))
+            && let Some(room) = self
+                .redis
+                .room_for_args(&ENQUEUE, &self.keys.fixed(&receipt_of_key(usize::MAX, "")))
         {
             let frame = FRAME_BYTES + Redis::request_bytes(self.keys.base.as_bytes());
             let room = room.saturating_sub(frame);
@@ -137,7 +139,7 @@ impl Queue {
             let (call, after) = rest.split_at(count);
             rest = after;
             let receipt = match key {
-                Some(key) => format!("once:{index}:{key}"),
+                Some(key) => receipt_of_key(index, key),
                 None => nonce(),
             };
             let part = self.add_call(call, &receipt, key.is_some()).await?;

@@ -116,8 +116,8 @@ impl Queue {
         Ok(score.map(|score| (score / 4096.0).floor() as i64))
     }
 
-    /// One job with its state, or `None` when there is none of this id. Nine commands, one round
-    /// trip.
+    /// One job with its state, or `None` when there is none of this id, or the id is the name of
+    /// another key of the queue. Nine commands, one round trip; one of each more for a scheduler's job.
     ///
     /// # Errors
     /// [`Error::Redis`].
@@ -134,6 +134,9 @@ impl Queue {
             ("wait", JobState::Waiting),
             ("paused", JobState::Waiting),
         ];
+        if !self.is_job_id(id).await? {
+            return Ok(None);
+        }
         let ask = |name, key: &str| Command::new(name).arg(self.keys.of(key)).replay_safe();
         let mut commands = vec![ask("HGETALL", id)];
         commands.extend(SETS.iter().map(|(set, _)| ask("ZSCORE", set).arg(id)));

@@ -15,17 +15,21 @@
 //!   outside.
 //! - [`Queue::pause`], [`Queue::retry`], [`Queue::promote`], [`Queue::remove`], [`Queue::clean`],
 //!   [`Queue::obliterate`], [`Queue::limit_concurrency`], [`Queue::limit_rate`]: an operator's hand.
+//! - [`Queue::beat`], [`Queue::heartbeat`]: signs of life of those who work.
 //! - [`schedule`]: job schedulers.
 
+mod bookmark;
 mod browse;
 mod claim;
 mod clean;
 mod enqueue;
+mod heartbeat;
 mod inspect;
 mod job;
 mod keys;
 mod limits;
 mod marker;
+mod names;
 mod oldest;
 mod operate;
 mod options;
@@ -48,6 +52,7 @@ mod throughput;
 pub use browse::{JobLine, Logs, MOST_PER_PAGE, PriorityCount, Shelf};
 pub use claim::{Claim, ClaimRequest, ClaimStatus, ClaimedJob};
 pub use clean::Cleanable;
+pub use heartbeat::{Beat, Heartbeat, MOST_BEATS};
 pub use inspect::{JobState, JobView};
 pub use job::{
     Added, Backoff, Counts, Deduplication, Enqueued, JobOptions, KeepJobs, NewJob, Outcome,
@@ -122,46 +127,6 @@ impl Queue {
     /// The settings that the queue was made with.
     pub fn config(&self) -> &QueueConfig {
         &self.config
-    }
-
-    /// Notes that a tick did work at this moment: a key that lives for a day. One command.
-    ///
-    /// # Errors
-    /// [`Error::Redis`].
-    pub async fn beat(&self) -> Result<(), Error> {
-        let now = self.clock.now_ms().to_string();
-        let command = redis::Command::new("SET")
-            .arg(self.keys.own("heartbeat"))
-            .arg(now)
-            .arg("EX")
-            .arg("86400")
-            .replay_safe();
-        self.redis.call(command).await?;
-        Ok(())
-    }
-
-    /// What [`Queue::keep_bookmark`] kept under `name`: a producer's place in a long walk. One
-    /// command.
-    ///
-    /// # Errors
-    /// [`Error::Redis`].
-    pub async fn bookmark(&self, name: &str) -> Result<Option<String>, Error> {
-        let command = redis::Command::new("GET").arg(self.keys.own(name)).replay_safe();
-        Ok(self.redis.call(command).await?.as_str().map(str::to_owned))
-    }
-
-    /// Keeps `place` under `name`, or forgets it. One command.
-    ///
-    /// # Errors
-    /// [`Error::Redis`].
-    pub async fn keep_bookmark(&self, name: &str, place: Option<&str>) -> Result<(), Error> {
-        let key = self.keys.own(name);
-        let command = match place {
-            Some(place) => redis::Command::new("SET").arg(key).arg(place),
-            None => redis::Command::new("DEL").arg(key),
-        };
-        self.redis.call(command.replay_safe()).await?;
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::job::{Backoff, JobOptions, KeepJobs, NewJob};
+use super::names::is_tagged;
 
 /// BullMQ's greatest priority: 2^21 - 1.
 const MAX_PRIORITY: u32 = 2_097_151;
@@ -65,6 +66,11 @@ fn id_refusal(id: &str) -> Option<String> {
     }
     if id.starts_with("0:") {
         return Some("a custom id cannot start with 0:".to_owned());
+    }
+    if is_tagged(id) {
+        return Some(format!(
+            "the custom id {id:?} begins as the queue's own keys do; choose another"
+        ));
     }
     if id.contains(':') && id.split(':').count() != 3 {
         return Some("a custom id with : must have exactly three parts".to_owned());

@@ -11,6 +11,12 @@ pub enum Refusal {
         /// What was asked, by BullMQ's name.
         command: &'static str,
     },
+    /// The name is that of a key of the queue's own, or of one beside a job.
+    #[error("there is no job {id}: that is the name of another key of the queue")]
+    NotAJob {
+        /// What was taken for a job.
+        id: String,
+    },
     /// The job, or a child that its parent waits for, is being processed.
     #[error("Job {id} could not be removed because it is locked by another worker")]
     Locked {

@@ -18,9 +18,12 @@ impl Queue {
     /// back to waiting. About 16 commands, 12 more for each child.
     ///
     /// # Errors
-    /// [`Error::Refused`]: no such job, it or a child that it waits for is being processed, or it is
+    /// [`Error::Refused`]: no such job, the name of another key, it or a child that it waits for is being processed, or it is
     /// the next job of a scheduler. [`Error::Redis`].
     pub async fn remove(&self, id: &str) -> Result<String, Error> {
+        if !self.is_job_id(id).await? {
+            return Err(Refusal::NotAJob { id: id.to_owned() }.into());
+        }
         let mut known = self.keys.of_job(id);
         known.extend(["waiting-children", "repeat"].map(|name| self.keys.of(name)));
         let answer = self.operate(&REMOVE, known, Call { id }).await?;

@@ -125,6 +125,9 @@ impl Queue {
         command: &'static str,
     ) -> Result<(), Error> {
         let id = args.id.to_owned();
+        if !self.is_job_id(&id).await? {
+            return Err(Refusal::NotAJob { id }.into());
+        }
         let known = vec![self.keys.of(&id)];
         let answer = self.operate(script, known, args).await?;
         match code(&answer) {

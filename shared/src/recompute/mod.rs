@@ -5,6 +5,7 @@
 //! without costing an attempt; and what another peer owns by now is never settled.
 
 mod batch;
+mod pulse;
 mod refused;
 mod report;
 mod request;
@@ -13,6 +14,7 @@ mod stop;
 mod tick;
 mod traced;
 
+pub use pulse::{Alive, PastTick, alive};
 pub use report::{Remaining, Report, StoppedBecause};
 pub use request::{
     JOB_NAME, JobData, JobResult, Reason, SCHEDULED_PRIORITY, Timing, recompute_job,

@@ -1,11 +1,13 @@
 //! One tick: batches until nothing is left, the time is nearly up, or something is in the way.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
 use super::batch::{Scored, score};
+use super::pulse::Pulse;
 use super::refused::end_refused;
 use super::report::{Report, StoppedBecause};
 use super::stop::Stop;
@@ -25,12 +27,13 @@ pub struct Recompute {
     store: Store,
     config: DrainConfig,
     clock: Clock,
+    pulse: Arc<Pulse>,
 }
 
 impl Recompute {
     /// A recompute over `queue` and `store`.
     pub fn new(queue: Queue, store: Store, config: &DrainConfig, clock: Clock) -> Self {
-        Self { queue, store, config: config.clone(), clock }
+        Self { queue, store, config: config.clone(), clock, pulse: Arc::default() }
     }
 
     /// Opens the connection to Redis ahead of the first tick, as [`Redis::connect`] does, unless ticks are
@@ -71,10 +74,8 @@ impl Recompute {
         let stopped =
             // Boxed: as a part of its callers' futures it would be too deep for the compiler.
             if self.config.enabled { Box::pin(tick.run()).await } else { Ok(StoppedBecause::Disabled) };
-        if let Err(Failure::Store(_)) = &stopped {
-            tick.beat().await;
-        }
-        let mut report = tick.report;
+        let reaches_redis = !matches!(stopped, Err(Failure::Queue(_)));
+        let mut report = std::mem::take(&mut tick.report);
         match stopped {
             Ok(reason) => report.stopped_because = reason,
             Err(failure) => {
@@ -83,10 +84,17 @@ impl Recompute {
                 report.error = Some(failure.to_string());
             }
         }
-        let usage = tick.queue.redis().usage();
-        report.billed_commands = usage.billed;
-        report.round_trips = usage.round_trips;
-        report.duration_ms = millis(started.elapsed());
+        let count = |report: &mut Report| {
+            let usage = tick.queue.redis().usage();
+            report.billed_commands = usage.billed;
+            report.round_trips = usage.round_trips;
+            report.duration_ms = millis(started.elapsed());
+        };
+        count(&mut report);
+        if reaches_redis && report.stopped_because != StoppedBecause::Disabled {
+            self.pulse.beat(&tick.queue, &report, self.clock.now_ms()).await;
+            count(&mut report);
+        }
         report
     }
 }
@@ -168,18 +176,7 @@ impl Tick<'_> {
         reason: StoppedBecause,
     ) -> Result<StoppedBecause, Failure> {
         self.report.remaining = Some(self.queue.counts_of(occupied).await?.into());
-        self.beat().await;
         Ok(reason)
-    }
-
-    /// Shows that a worker is alive that had work. What became of the work is the greater news, so a
-    /// full Redis that refuses this fails no tick.
-    async fn beat(&self) {
-        if self.report.claimed > 0
-            && let Err(error) = self.queue.beat().await
-        {
-            warn!(%error, "no heartbeat");
-        }
     }
 
     /// Whether a delayed job has fallen due.

@@ -1,0 +1,126 @@
+//! What a tick leaves in the queue's heartbeat, and what is read from it.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use super::report::{Report, StoppedBecause};
+use crate::queue::{Error, MOST_BEATS, Queue};
+
+/// How often ticks without work give a sign of life: 10 minutes in milliseconds.
+const IDLE_MS: u64 = 600_000;
+
+/// Characters of an error that a report keeps.
+const MOST_OF_AN_ERROR: usize = 300;
+
+/// When this process last gave a sign of life.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    /// Milliseconds since the epoch; [`NEVER`] before the first tick.
+    last_ms: AtomicI64,
+}
+
+const NEVER: i64 = i64::MIN;
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self { last_ms: AtomicI64::new(NEVER) }
+    }
+}
+
+impl Pulse {
+    /// Notes in `queue` that a tick ended with `report`: at once if it had work, and otherwise if
+    /// this process has given no sign for 10 minutes.
+    ///
+    /// The 10 minutes begin with a process' first tick, so a tick of a process that lives for
+    /// just that tick costs no command more. What became of the work is the greater news: a Redis
+    /// that refuses the note fails no tick, and is asked again with the next note only.
+    pub(super) async fn beat(&self, queue: &Queue, report: &Report, now_ms: i64) {
+        let last_ms = self.last_ms.load(Ordering::Relaxed);
+        let worked = report.claimed > 0;
+        if !worked && last_ms != NEVER && now_ms.abs_diff(last_ms) < IDLE_MS {
+            return;
+        }
+        self.last_ms.store(now_ms, Ordering::Relaxed);
+        let noted = match (worked, last_ms) {
+            (true, _) => queue.beat(&text(report)).await,
+            (false, NEVER) => return,
+            (false, _) => queue.beat_idle().await,
+        };
+        if let Err(error) = noted {
+            warn!(%error, "no heartbeat");
+        }
+    }
+}
+
+/// A tick that had work, as the heartbeat remembers it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PastTick {
+    /// When it ended: milliseconds since the epoch.
+    pub at: i64,
+    /// How long it took: milliseconds.
+    pub duration_ms: u64,
+    /// Jobs claimed.
+    pub claimed: u64,
+    /// Jobs completed.
+    pub completed: u64,
+    /// Jobs failed for good.
+    pub failed: u64,
+    /// Jobs that failed and wait for another try.
+    pub retried: u64,
+    /// Jobs given back without an attempt counted.
+    pub released: u64,
+    /// Redis commands that Upstash bills, those of this report left out.
+    pub billed_commands: u64,
+    /// Why it stopped.
+    pub stopped_because: StoppedBecause,
+    /// What went wrong, when it stopped for that: the first 300 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What the heartbeat tells of drains.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Alive {
+    /// When one last gave a sign of life: milliseconds since the epoch.
+    pub last_seen: Option<i64>,
+    /// The newest ticks that had work, the newest first.
+    pub ticks: Vec<PastTick>,
+}
+
+/// Reads from `queue` when a drain last gave a sign of life, and what became of the newest ticks
+/// that had work, 30 at most. A report of another version that cannot be read is left out. Two
+/// commands, one round trip.
+///
+/// # Errors
+/// [`Error::Redis`].
+pub async fn alive(queue: &Queue) -> Result<Alive, Error> {
+    let heartbeat = queue.heartbeat(MOST_BEATS).await?;
+    let ticks = heartbeat.beats.iter().filter_map(|beat| {
+        let tick: PastTick = serde_json::from_str(&beat.report).ok()?;
+        Some(PastTick { at: beat.at_ms, ..tick })
+    });
+    Ok(Alive { last_seen: heartbeat.last_ms, ticks: ticks.collect() })
+}
+
+/// The report as it is kept. When it was written, the heartbeat itself notes.
+fn text(report: &Report) -> String {
+    let error = report.error.as_ref().map(|error| error.chars().take(MOST_OF_AN_ERROR).collect());
+    let tick = PastTick {
+        at: 0,
+        duration_ms: report.duration_ms,
+        claimed: report.claimed,
+        completed: report.completed,
+        failed: report.failed,
+        retried: report.retried,
+        released: report.released,
+        billed_commands: report.billed_commands,
+        stopped_because: report.stopped_because,
+        error,
+    };
+    // Numbers and strings always serialise.
+    serde_json::to_string(&tick).unwrap_or_default()
+}
