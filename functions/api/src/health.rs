@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use shared::queue::Queue;
 use shared::redis::Command;
 use shared::store::Health;
 use tokio::time::{Instant, timeout};
@@ -53,6 +54,21 @@ pub(crate) struct HealthBody {
     status: Overall,
     redis: RedisHealth,
     database: DatabaseHealth,
+    /// With `?deep=1`: the drains' signs of life.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    drain: Option<DrainHealth>,
+}
+
+/// The drains, by the signs of life that they leave in the queue. How old a sign is too old depends on
+/// the schedule; so this says when it was, and does not judge.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct DrainHealth {
+    /// How long ago one last gave a sign of life, in milliseconds: after each tick that had work, and
+    /// every 10 minutes while there is none. `null` where none is known.
+    #[schema(required = true)]
+    last_seen_ms: Option<i64>,
 }
 
 /// Redis, asked now.
@@ -87,7 +103,7 @@ struct DatabaseHealth {
     path = "/health",
     tag = "operation",
     security(()),
-    params(("deep" = Option<String>, Query, description = "`1`: ask the database too",
+    params(("deep" = Option<String>, Query, description = "`1`: ask the database and for the drains, too",
         pattern = "^[01]$")),
     responses(
         (status = 200, description = "All is well, as far as is known", body = HealthBody),
@@ -101,7 +117,8 @@ pub(crate) async fn health(State(api): State<Api>, params: Params) -> Result<Res
         Some("1") => true,
         Some(_) => return Err(Error::bad_request("deep must be 0 or 1")),
     };
-    let (redis, database) = tokio::join!(redis(&api), database(&api, deep));
+    let (redis, database, drain) =
+        tokio::join!(redis(&api), database(&api, deep), drain(&api, deep));
     let fails = |part| matches!(part, Part::Error);
     // Without Redis the queue is switched off; without a database nothing can be answered.
     let degraded =
@@ -111,7 +128,7 @@ pub(crate) async fn health(State(api): State<Api>, params: Params) -> Result<Res
     } else {
         (StatusCode::OK, Overall::Ok)
     };
-    let body = HealthBody { status, redis, database };
+    let body = HealthBody { status, redis, database, drain };
     Ok((code, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
@@ -131,6 +148,19 @@ async fn redis(api: &Api) -> RedisHealth {
         Err(_) => Part::Error,
     };
     RedisHealth { status, latency_ms: Some(ms(started)), transport: Some(redis.transport()) }
+}
+
+/// Asked only where a deep look is: a monitor that looks each minute pays for one command a look.
+async fn drain(api: &Api, deep: bool) -> Option<DrainHealth> {
+    let redis = api.redis().filter(|_| deep)?.until(Instant::now() + CHECK_LIMIT);
+    let queue = Queue::new(redis, api.queue_config(), api.clock().clone());
+    let last_seen = match timeout(CHECK_LIMIT, queue.heartbeat(1)).await {
+        Ok(Ok(heartbeat)) => heartbeat.last_ms,
+        // That Redis fails is told beside it.
+        Ok(Err(_)) | Err(_) => None,
+    };
+    let age = |at: i64| api.clock().now_ms().saturating_sub(at).max(0);
+    Some(DrainHealth { last_seen_ms: last_seen.map(age) })
 }
 
 async fn database(api: &Api, deep: bool) -> DatabaseHealth {

@@ -4,7 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::queue::{self, Counts};
+use shared::recompute::{Alive, PastTick, StoppedBecause, alive};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::Api;
 use crate::caller::Caller;
@@ -26,6 +28,88 @@ pub(crate) struct QueueBody {
     #[schema(required = true)]
     oldest_waiting_ms: Option<i64>,
     throughput: Throughput,
+    drain: DrainBody,
+}
+
+/// What the drains tell of themselves.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Drain)]
+pub(crate) struct DrainBody {
+    /// How long ago one last gave a sign of life, in milliseconds: after each tick that had work, and
+    /// every 10 minutes while there is none. `null` where none has for a day.
+    #[schema(required = true)]
+    last_seen_ms: Option<i64>,
+    /// The newest ticks that had work, the newest first.
+    #[schema(max_items = 30)]
+    ticks: Vec<TickBody>,
+}
+
+impl DrainBody {
+    pub(crate) fn of(alive: Alive, now_ms: i64) -> Self {
+        Self {
+            last_seen_ms: alive.last_seen.map(|at| now_ms.saturating_sub(at).max(0)),
+            ticks: alive.ticks.into_iter().map(TickBody::from).collect(),
+        }
+    }
+}
+
+/// A tick that had work.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Tick)]
+struct TickBody {
+    /// When it ended, in milliseconds since the Unix epoch.
+    at: i64,
+    /// How long it took, in milliseconds.
+    duration_ms: u64,
+    /// Jobs claimed.
+    claimed: u64,
+    /// Jobs completed.
+    completed: u64,
+    /// Jobs failed for good.
+    failed: u64,
+    /// Jobs that failed and wait for another try.
+    retried: u64,
+    /// Jobs given back without an attempt counted.
+    released: u64,
+    /// Commands that Upstash bills.
+    billed_commands: u64,
+    /// Why it stopped.
+    #[schema(schema_with = reasons)]
+    stopped_because: StoppedBecause,
+    /// What went wrong, when it stopped for that.
+    #[schema(required = true)]
+    error: Option<String>,
+}
+
+impl From<PastTick> for TickBody {
+    fn from(tick: PastTick) -> Self {
+        Self {
+            at: tick.at,
+            duration_ms: tick.duration_ms,
+            claimed: tick.claimed,
+            completed: tick.completed,
+            failed: tick.failed,
+            retried: tick.retried,
+            released: tick.released,
+            billed_commands: tick.billed_commands,
+            stopped_because: tick.stopped_because,
+            error: tick.error,
+        }
+    }
+}
+
+fn reasons() -> Object {
+    let reasons = [
+        StoppedBecause::Empty,
+        StoppedBecause::Deadline,
+        StoppedBecause::Paused,
+        StoppedBecause::Disabled,
+        StoppedBecause::Error,
+    ];
+    let reasons = reasons.map(|reason| serde_json::json!(reason));
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(reasons)).build()
 }
 
 /// Jobs per state.
@@ -96,8 +180,10 @@ pub(crate) async fn queue(
         return Err(Error::Forbidden("Forbidden resource"));
     }
     let queue = api.queue().ok_or(no_queue())?;
-    let overview = queue.overview().await.map_err(not_read)?;
-    let age = |added: i64| api.clock().now_ms().saturating_sub(added).max(0);
+    let read = async { tokio::try_join!(queue.overview(), alive(&queue)) };
+    let (overview, alive) = read.await.map_err(not_read)?;
+    let now_ms = api.clock().now_ms();
+    let age = |added: i64| now_ms.saturating_sub(added).max(0);
     Ok(Json(QueueBody {
         name: api.queue_config().name.clone(),
         paused: overview.paused,
@@ -107,6 +193,7 @@ pub(crate) async fn queue(
             last_minute: overview.last_minute.into(),
             last_hour: overview.last_hour.into(),
         },
+        drain: DrainBody::of(alive, now_ms),
     }))
 }
 

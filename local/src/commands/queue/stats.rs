@@ -3,8 +3,9 @@
 use serde::Serialize;
 use shared::clock::Clock;
 use shared::queue::{Counts, Flow, PriorityCount, Queue, Throughput};
+use shared::recompute::{Alive, PastTick, alive};
 
-use super::{Outcome, queue, report, span};
+use super::{Outcome, queue, report, shown, span};
 use crate::terminal;
 
 /// Priorities that are shown.
@@ -37,6 +38,9 @@ pub(super) struct Stats {
     /// Milliseconds since the epoch.
     pub(super) next_due: Option<i64>,
     pub(super) throughput: Throughput,
+    /// When a drain last gave a sign of life, and its newest ticks that had work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) drain: Option<Alive>,
     /// What this look cost.
     pub(super) billed_commands: u64,
     pub(super) round_trips: u64,
@@ -44,15 +48,17 @@ pub(super) struct Stats {
 
 impl Stats {
     /// Looks. 15 commands, and at most 5 more for each state in which jobs wait, 1 where something is
-    /// delayed, 4 where a worker writes metrics, 2 for each priority if they are asked for.
-    pub(super) async fn of(queue: &Queue, priorities: bool) -> Result<Self, shared::queue::Error> {
+    /// delayed, 4 where a worker writes metrics; with `more`, 2 for the drain's signs of life and 2 for
+    /// each priority.
+    pub(super) async fn of(queue: &Queue, more: bool) -> Result<Self, shared::queue::Error> {
         let queue = queue.over(queue.redis().metered());
         let counts = queue.counts().await?;
         let throughput = queue.throughput(MINUTES).await?;
         let limits = queue.limits().await?;
         let oldest_waiting = queue.oldest_waiting_ms(counts.into()).await?;
         let next_due = if counts.delayed > 0 { queue.next_due_ms().await? } else { None };
-        let priorities = match (priorities, counts.prioritized) {
+        let drain = if more { Some(alive(&queue).await?) } else { None };
+        let priorities = match (more, counts.prioritized) {
             (false, _) => None,
             (true, 0) => Some(Vec::new()),
             (true, _) => Some(queue.priorities(PRIORITIES).await?),
@@ -66,6 +72,7 @@ impl Stats {
             oldest_waiting,
             next_due,
             throughput,
+            drain,
             billed_commands: usage.billed,
             round_trips: usage.round_trips,
         })
@@ -105,11 +112,30 @@ impl Stats {
                 format!("{completed} completed, {failed} failed"),
             ),
         ];
+        if let Some(drain) = &self.drain {
+            let ago = |at| span::shown(now.saturating_sub(at)) + " ago";
+            let seen = drain.last_seen.map_or_else(|| "not of late".to_owned(), ago);
+            facts.push(("drain alive".to_owned(), seen));
+            if let Some(tick) = drain.ticks.first() {
+                facts.push((format!("last tick with work, {}", ago(tick.at)), told(tick)));
+            }
+        }
         for PriorityCount { priority, jobs } in self.priorities.iter().flatten() {
             facts.push((format!("waiting at priority {priority}"), jobs.to_string()));
         }
         facts
     }
+}
+
+/// `12 completed, 0 failed, 1 retried in 3s`, and why it failed.
+fn told(tick: &PastTick) -> String {
+    let PastTick { completed, failed, retried, .. } = tick;
+    let took = span::shown(i64::try_from(tick.duration_ms).unwrap_or(i64::MAX));
+    let mut text = format!("{completed} completed, {failed} failed, {retried} retried in {took}");
+    if let Some(error) = &tick.error {
+        text += &format!("; {}", shown::line(error, 120));
+    }
+    text
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
