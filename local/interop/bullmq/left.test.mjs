@@ -117,7 +117,7 @@ for (const [version, { Queue, Worker }] of Object.entries(VERSIONS)) {
       for (const state of ['completed', 'failed']) await queue.clean(0, 0, state);
       const left = (await redis.keys(`${base}:*`)).map((key) => key.slice(base.length + 1)).sort();
       const known = ['events', 'id', 'meta', 'stalled-check', 'pc', 'marker'];
-      assert.deepEqual(left.filter((key) => !known.includes(key) && !key.startsWith('deo')), []);
+      assert.deepEqual(left.filter((key) => !known.includes(key) && !key.startsWith('batchmq:')), []);
     });
   });
 }

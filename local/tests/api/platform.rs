@@ -117,7 +117,7 @@ async fn a_key_is_honoured_for_24_hours_on_both_routes() {
     let many = world.send(Method::POST, "owner", "/deo-score/recompute", &key, many).await;
     assert_eq!((one.status, many.status), (201, 202));
     let receipts: Vec<String> =
-        world.keys().await.into_iter().filter(|key| key.contains(":once:")).collect();
+        world.keys().await.into_iter().filter(|key| key.contains(":receipt-once-")).collect();
     assert_eq!(receipts.len(), 2, "{receipts:?}");
     for receipt in receipts {
         let left = world.redis().call(Command::new("PTTL").arg(receipt)).await.unwrap();

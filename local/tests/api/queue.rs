@@ -66,7 +66,15 @@ async fn what_is_no_job_is_not_found() {
         let job = NewJob { name: "foreign".into(), data: data.into(), ..NewJob::default() };
         queue.enqueue(&[job]).await.unwrap();
     }
-    for id in ["meta", "id", "wait", "de:p1", "1:lock", "99", "2", "3", "4", "5", "1/../2", "%20"] {
+    // Hashes that are no jobs, though they hold a job's data.
+    let base = format!("{}:{}", world.config.queue.prefix, world.config.queue.name);
+    for name in ["dn:x", "repeat:s1"] {
+        let record = Command::new("HSET").arg(format!("{base}:{name}")).arg("name").arg("n");
+        let record = record.arg("data").arg(r#"{"projectId":"p1"}"#);
+        world.redis().call(record).await.unwrap();
+    }
+    let keys = ["meta", "id", "wait", "de:p1", "1:lock", "dn:x", "repeat:s1", "batchmq:heartbeat"];
+    for id in keys.into_iter().chain(["99", "2", "3", "4", "5", "1/../2", "%20"]) {
         let path = format!("/jobs/{}", id.replace('/', "%2F"));
         let answer = world.get("owner", &path).await;
         assert_error(&answer, 404, "NotFoundException", "Job not found", &path);
@@ -117,8 +125,35 @@ async fn administrators_see_the_queue() {
             },
             "oldestWaitingMs": null,
             "throughput": {"lastMinute": finished, "lastHour": finished},
+            "drain": {"lastSeenMs": null, "ticks": []},
         }),
     );
+}
+
+#[tokio::test]
+async fn administrators_see_the_drains_newest_ticks_and_that_it_lives() {
+    let world = World::start().await;
+    assert_eq!(world.get("", "/health?deep=1").await.json()["drain"], json!({"lastSeenMs": null}));
+    let queue = world.queue();
+    let report = json!({"claimed": 3, "completed": 2, "failed": 1, "stoppedBecause": "error",
+        "durationMs": 12, "billedCommands": 34, "error": "no database", "later": "version"});
+    for report in ["not JSON".to_owned(), report.to_string()] {
+        queue.beat(&report).await.unwrap();
+    }
+    let mut drain = world.get("admin", "/queue").await.json()["drain"].take();
+    let seen = drain["lastSeenMs"].take();
+    assert!((0..60_000).contains(&seen.as_i64().unwrap()), "{seen}");
+    let at = drain["ticks"][0]["at"].take();
+    assert!((shared::clock::Clock::System.now_ms() - at.as_i64().unwrap()).abs() < 60_000, "{at}");
+    assert_eq!(
+        drain,
+        json!({"lastSeenMs": null, "ticks": [{
+            "at": null, "durationMs": 12, "claimed": 3, "completed": 2, "failed": 1, "retried": 0,
+            "released": 0, "billedCommands": 34, "stoppedBecause": "error", "error": "no database",
+        }]}),
+    );
+    let health = world.get("", "/health?deep=1").await.json();
+    assert!(health["drain"]["lastSeenMs"].as_i64().is_some_and(|ms| ms < 60_000), "{health}");
 }
 
 #[tokio::test]

@@ -187,6 +187,31 @@ async fn times_that_no_clock_tells_are_shown_all_the_same() {
 }
 
 #[tokio::test]
+async fn operators_commands_act_on_jobs_only_and_stats_say_who_lives() {
+    let queue = Queue::new().await;
+    queue.enqueue(&["--project", "seed-1-p0000003"]);
+    for name in ["meta", "wait", "id", "repeat:s1", "de:seed-1-p0000003", "dn:x", "1:logs"] {
+        for command in ["remove", "retry", "promote", "job"] {
+            let output = queue.deo(&["queue", command, name, "--json"]);
+            let errors = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{command} {name}: {errors}");
+            assert!(errors.contains(&format!("there is no job {name}")), "{command}: {errors}");
+        }
+    }
+    assert_eq!(json(&queue.deo(&["queue", "job", "1", "--json"]))["state"], "waiting");
+    let stats = || json(&queue.deo(&["queue", "stats", "--json"]));
+    assert_eq!(stats()["drain"], serde_json::json!({"lastSeen": null, "ticks": []}));
+    assert_eq!(queue.drain()["completed"], 1);
+    let seen = &stats()["drain"];
+    assert!(seen["lastSeen"].is_i64() && seen["lastSeen"] == seen["ticks"][0]["at"], "{seen}");
+    assert_eq!(seen["ticks"][0]["completed"], 1, "{seen}");
+    let shown = String::from_utf8(queue.deo(&["queue", "stats"]).stdout).unwrap();
+    let line = shown.lines().find(|line| line.contains("drain alive")).unwrap();
+    assert!(line.contains(" ago"), "{line}");
+    assert!(shown.contains("1 completed, 0 failed, 0 retried in"), "{shown}");
+}
+
+#[tokio::test]
 async fn without_a_redis_or_a_choice_nothing_is_enqueued() {
     let folder = open_folder();
     let status =

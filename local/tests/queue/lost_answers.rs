@@ -19,7 +19,7 @@ async fn a_lost_enqueue_answer_leaves_one_job() {
 /// How long each receipt still lives: milliseconds.
 async fn receipts(b: &Bench) -> Vec<i64> {
     let config = b.queue.config();
-    let pattern = format!("{}::deo:{}:receipt:*", config.prefix, config.name);
+    let pattern = format!("{}:{}:batchmq:receipt-*", config.prefix, config.name);
     let keys = b.queue.redis().call(Command::new("KEYS").arg(pattern)).await.unwrap();
     let mut left = Vec::new();
     for key in keys.as_array().unwrap() {

@@ -10,6 +10,7 @@ mod long_requests;
 mod lossy;
 mod lost_answers;
 mod metering;
+mod own_keys;
 mod schedules;
 mod settling;
 

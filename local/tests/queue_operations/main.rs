@@ -12,6 +12,7 @@ mod lossy;
 mod lost_answers;
 mod metering;
 mod moving;
+mod names;
 mod pausing;
 mod refusals;
 

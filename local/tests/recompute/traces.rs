@@ -1,15 +1,21 @@
 //! What a tick tells: of each traced job, in whose trace it ran; of itself, that it is alive.
 
 use serde_json::Value;
-use shared::queue::NewJob;
-use shared::recompute::{StoppedBecause, recompute_job};
-use shared::redis::Command;
+
+use shared::clock::Clock;
+use shared::queue::{NewJob, Queue};
+use shared::recompute::{
+    Alive, PastTick, Recompute, Report, StoppedBecause, alive, recompute_job,
+};
+use shared::redis::{Command, Redis};
+use shared::store::Store;
 use shared::trace::TraceContext;
+use tokio::time::Instant;
 
 use super::log::Log;
-use super::world::{World, data, nowhere};
+use super::world::{World, config, data, nowhere};
 
-const HEARTBEAT: &str = "engineo::deo:deo_score_queue:heartbeat";
+const HEARTBEAT: &str = "engineo:deo_score_queue:batchmq:heartbeat";
 
 impl Log {
     fn lines(&self) -> Vec<Value> {
@@ -63,26 +69,59 @@ async fn a_traced_job_is_told_of_in_its_own_trace() {
 }
 
 #[tokio::test]
-async fn the_heartbeat_is_a_key_on_ticks_with_work_and_no_command_on_idle_ones() {
+async fn the_heartbeat_is_a_report_of_each_tick_with_work() {
     let world = World::new().await;
-    let beat = async || {
-        let answer = world.queue.redis().call(Command::new("GET").arg(HEARTBEAT)).await.unwrap();
-        answer.as_str().map(|ms| ms.parse::<i64>().unwrap())
-    };
     let idle = world.tick().await;
-    assert_eq!((idle.billed_commands, beat().await), (1, None));
-    let ids = world.projects(["p1".to_owned()]).await;
-    world.enqueue(&ids).await;
-    world.tick().await;
-    let at = beat().await.unwrap();
-    assert!((shared::clock::Clock::System.now_ms() - at).abs() < 60_000, "{at}");
+    assert_eq!((idle.billed_commands, alive(&world.queue).await.unwrap()), (1, Alive::default()));
+    // Each by a drain of its own.
+    let ids = world.projects(["p1".to_owned(), "p2".to_owned()]).await;
+    let mut spent = Vec::new();
+    for wanted in [&ids[..1], &ids[..], &["none".to_owned()]] {
+        world.enqueue(wanted).await;
+        spent.push(world.tick().await);
+    }
+    let seen = alive(&world.queue).await.unwrap();
+    let ticks: Vec<_> = seen.ticks.iter().map(|t| (t.claimed, t.completed, t.failed)).collect();
+    assert_eq!(ticks, [(1, 0, 1), (2, 2, 0), (1, 1, 0)]);
+    // The note itself is one command, which it cannot know.
+    let told = |tick: &PastTick| (tick.billed_commands + 1, tick.stopped_because);
+    let ended = |report: &Report| (report.billed_commands, report.stopped_because);
+    assert_eq!((told(&seen.ticks[0]), told(&seen.ticks[1])), (ended(&spent[2]), ended(&spent[1])));
+    assert_eq!(seen.last_seen, Some(seen.ticks[0].at));
+    let now = Clock::System.now_ms();
+    assert!((now - seen.ticks[0].at).abs() < 60_000 && seen.ticks[0].duration_ms < 60_000);
     let ttl = world.queue.redis().call(Command::new("TTL").arg(HEARTBEAT)).await.unwrap();
-    assert!(ttl.as_int().is_some_and(|seconds| (86_000..=86_400).contains(&seconds)), "{ttl:?}");
-    // An idle tick beats for no command: its line of metrics does (`Ticks`).
+    assert!(ttl.as_int().is_some_and(|seconds| (600_000..=604_800).contains(&seconds)), "{ttl:?}");
     let idle = world.tick().await;
-    assert_eq!((idle.billed_commands, beat().await), (1, Some(at)));
+    assert_eq!((idle.billed_commands, alive(&world.queue).await.unwrap()), (1, seen));
     let line: Value = serde_json::from_str(&drain::metrics(&idle, "engineo", 0)).unwrap();
     assert_eq!((&line["Ticks"], &line["OldestWaitingMs"]), (&1.into(), &0.into()));
+}
+
+#[tokio::test]
+async fn an_idle_drain_is_seen_for_one_command_in_ten_minutes() {
+    let world = World::new().await;
+    let config = config(&world.env);
+    let clock = Clock::manual(1_800_000_000_000);
+    let redis = Redis::new(config.redis.as_ref().unwrap()).unwrap();
+    let queue = Queue::new(redis, &config.queue, clock.clone());
+    let store = Store::new(config.database_url.as_ref().unwrap()).unwrap();
+    let drain = Recompute::new(queue, store, &config.drain, clock.clone());
+    let mut costs = Vec::new();
+    let mut ages = Vec::new();
+    for _minute in 0..35 {
+        // Clones are one process: Lambda gives each invocation one.
+        let report = drain.clone().tick(Instant::now() + Duration::from_secs(50)).await;
+        costs.push(report.billed_commands);
+        let seen = alive(&world.queue).await.unwrap().last_seen;
+        ages.push(seen.map(|at| (clock.now_ms() - at) / 60_000));
+        clock.advance(60_000);
+    }
+    let beats = |costs: &[u64]| costs.iter().map(|cost| cost - 1).sum::<u64>();
+    assert!(costs.iter().all(|cost| (1..=2).contains(cost)), "{costs:?}");
+    assert!(costs.windows(10).all(|minutes| beats(minutes) <= 1), "{costs:?}");
+    assert_eq!((costs[0], beats(&costs)), (1, 3), "{costs:?}");
+    assert!(ages[10..].iter().all(|age| age.is_some_and(|age| age < 10)), "{ages:?}");
 }
 
 #[tokio::test]
@@ -94,8 +133,11 @@ async fn a_tick_that_cannot_work_beats_as_well() {
     let report = world.tick().await;
     assert_eq!((report.claimed, report.released), (1, 1));
     assert_eq!(report.stopped_because, StoppedBecause::Error);
-    let beat = world.queue.redis().call(Command::new("EXISTS").arg(HEARTBEAT)).await.unwrap();
-    assert_eq!(beat.as_int(), Some(1));
+    let seen = alive(&world.queue).await.unwrap();
+    let [tick] = seen.ticks.as_slice() else { panic!("{seen:?}") };
+    assert_eq!((tick.claimed, tick.released, tick.stopped_because), (1, 1, StoppedBecause::Error));
+    assert_eq!(tick.error, report.error.map(|error| error.chars().take(300).collect()));
+    assert!(tick.error.as_ref().is_some_and(|error| !error.is_empty()));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ export const OUR_ENV = { REDIS_PREFIX: OURS, ENABLE_QUEUE_EVENTS: 'true', ENABLE
 const SLACK = 30; // ms that the two sides may read the clock apart, beyond what their calls took
 
 const keysOf = async (prefix) =>
-  (await redis.keys(`${prefix}:*`)).filter((key) => !key.startsWith(`${prefix}::`)).sort();
+  (await redis.keys(`${prefix}:*`)).filter((key) => !key.includes(':batchmq:')).sort();
 
 /** What is under a key, with every mention of `prefix` replaced. */
 async function read(key, rename = (text) => text) {
