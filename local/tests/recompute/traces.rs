@@ -4,9 +4,7 @@ use serde_json::Value;
 
 use shared::clock::Clock;
 use shared::queue::{NewJob, Queue};
-use shared::recompute::{
-    Alive, PastTick, Recompute, Report, StoppedBecause, alive, recompute_job,
-};
+use shared::recompute::{Alive, PastTick, Recompute, Report, StoppedBecause, alive, recompute_job};
 use shared::redis::{Command, Redis};
 use shared::store::Store;
 use shared::trace::TraceContext;

@@ -8,7 +8,7 @@ use crate::redis::Command;
 const PLACE_S: &str = "604800";
 
 impl Queue {
-    /// What [`Queue::keep_bookmark`] kept under `name`. One command; once in a queue's life two
+    /// What [`Queue::keep_bookmark`] kept under `name`. One command; once in a queue's life four
     /// more, which take over a place that an earlier version kept.
     ///
     /// # Errors

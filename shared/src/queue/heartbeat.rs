@@ -40,7 +40,7 @@ pub struct Heartbeat {
 }
 
 impl Queue {
-    /// Adds a report to those that are kept. One command; three where there is none yet, or none
+    /// Adds a report to those that are kept. One command; five where there is none yet, or none
     /// any more.
     ///
     /// # Errors
