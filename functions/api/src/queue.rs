@@ -28,29 +28,31 @@ pub(crate) struct QueueBody {
     #[schema(required = true)]
     oldest_waiting_ms: Option<i64>,
     throughput: Throughput,
-    drain: DrainBody,
+    /// Left out where no drain gave a sign of life within a day, and none worked within a week.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    drain: Option<DrainBody>,
 }
 
 /// What the drains tell of themselves.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Drain)]
-pub(crate) struct DrainBody {
+struct DrainBody {
     /// How long ago one last gave a sign of life, in milliseconds: after each tick that had work, and
-    /// every 10 minutes while there is none. `null` where none has for a day.
-    #[schema(required = true)]
-    last_seen_ms: Option<i64>,
+    /// every 10 minutes while there is none.
+    last_seen_ms: i64,
     /// The newest ticks that had work, the newest first.
     #[schema(max_items = 30)]
     ticks: Vec<TickBody>,
 }
 
 impl DrainBody {
-    pub(crate) fn of(alive: Alive, now_ms: i64) -> Self {
-        Self {
-            last_seen_ms: alive.last_seen.map(|at| now_ms.saturating_sub(at).max(0)),
+    fn of(alive: Alive, now_ms: i64) -> Option<Self> {
+        Some(Self {
+            last_seen_ms: now_ms.saturating_sub(alive.last_seen?).max(0),
             ticks: alive.ticks.into_iter().map(TickBody::from).collect(),
-        }
+        })
     }
 }
 

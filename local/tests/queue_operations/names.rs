@@ -80,12 +80,11 @@ async fn custom_ids_and_schedulers_jobs_are_jobs() {
     for id in ["s", "s:1800000000000", "a:b:c"] {
         b.queue.schedule(&hourly(id)).await.unwrap();
     }
-    let jobs = b.queue.jobs(Shelf::Delayed, 0, 10).await.unwrap();
+    let jobs = b.list("wait").await;
     assert_eq!(jobs.len(), 3);
-    for job in jobs {
-        assert_eq!(b.state(&job.id).await, Some(JobState::Delayed), "{}", job.id);
-        let refused = refusal(b.queue.remove(&job.id).await);
-        assert_eq!(refused, Refusal::OfScheduler { id: job.id });
+    for id in jobs {
+        assert_eq!(b.state(&id).await, Some(JobState::Waiting), "{id}");
+        assert_eq!(refusal(b.queue.remove(&id).await), Refusal::OfScheduler { id });
     }
     let record = "repeat:s:1800000000000";
     assert_eq!(refusal(b.queue.remove(record).await), Refusal::NotAJob { id: record.to_owned() });

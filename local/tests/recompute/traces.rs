@@ -1,7 +1,8 @@
 //! What a tick tells: of each traced job, in whose trace it ran; of itself, that it is alive.
 
-use serde_json::Value;
+use std::time::Duration;
 
+use serde_json::Value;
 use shared::clock::Clock;
 use shared::queue::{NewJob, Queue};
 use shared::recompute::{Alive, PastTick, Recompute, Report, StoppedBecause, alive, recompute_job};
