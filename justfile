@@ -37,6 +37,12 @@ ci:
 interop suite='*':
     for run in local/interop/{{suite}}/run; do "$run" || exit 1; done
 
+# Hold our reading of so many cron patterns against both of BullMQ's parsers
+cron-patterns count='100000' seed='1':
+    npm --prefix local/interop/bullmq ci --silent
+    cargo build --quiet --package local
+    CRON_PATTERNS={{count}} CRON_SEED={{seed}} DEO="${CARGO_TARGET_DIR:-$PWD/target}/debug/deo" node --test local/interop/bullmq/cron.test.mjs
+
 # Build the three functions as they are deployed
 build:
     cargo lambda build --release --package api --package drain --package cron

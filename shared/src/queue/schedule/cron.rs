@@ -5,15 +5,10 @@
 //! two: of 5,000 generated patterns the crate croner 4 refused 1,387 that cron-parser 4.9.0 reads,
 //! and gave other times for 125. `local/interop/bullmq/cron.test.mjs` holds this one against both.
 
-use super::Dialect;
 use super::field::{DAYS, Field, Kind};
 use super::zone::Zone;
+use super::{Dialect, walk};
 use crate::clock::{civil, days};
-
-const DAY_S: i64 = 86_400;
-
-/// No pattern that ever matches leaves out more years than these, in seconds.
-const HORIZON_S: i64 = 30 * 366 * DAY_S;
 
 /// The longest pattern that BullMQ 6 reads.
 const MOST_CHARACTERS: usize = 1_024;
@@ -36,11 +31,11 @@ const MACROS: [(&str, &str, bool); 10] = [
 #[derive(Clone, Debug)]
 pub struct Cron {
     dialect: Dialect,
-    second: Field,
-    minute: Field,
-    hour: Field,
+    pub(super) second: Field,
+    pub(super) minute: Field,
+    pub(super) hour: Field,
     day: Field,
-    month: Field,
+    pub(super) month: Field,
     weekday: Field,
     /// `1#2`: only the second one of a month.
     nth: Option<u32>,
@@ -117,81 +112,20 @@ impl Cron {
     }
 
     /// The first time after `after_ms` (milliseconds since the epoch), in `zone`. `None` when there
-    /// is none within 30 years.
+    /// is none, or when cron-parser would give up looking for it.
     ///
     /// A time that a zone's clocks skip in spring happens as much later as they were put forward;
     /// one that they repeat in autumn happens the first time only. A pattern for every hour follows
-    /// the clock instead.
+    /// the clock instead. That holds for changes by an hour, by night; of others see [`super::walk`].
     pub fn next(&self, after_ms: i64, zone: &Zone) -> Option<i64> {
-        let start = after_ms.div_euclid(1_000) + 1;
-        let horizon = start + HORIZON_S;
-        let every_hour = self.hour.listed == 24;
-        let mut offset = zone.offset_s(start);
-        let (mut local, mut skipped) = (start + offset, None);
-        for (end, next_offset) in zone.changes(start).chain([(horizon, 0)]) {
-            let end = end.min(horizon);
-            let found = self.first(local, end + offset).map(|at| at - offset);
-            if let Some(at) = found.into_iter().chain(skipped).min() {
-                return at.checked_mul(1_000);
-            }
-            if end == horizon {
-                break;
-            }
-            let (before, after) = (end + offset, end + next_offset);
-            skipped = match every_hour {
-                true => None,
-                // As if the clocks had not been put forward.
-                false => self.first(before, after).map(|at| at - offset),
-            };
-            local = if every_hour { after } else { before.max(after) };
-            offset = next_offset;
+        match self.dialect {
+            Dialect::Five => walk::five(self, after_ms, zone),
+            Dialect::Six => walk::six(self, after_ms, zone),
         }
-        None
-    }
-
-    /// The first match from `from` until before `to`, in seconds of the zone's own clock.
-    fn first(&self, from: i64, to: i64) -> Option<i64> {
-        let mut day = from.div_euclid(DAY_S);
-        let mut second = u32::try_from(from.rem_euclid(DAY_S)).ok()?;
-        while day * DAY_S < to {
-            let (year, month, _) = civil(day);
-            if !self.month.has(u32::try_from(month).ok()?) {
-                day = days(year + month / 12, month % 12 + 1, 1);
-                second = 0;
-                continue;
-            }
-            if self.on(day)
-                && let Some(time) = self.time(second)
-            {
-                let at = day * DAY_S + i64::from(time);
-                return (at < to).then_some(at);
-            }
-            day += 1;
-            second = 0;
-        }
-        None
-    }
-
-    /// The first time of a day from `second` on.
-    fn time(&self, second: u32) -> Option<u32> {
-        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        let first = |field: &Field| field.from(0);
-        if self.hour.has(hour) {
-            if self.minute.has(minute)
-                && let Some(second) = self.second.from(second)
-            {
-                return Some(hour * 3_600 + minute * 60 + second);
-            }
-            if let Some(minute) = self.minute.from(minute + 1) {
-                return Some(hour * 3_600 + minute * 60 + first(&self.second)?);
-            }
-        }
-        let hour = self.hour.from(hour + 1)?;
-        Some(hour * 3_600 + first(&self.minute)? * 60 + first(&self.second)?)
     }
 
     /// Whether the days of month and week take this day.
-    fn on(&self, day: i64) -> bool {
+    pub(super) fn on(&self, day: i64) -> bool {
         // Months are from 1 to 12.
         let (year, month, date) = civil(day);
         let (Ok(date), Ok(weekday)) = (u32::try_from(date), u32::try_from((day + 4).rem_euclid(7)))

@@ -11,6 +11,8 @@ mod next;
 mod plan;
 mod record;
 mod upsert;
+mod walk;
+mod wall;
 mod zone;
 
 pub use cron::Cron;

@@ -25,19 +25,10 @@ impl Zone {
             .map_err(|_| format!("there is no time zone {name:?}; write one as Europe/Berlin"))
     }
 
-    /// How far its clocks are ahead of UTC at `at` (both in seconds).
-    pub(super) fn offset_s(&self, at: i64) -> i64 {
-        let at = Timestamp::from_second(at).unwrap_or(Timestamp::MAX);
-        i64::from(self.0.to_offset(at).seconds())
-    }
-
-    /// When its clocks are put forward or back after `from`, and how far they are ahead of UTC from
-    /// then on, all in seconds.
-    pub(super) fn changes(&self, from: i64) -> impl Iterator<Item = (i64, i64)> + '_ {
-        let from = Timestamp::from_second(from).unwrap_or(Timestamp::MAX);
-        self.0
-            .following(from)
-            .map(|change| (change.timestamp().as_second(), i64::from(change.offset().seconds())))
+    /// How far its clocks are ahead of UTC at `at` (both in milliseconds).
+    pub(super) fn offset_ms(&self, at: i64) -> i64 {
+        let at = Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX);
+        i64::from(self.0.to_offset(at).seconds()) * 1_000
     }
 }
 
