@@ -6,6 +6,7 @@
 //! and gave other times for 125. `local/interop/bullmq/cron.test.mjs` holds this one against both.
 
 use super::field::{DAYS, Field, Kind};
+use super::wall::Wall;
 use super::zone::Zone;
 use super::{Dialect, walk};
 use crate::clock::{civil, days};
@@ -125,7 +126,8 @@ impl Cron {
     }
 
     /// Whether the days of month and week take this day.
-    pub(super) fn on(&self, day: i64) -> bool {
+    pub(super) fn on(&self, wall: &Wall) -> bool {
+        let day = wall.day();
         // Months are from 1 to 12.
         let (year, month, date) = civil(day);
         let (Ok(date), Ok(weekday)) = (u32::try_from(date), u32::try_from((day + 4).rem_euclid(7)))
@@ -133,9 +135,15 @@ impl Cron {
             return false;
         };
         let length = (days(year + month / 12, month % 12 + 1, 1) - days(year, month, 1)) as u32;
-        let by_day = self.day.has(date) || (self.day.last != 0 && date == length);
+        // Whether another month begins within so many days. The older parser asks the zone, of which
+        // some left out the last day of a month.
+        let ends_within = |days: u32| match self.dialect {
+            Dialect::Five => i64::from(wall.days_on(days.into()).month()) != month,
+            Dialect::Six => date + days > length,
+        };
+        let by_day = self.day.has(date) || (self.day.last != 0 && ends_within(1));
         let last = [weekday, weekday + 7].map(|weekday| self.weekday.last >> weekday & 1);
-        let last = date + 7 > length && last != [0, 0];
+        let last = last != [0, 0] && ends_within(7);
         let nth = self.nth.is_none_or(|nth| date.div_ceil(7) == nth);
         match self.dialect {
             Dialect::Five => {

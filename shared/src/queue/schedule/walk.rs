@@ -20,7 +20,7 @@ pub(super) fn five(cron: &Cron, after_ms: i64, zone: &Zone) -> Option<i64> {
     let every_hour = cron.hour.listed == 24;
     let mut walk = Five { every_hour, wall, landing: None, repeated: None };
     for _ in 1..MOST_STEPS {
-        if !cron.on(walk.wall.day()) {
+        if !cron.on(&walk.wall) {
             walk.past(false);
             continue;
         }
@@ -118,7 +118,7 @@ pub(super) fn six(cron: &Cron, after_ms: i64, zone: &Zone) -> Option<i64> {
         let wall = &mut walk.wall;
         if !cron.month.has(wall.month()) {
             wall.next_month();
-        } else if !cron.on(wall.day()) {
+        } else if !cron.on(wall) {
             wall.next_day();
         } else if walk.hour()? {
             let wall = &mut walk.wall;

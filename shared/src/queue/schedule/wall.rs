@@ -89,8 +89,15 @@ impl<'a> Wall<'a> {
 
     /// To the beginning of the next day.
     pub(super) fn next_day(&mut self) {
-        self.show(self.local() + DAY);
-        self.start_day();
+        *self = self.days_on(1);
+    }
+
+    /// The beginning of the day so many days later.
+    pub(super) fn days_on(&self, days: i64) -> Self {
+        let mut later = self.clone();
+        later.show(self.local() + days * DAY);
+        later.start_day();
+        later
     }
 
     /// To the beginning of the day.
