@@ -22,6 +22,7 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
         ("Released", "Count", Some(json!(report.released))),
         ("Coalesced", "Count", Some(json!(report.coalesced))),
         ("Recovered", "Count", Some(json!(report.recovered))),
+        ("Rescheduled", "Count", Some(json!(report.rescheduled))),
         ("BilledCommands", "Count", Some(json!(report.billed_commands))),
         ("RoundTrips", "Count", Some(json!(report.round_trips))),
         ("Waiting", "Count", waiting.map(Value::from)),
@@ -79,7 +80,7 @@ mod tests {
         };
         let line = parse(&report);
         let names = names(&line);
-        assert_eq!(names.len(), 15);
+        assert_eq!(names.len(), 16);
         assert!(names.iter().all(|name| line[*name].is_number()), "{line}");
         assert_eq!(line["_aws"]["Timestamp"], 1_769_860_800_000_i64);
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Prefix"]]));

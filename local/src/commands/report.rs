@@ -32,6 +32,7 @@ const SELDOM: &[Count] = &[
     ("lost", |r| r.lost),
     ("missing", |r| r.missing),
     ("unscheduled", |r| r.unscheduled),
+    ("rescheduled", |r| r.rescheduled),
 ];
 
 type Figure = (&'static str, fn(&Report) -> String);

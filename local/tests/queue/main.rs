@@ -5,6 +5,7 @@
 mod adding;
 mod bad_jobs;
 mod claiming;
+mod dead_schedules;
 mod long_requests;
 #[path = "../lossy/mod.rs"]
 mod lossy;

@@ -35,8 +35,14 @@ const HOUR: u64 = 3_600_000;
 const ALL: ClaimRequest =
     ClaimRequest { count: 100, wait: true, prioritized: true, delayed: true, lock: None };
 /// Jobs may be in any state.
-const ANY: Occupied =
-    Occupied { wait: true, paused: true, prioritized: true, delayed: true, active: true };
+const ANY: Occupied = Occupied {
+    wait: true,
+    paused: true,
+    prioritized: true,
+    delayed: true,
+    active: true,
+    schedulers: false,
+};
 
 async fn server() -> &'static RedisServer {
     static SERVER: OnceCell<RedisServer> = OnceCell::const_new();

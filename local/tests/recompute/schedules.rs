@@ -83,3 +83,45 @@ async fn a_scheduler_that_is_gone_gets_no_next_job() {
     assert_eq!(world.tick().await.completed, 1);
     world.assert_next(0).await;
 }
+
+#[tokio::test]
+async fn the_next_tick_puts_a_next_job_back_that_is_gone() {
+    let Some(world) = World::that_counts().await else { return };
+    world.numbered(1).await;
+    let first = world.hourly("p0000").await;
+    let base = "engineo:deo_score_queue:";
+    let redis = world.queue.redis();
+    // A consumer that knows of no schedulers takes it, and keeps nothing: there is no other job.
+    redis.call(Command::new("DEL").arg(format!("{base}wait"))).await.unwrap();
+    redis.call(Command::new("DEL").arg(format!("{base}{first}"))).await.unwrap();
+    let report = world.tick().await;
+    assert_eq!((report.claimed, report.rescheduled), (0, 1), "{report:?}");
+    world.assert_next(1).await;
+    let line: serde_json::Value =
+        serde_json::from_str(&drain::metrics(&report, "engineo", 0)).unwrap();
+    assert_eq!(line["Rescheduled"], 1);
+    // With a living schedule a tick costs the peek, when its job is due and counted, and the look.
+    let before = world.executed().await;
+    let report = world.tick().await;
+    let spent = world.executed().await - before - 1;
+    assert_eq!((report.rescheduled, report.billed_commands), (0, 3 + 4), "{report:?}");
+    println!("an idle tick beside a schedule: {} commands", report.billed_commands);
+    assert_eq!(spent, report.billed_commands);
+    // Without any, as ever: one.
+    assert!(world.queue.unschedule("hourly:p0000").await.unwrap());
+    assert_eq!(world.tick().await.billed_commands, 1);
+}
+
+#[tokio::test]
+async fn ticks_of_one_worker_look_after_schedules_every_half_minute() {
+    let world = World::new().await;
+    let worker = super::world::recompute(&super::world::config(&world.env));
+    let tick = async || {
+        worker.tick(tokio::time::Instant::now() + std::time::Duration::from_secs(50)).await
+    };
+    world.numbered(1).await;
+    world.hourly("p0000").await;
+    assert_eq!(tick().await.completed, 1);
+    let again = tick().await;
+    assert_eq!(again.billed_commands, 3, "{again:?}");
+}

@@ -46,8 +46,14 @@ impl Queue {
     /// # Errors
     /// [`Error::Redis`].
     pub async fn counts(&self) -> Result<Counts, Error> {
-        let all =
-            Occupied { wait: true, paused: true, prioritized: true, delayed: true, active: true };
+        let all = Occupied {
+            wait: true,
+            paused: true,
+            prioritized: true,
+            delayed: true,
+            active: true,
+            schedulers: false,
+        };
         self.count(all, true).await
     }
 

@@ -1,9 +1,9 @@
-//! Which states hold jobs, for one billed command.
+//! Which states hold jobs, and whether there are job schedulers, for one billed command.
 
 use super::{Counts, Error, Queue};
 use crate::redis::Command;
 
-/// The states that hold at least one job.
+/// The states that hold at least one job, and whether there is a job scheduler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Occupied {
     /// `wait`.
@@ -16,10 +16,12 @@ pub struct Occupied {
     pub delayed: bool,
     /// `active`.
     pub active: bool,
+    /// `repeat`: there is a job scheduler, which is no job.
+    pub schedulers: bool,
 }
 
 impl Occupied {
-    /// Out of the sum of 1, 2, 4, 8 and 16 for each state in turn.
+    /// Out of the sum of 1, 2, 4, 8 and 16 for each state in turn, and 32 for schedulers.
     fn of(sum: i64) -> Self {
         Self {
             wait: sum & 1 != 0,
@@ -27,12 +29,13 @@ impl Occupied {
             prioritized: sum & 4 != 0,
             delayed: sum & 8 != 0,
             active: sum & 16 != 0,
+            schedulers: sum & 32 != 0,
         }
     }
 
     /// No job in any of them.
     pub fn is_empty(self) -> bool {
-        self == Self::default()
+        self == Self { schedulers: self.schedulers, ..Self::default() }
     }
 
     /// A job that could be claimed now, unless the queue is paused.
@@ -49,20 +52,21 @@ impl From<Counts> for Occupied {
             prioritized: counts.prioritized > 0,
             delayed: counts.delayed > 0,
             active: counts.active > 0,
+            schedulers: false,
         }
     }
 }
 
 impl Queue {
-    /// Asks which states hold jobs.
+    /// Asks which states hold jobs, and whether there are schedulers.
     ///
-    /// `EXISTS` counts a key as often as it is named. Naming the five keys 1, 2, 4, 8 and 16 times
+    /// `EXISTS` counts a key as often as it is named. Naming the six keys 1, 2, 4, 8, 16 and 32 times
     /// makes the sum tell which of them exist, for the price of one command.
     ///
     /// # Errors
     /// [`Error::Redis`].
     pub async fn peek(&self) -> Result<Occupied, Error> {
-        let sum = self.redis.call(self.five_states()).await?;
+        let sum = self.redis.call(self.six_keys()).await?;
         Ok(Occupied::of(sum.as_int().ok_or(Error::Protocol("EXISTS"))?))
     }
 
@@ -73,7 +77,7 @@ impl Queue {
     /// [`Error::Redis`].
     pub async fn pulse(&self) -> Result<(Occupied, u64), Error> {
         let asked = Command::new("GET").arg(self.keys.of("id")).replay_safe();
-        let answers = self.redis.pipeline(vec![self.five_states(), asked]).await?;
+        let answers = self.redis.pipeline(vec![self.six_keys(), asked]).await?;
         let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
         let [sum, asked] = answers.as_slice() else { return Err(Error::Protocol("EXISTS")) };
         let sum = sum.as_int().ok_or(Error::Protocol("EXISTS"))?;
@@ -81,13 +85,12 @@ impl Queue {
         Ok((Occupied::of(sum), asked))
     }
 
-    fn five_states(&self) -> Command {
+    fn six_keys(&self) -> Command {
         let mut command = Command::new("EXISTS").replay_safe();
-        for (bit, state) in
-            ["wait", "paused", "prioritized", "delayed", "active"].iter().enumerate()
-        {
+        let keys = ["wait", "paused", "prioritized", "delayed", "active", "repeat"];
+        for (bit, key) in keys.iter().enumerate() {
             for _ in 0..1_u32 << bit {
-                command = command.arg(self.keys.of(state));
+                command = command.arg(self.keys.of(key));
             }
         }
         command

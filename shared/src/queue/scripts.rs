@@ -50,6 +50,7 @@ pub(crate) static RETRY_BY_REASON: Lazy = script!("deo:retry-by-reason", "retry_
 pub(crate) static SCHEDULE: Lazy = script!("deo:schedule", "schedule");
 pub(crate) static UNSCHEDULE: Lazy = script!("deo:unschedule", "unschedule");
 pub(crate) static NEXT_ITERATION: Lazy = script!("deo:next-iteration", "next_iteration");
+pub(crate) static DEAD_SCHEDULES: Lazy = script!("deo:dead-schedules", "dead_schedules");
 pub(crate) static PRIORITIES: Lazy = script!("deo:priorities", "priorities");
 pub(crate) static RENEW: Lazy = script!("deo:renew", "renew");
 

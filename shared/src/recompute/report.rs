@@ -73,8 +73,12 @@ pub struct Report {
     pub malformed_rows: u64,
     /// Ids that stood in the queue without a job behind them, dropped.
     pub missing: u64,
-    /// Jobs of schedulers whose next one could not be put in place, left alone until they stall.
+    /// Jobs of schedulers whose next one could not be put in place, left alone until they stall, and
+    /// schedulers whose next job is gone and could not be put back.
     pub unscheduled: u64,
+    /// Next jobs of schedulers that were gone, put back.
+    #[serde(default)]
+    pub rescheduled: u64,
     /// Jobs of owners that died, given back to the queue.
     pub recovered: u64,
     /// Batches.

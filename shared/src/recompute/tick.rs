@@ -1,6 +1,6 @@
 //! One tick: batches until nothing is left, the time is nearly up, or something is in the way.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -28,12 +28,25 @@ pub struct Recompute {
     config: DrainConfig,
     clock: Clock,
     pulse: Arc<Pulse>,
+    /// When schedules were last looked after.
+    schedules_at: Arc<Mutex<Option<Instant>>>,
 }
+
+/// Ticks that follow one another sooner look after schedules once in this time: as often as stalled
+/// jobs are looked for.
+const SCHEDULES_EVERY: Duration = Duration::from_secs(30);
 
 impl Recompute {
     /// A recompute over `queue` and `store`.
     pub fn new(queue: Queue, store: Store, config: &DrainConfig, clock: Clock) -> Self {
-        Self { queue, store, config: config.clone(), clock, pulse: Arc::default() }
+        Self {
+            queue,
+            store,
+            config: config.clone(),
+            clock,
+            pulse: Arc::default(),
+            schedules_at: Arc::default(),
+        }
     }
 
     /// Opens the connection to Redis ahead of the first tick, as [`Redis::connect`] does, unless ticks are
@@ -66,6 +79,7 @@ impl Recompute {
             clock: &self.clock,
             stop,
             retention: self.config.snapshots,
+            schedules_at: &self.schedules_at,
             claim_until: deadline.checked_sub(self.config.margin).unwrap_or(started),
             locked_until: deadline + self.queue.config().lock.saturating_sub(self.config.timeout),
             slowest: Duration::ZERO,
@@ -115,6 +129,7 @@ struct Tick<'a> {
     clock: &'a Clock,
     stop: &'a Stop,
     retention: SnapshotRetention,
+    schedules_at: &'a Mutex<Option<Instant>>,
     /// No claim after this moment, and no batch is worked on past it.
     claim_until: Instant,
     /// When the locks of all its jobs end: so long after its deadline that no late write finds one gone.
@@ -127,6 +142,9 @@ struct Tick<'a> {
 impl Tick<'_> {
     async fn run(&mut self) -> Result<StoppedBecause, Failure> {
         let mut occupied = self.queue.peek().await?;
+        if occupied.schedulers && self.reschedule().await {
+            occupied = self.queue.peek().await?;
+        }
         if occupied.is_empty() {
             self.report.remaining = Some(Default::default());
             return Ok(StoppedBecause::Empty);
@@ -186,6 +204,28 @@ impl Tick<'_> {
         }
         let due = self.queue.next_due_ms().await?;
         Ok(due.is_some_and(|due| due <= self.clock.now_ms()))
+    }
+
+    /// Whether next jobs of schedulers were put back. That schedules cannot be looked after keeps no
+    /// job from being done.
+    async fn reschedule(&mut self) -> bool {
+        if let Ok(mut at) = self.schedules_at.lock() {
+            if at.is_some_and(|at| at.elapsed() < SCHEDULES_EVERY) {
+                return false;
+            }
+            *at = Some(Instant::now());
+        }
+        match self.queue.reschedule().await {
+            Ok(done) => {
+                self.report.rescheduled += done.schedules.len() as u64;
+                self.report.unscheduled += done.unscheduled.len() as u64;
+                !done.schedules.is_empty()
+            }
+            Err(error) => {
+                warn!(%error, "schedules cannot be looked after");
+                false
+            }
+        }
     }
 
     /// Whether jobs of dead owners came back.

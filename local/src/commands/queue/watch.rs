@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use shared::clock::{Clock, to_iso8601};
-use shared::queue::{Error, Occupied, Queue};
+use shared::queue::{Error, Queue};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::stats::Stats;
@@ -99,7 +99,7 @@ impl View {
     /// Looks at everything, unless nothing was added since and nothing is there to be worked on.
     async fn look(&mut self) -> Result<(), Error> {
         let (occupied, added) = self.queue.pulse().await?;
-        let busy = occupied != Occupied::default();
+        let busy = !occupied.is_empty();
         let same = self
             .last
             .as_ref()

@@ -3,9 +3,11 @@
 //! - [`Queue::schedule`], [`Queue::schedulers`], [`Queue::unschedule`]: an operator's side.
 //! - The consumer's duty: whoever claims a scheduler's job puts the next one in place, else the
 //!   schedule ends. [`Queue::claim`] and [`Queue::settle_and_claim`] do it by themselves.
+//! - [`Queue::reschedule`]: puts a next job back that is gone all the same.
 //! - [`next_iteration`], [`Cron`], [`Zone`]: when the next one is due.
 
 mod cron;
+mod dead;
 mod field;
 mod next;
 mod plan;
@@ -16,6 +18,7 @@ mod wall;
 mod zone;
 
 pub use cron::Cron;
+pub use dead::Rescheduled;
 pub use next::Produced;
 pub use record::SchedulerView;
 pub use upsert::{Iteration, Rule, Scheduler};

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use tracing::error;
 
-use super::plan::{Kind, plan};
+use super::plan::{Kind, Plan, plan};
 use super::{Dialect, Iteration, dialect};
 use crate::queue::operate::code;
 use crate::queue::scripts::NEXT_ITERATION;
@@ -57,6 +57,23 @@ struct Call<'a> {
     every: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<i64>,
+    gone: bool,
+    same: bool,
+}
+
+/// A scheduler's current job.
+pub(super) struct Current<'a> {
+    pub(super) scheduler: &'a str,
+    /// The ids of its jobs, but for the time at their end.
+    pub(super) stem: &'a str,
+    pub(super) kind: Kind,
+    pub(super) job: &'a str,
+    pub(super) name: &'a str,
+    pub(super) data: &'a str,
+    /// It is not there any more.
+    pub(super) gone: bool,
+    /// Its next one takes its place, at its own time.
+    pub(super) same: bool,
 }
 
 impl Queue {
@@ -136,7 +153,27 @@ impl Queue {
         let opts = job.stored_opts.as_deref().and_then(|text| serde_json::from_str(text).ok());
         let now = self.clock.now_ms();
         let plan = plan(opts.unwrap_or_default(), &record, kind, version, now);
-        let Some(mut plan) = plan.map_err(Failure::Rule)? else { return Ok(Produced::Nothing) };
+        let Some(plan) = plan.map_err(Failure::Rule)? else { return Ok(Produced::Nothing) };
+        let current = Current {
+            scheduler,
+            stem: &stem,
+            kind,
+            job: &job.id,
+            name: &job.name,
+            data: &job.data,
+            gone: false,
+            same: false,
+        };
+        Ok(self.put_in_place(current, plan).await?)
+    }
+
+    /// Puts the planned next job in place, unless its scheduler's current one is another by now.
+    pub(super) async fn put_in_place(
+        &self,
+        current: Current<'_>,
+        mut plan: Plan,
+    ) -> Result<Produced, Error> {
+        let Current { scheduler, stem, kind, job, name, data, gone, same } = current;
         match kind {
             Kind::Scheduler => plan.opts.insert("repeatJobKey".to_owned(), scheduler.into()),
             Kind::Repeatable => plan.opts.remove("repeatJobKey"),
@@ -146,11 +183,11 @@ impl Queue {
         let deid = plan.opts.get("de").and_then(|de| de["id"].as_str()).map(str::to_owned);
         let call = Call {
             scheduler,
-            stem: &stem,
+            stem,
             bare: kind == Kind::Repeatable,
-            job: &job.id,
-            name: &job.name,
-            data: &job.data,
+            job,
+            name,
+            data,
             opts: Json::Object(plan.opts).to_string(),
             priority,
             lifo,
@@ -158,9 +195,11 @@ impl Queue {
             next: plan.next,
             every: plan.every,
             offset: plan.offset,
+            gone,
+            same,
         };
         let mut known = self.keys.of_scheduler(scheduler);
-        known.push(self.keys.of(&job.id));
+        known.push(self.keys.of(job));
         known.extend(plan.next.map(|at| self.keys.of(&format!("{stem}{at}"))));
         let answer = self.operate(&NEXT_ITERATION, known, call).await?;
         let iteration = |items: &[Value]| {
@@ -176,7 +215,7 @@ impl Queue {
             Some((2, items)) => iteration(items).map(Produced::Already),
             _ => None,
         };
-        Ok(produced.ok_or(Error::Protocol(NEXT_ITERATION.name))?)
+        produced.ok_or(Error::Protocol(NEXT_ITERATION.name))
     }
 }
 
