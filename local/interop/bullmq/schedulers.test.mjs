@@ -99,6 +99,27 @@ for (const [version, { Queue, Worker }] of Object.entries(VERSIONS)) {
       assert.equal((await queue.getJobScheduler('nightly')).iterationCount, 3);
     });
 
+    for (const [name, rule] of Object.entries({ interval: { every: hour }, pattern: { pattern: '0 3 * * *', tz: 'Europe/Berlin' } })) {
+      test(`a schedule by ${name} whose next job is gone goes on`, async () => {
+        const queue = track(new Queue(QUEUE, { connection, prefix }));
+        const projectId = await project();
+        const template = { name: 'deo_score_recompute', data: { projectId }, opts: { attempts: 4 } };
+        await queue.upsertJobScheduler('s', rule, template);
+        await redis.del(`${base}wait`, `${base}delayed`, ...(await redis.keys(`${base}repeat:s:*`)));
+        const { rescheduled, claimed } = await drain();
+        assert.deepEqual([rescheduled, claimed], [1, 0]);
+        const [next, ...more] = await queue.getDelayed();
+        assert.deepEqual([more.length, next.data, next.opts.attempts, next.repeatJobKey], [0, template.data, 4, 's']);
+        assert.equal((await queue.getJobScheduler('s')).next, next.timestamp + next.delay);
+        assert.equal((await drain()).rescheduled, 0);
+        // And a worker goes on with it.
+        await next.promote();
+        const worker = track(new Worker(QUEUE, null, { connection, prefix, autorun: false }));
+        assert.equal((await worker.getNextJob('token', { block: false })).id, next.id);
+        assert.equal((await queue.getDelayed()).length, 1);
+      });
+    }
+
     test('a repeatable job of version 5 goes on', { skip: version.startsWith('6') }, async () => {
       const queue = track(new Queue(QUEUE, { connection, prefix }));
       const projectId = await project();

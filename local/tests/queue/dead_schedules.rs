@@ -1,7 +1,7 @@
 //! Schedulers whose next job is gone: it is put back, once, and no living one is touched.
 
 use super::*;
-use shared::queue::schedule::{Rescheduled, Rule, Scheduler};
+use shared::queue::schedule::{Behind, Rescheduled, Rule, Scheduler};
 
 const HOUR: i64 = 3_600_000;
 
@@ -275,5 +275,51 @@ async fn a_repeatable_job_of_version_5_goes_on_as_long_as_its_data_is_known() {
         let opts: serde_json::Value =
             serde_json::from_str(&b.field(&next, "opts").await.unwrap()).unwrap();
         assert_eq!((&opts["repeat"]["count"], &opts["attempts"]), (&5.into(), &3.into()));
+    }
+}
+
+#[tokio::test]
+async fn no_past_time_is_told_as_the_next() {
+    let b = Bench::new("dead-listed").await;
+    let listed = async || {
+        let view = b.queue.schedulers(0, 9).await.unwrap().remove(0);
+        (view.next, view.behind)
+    };
+    b.queue.schedule(&Scheduler { limit: Some(2), ..scheduler(hourly()) }).await.unwrap();
+    b.clock.advance(60_000);
+    assert_eq!(listed().await, (None, Some(Behind::OverdueSince(NOW))));
+    b.consume(&at(NOW), Some("completed")).await;
+    assert_eq!(listed().await, (None, Some(Behind::GoneSince(NOW))));
+    let next = NOW + HOUR;
+    assert_eq!(b.rescheduled().await, [at(next)]);
+    assert_eq!(listed().await, (Some(next), None));
+    b.raw("DEL", &at(next), &[]).await;
+    assert_eq!(listed().await, (None, Some(Behind::GoneSince(next))));
+    assert_eq!(b.rescheduled().await, [at(next)]);
+    b.clock.advance(HOUR);
+    let claim = b.claim().await;
+    b.settle(claim, done()).await;
+    assert_eq!(listed().await, (None, Some(Behind::EndedAt(next))));
+}
+
+#[tokio::test]
+async fn a_rule_whose_next_time_nobody_will_see_is_refused() {
+    let b = Bench::new("dead-far").await;
+    let day = 86_400_000;
+    for (every_ms, offset_ms, start_ms, ok) in [
+        (HOUR as u64, 100_000_000 * day, None, false),
+        (HOUR as u64, HOUR as u64, None, false),
+        (HOUR as u64, HOUR as u64 - 1, None, true),
+        (100_000_000 * day, 0, None, false),
+        (36_525 * day, 0, None, true),
+        (HOUR as u64, 0, Some(NOW + 36_526 * day as i64), false),
+        (HOUR as u64, 0, Some(NOW + 36_524 * day as i64), true),
+    ] {
+        let rule = Rule::Every { every_ms, offset_ms };
+        let made = b.queue.schedule(&Scheduler { start_ms, ..scheduler(rule) }).await;
+        assert_eq!(made.is_ok(), ok, "{every_ms} {offset_ms} {start_ms:?}: {made:?}");
+        if let Err(error) = made {
+            assert!(matches!(error, Error::Refused(Refusal::Schedule(_))), "{error}");
+        }
     }
 }

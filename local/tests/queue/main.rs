@@ -24,7 +24,7 @@ use shared::clock::Clock;
 use shared::config::{Config, Events, Limiter, QueueConfig, RedisConfig, Secret};
 use shared::queue::{
     Added, Claim, ClaimRequest, ClaimStatus, Cleanable, Code, Deduplication, Ended, Error,
-    JobOptions, JobState, KeepJobs, NewJob, Outcome, Queue, Settlement, Waited,
+    JobOptions, JobState, KeepJobs, NewJob, Outcome, Queue, Refusal, Settlement, Waited,
 };
 use shared::redis::{Command, Redis, Value};
 use tokio::sync::OnceCell;

@@ -1,6 +1,7 @@
 //! Calls whose answers were lost on the way.
 
 use super::*;
+use shared::queue::schedule::Behind;
 
 #[tokio::test]
 async fn a_lost_answer_is_given_again_and_nothing_is_done_twice() {
@@ -57,7 +58,8 @@ async fn a_scheduler_whose_answer_is_lost_is_made_once_and_ended_once() {
     proxy.lose(1);
     let first = b.queue.schedule(&hourly("s")).await.unwrap();
     assert_eq!(proxy.left(), 0);
-    assert_eq!(b.queue.schedulers(0, 9).await.unwrap()[0].next, Some(NOW));
+    let listed = b.queue.schedulers(0, 9).await.unwrap();
+    assert_eq!(listed[0].behind, Some(Behind::OverdueSince(NOW)));
     assert_eq!(b.state(&first.job_id).await, Some(JobState::Waiting));
     assert_eq!(b.told("added").await, 2, "one of each scheduler");
     proxy.lose(1);

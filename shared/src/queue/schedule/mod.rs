@@ -20,7 +20,7 @@ mod zone;
 pub use cron::Cron;
 pub use dead::Rescheduled;
 pub use next::Produced;
-pub use record::SchedulerView;
+pub use record::{Behind, SchedulerView};
 pub use upsert::{Iteration, Rule, Scheduler};
 pub use zone::Zone;
 

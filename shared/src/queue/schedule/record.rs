@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::queue::{Error, Queue, fields, strings};
-use crate::redis::Command;
+use crate::redis::{Command, Value};
 
 /// One job scheduler.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -16,8 +16,11 @@ pub struct SchedulerView {
     pub id: String,
     /// The name of its jobs.
     pub name: Option<String>,
-    /// When its next job is due: milliseconds since the epoch.
+    /// When its next job is due: milliseconds since the epoch, and still to come.
     pub next: Option<i64>,
+    /// Why there is no next time.
+    #[serde(flatten)]
+    pub behind: Option<Behind>,
     /// Its cron pattern.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
@@ -49,9 +52,22 @@ pub struct SchedulerView {
     pub opts: Option<Json>,
 }
 
+/// What became of a scheduler's job whose time is past, or that is gone before its time. The times are
+/// its own: milliseconds since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Behind {
+    /// It waits or is being processed.
+    OverdueSince(i64),
+    /// It is gone, or ended without a next one: the next tick makes that.
+    GoneSince(i64),
+    /// It was the last one: the limit or the end is reached.
+    EndedAt(i64),
+}
+
 impl Queue {
     /// A page of the job schedulers, the next due first: `count` after the first `skip`. One
-    /// command and one a scheduler, two round trips.
+    /// command and two a scheduler, two round trips.
     ///
     /// # Errors
     /// [`Error::Redis`].
@@ -62,17 +78,52 @@ impl Queue {
         let page = Command::new("ZRANGE").arg(self.keys.of("repeat")).arg(skip.to_string());
         let page = page.arg((skip + count - 1).to_string()).arg("WITHSCORES").replay_safe();
         let found = strings(&self.redis.call(page).await?).ok_or(Error::Protocol("ZRANGE"))?;
-        let key = |id: &String| self.keys.of(&format!("repeat:{id}"));
-        let records = found
-            .chunks_exact(2)
-            .map(|pair| Command::new("HGETALL").arg(key(&pair[0])).replay_safe())
-            .collect();
-        let records = self.redis.pipeline(records).await?;
+        let reads = found.chunks_exact(2).flat_map(|pair| {
+            let record = self.keys.of(&format!("repeat:{}", pair[0]));
+            let job = self.keys.of(&format!("repeat:{}:{}", pair[0], pair[1]));
+            [
+                Command::new("HGETALL").arg(record),
+                Command::new("HMGET").args([job.as_str(), "name", "opts", "finishedOn"]),
+            ]
+            .map(Command::replay_safe)
+        });
+        let answers = self.redis.pipeline(reads.collect()).await?;
+        let now = self.clock.now_ms();
         found
             .chunks_exact(2)
-            .zip(records)
-            .map(|(pair, record)| Ok(view(&pair[0], &pair[1], &fields(&record?)?)))
+            .zip(answers.chunks_exact(2))
+            .map(|(pair, answers)| {
+                let [record, job] = answers else { return Err(Error::Protocol("HGETALL")) };
+                let job = job.clone()?;
+                let job = job.as_array().ok_or(Error::Protocol("HMGET"))?;
+                let there = job.iter().any(|field| !field.is_nil());
+                let waits = there && job.last().is_some_and(Value::is_nil);
+                Ok(view(&pair[0], &pair[1], &fields(&record.clone()?)?).at(now, there, waits))
+            })
             .collect()
+    }
+}
+
+impl SchedulerView {
+    /// As it stands at `now`, with a job that has a hash if it is `there`, and that has not ended if
+    /// it `waits`.
+    fn at(mut self, now: i64, there: bool, waits: bool) -> Self {
+        let Some(next) = self.next else { return self };
+        // The ids of repeatable jobs of before BullMQ 5 cannot be told.
+        let known = self.name.is_some();
+        let reached = self.limit.zip(self.iterations).is_some_and(|(limit, made)| made >= limit);
+        let over = self.end_date.is_some_and(|end| now > end);
+        let behind = if known && !waits && (over || (reached && (there || next <= now))) {
+            Behind::EndedAt(next)
+        } else if known && !waits {
+            Behind::GoneSince(next)
+        } else if next <= now {
+            Behind::OverdueSince(next)
+        } else {
+            return self;
+        };
+        (self.next, self.behind) = (None, Some(behind));
+        self
     }
 }
 
@@ -84,6 +135,7 @@ fn view(id: &str, score: &str, record: &HashMap<String, String>) -> SchedulerVie
         id: id.to_owned(),
         name: text("name"),
         next: score.parse::<f64>().ok().map(|ms| ms as i64),
+        behind: None,
         pattern: text("pattern"),
         tz: text("tz"),
         every: number("every"),

@@ -88,6 +88,10 @@ struct Call<'a> {
     start: Option<i64>,
 }
 
+/// The longest interval, and how far ahead the first job may be due: a hundred years, in
+/// milliseconds. What is beyond is a mistake in a unit.
+const MOST_AHEAD_MS: i64 = 36_525 * 86_400_000;
+
 #[derive(Serialize)]
 struct Named<'a> {
     scheduler: &'a str,
@@ -106,6 +110,9 @@ impl Queue {
         let now = self.clock.now_ms();
         if scheduler.end_ms.is_some_and(|end| end < now) {
             return Err(refused("End date must be greater than current timestamp".to_owned()));
+        }
+        if scheduler.start_ms.is_some_and(|start| start.saturating_sub(now) > MOST_AHEAD_MS) {
+            return Err(refused("the start is more than a hundred years ahead".to_owned()));
         }
         let (mut next, mut every, mut offset) = (None, None, None);
         match &scheduler.rule {
@@ -195,6 +202,14 @@ fn check(scheduler: &Scheduler) -> Result<(), String> {
     match &scheduler.rule {
         Rule::Every { every_ms: 0, .. } => {
             Err("Either .pattern or .every options must be defined for this repeatable job".into())
+        }
+        Rule::Every { every_ms, .. } if *every_ms > MOST_AHEAD_MS as u64 => {
+            Err("the interval is longer than a hundred years".to_owned())
+        }
+        // BullMQ takes any offset, and puts the first job off by as much.
+        Rule::Every { every_ms, offset_ms } if offset_ms >= every_ms => {
+            Err("the offset must be less than the interval: to put off the first job, give a start"
+                .to_owned())
         }
         Rule::Pattern { immediately: true, .. } if scheduler.start_ms.is_some() => {
             Err("Both .immediately and .startDate options are defined for this repeatable job"

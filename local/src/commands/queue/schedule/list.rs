@@ -3,7 +3,7 @@
 use serde_json::json;
 use shared::clock::{Clock, to_iso8601};
 use shared::queue::MOST_PER_PAGE;
-use shared::queue::schedule::SchedulerView;
+use shared::queue::schedule::{Behind, SchedulerView};
 
 use super::queue;
 use crate::commands::Outcome;
@@ -37,7 +37,7 @@ pub(super) async fn run(args: Args) -> Outcome {
 }
 
 fn table(schedulers: &[SchedulerView], now: i64) -> String {
-    let mut table = terminal::table(&["id", "name", "rule", "next in", "jobs", "ends"], &[3, 4]);
+    let mut table = terminal::table(&["id", "name", "rule", "next", "jobs", "ends"], &[4]);
     for s in schedulers {
         let rule = match (&s.pattern, s.every) {
             (Some(pattern), _) => {
@@ -55,10 +55,23 @@ fn table(schedulers: &[SchedulerView], now: i64) -> String {
             shown::line(&s.id, 60),
             shown::line(s.name.as_deref().unwrap_or_default(), 40),
             shown::line(&rule, 60),
-            s.next.map_or_else(String::new, |next| span::shown(next - now)),
+            next(s, now),
             jobs,
             s.end_date.map_or_else(String::new, to_iso8601),
         ]);
     }
     table.to_string()
+}
+
+/// When the next job is due, or why that cannot be told.
+fn next(scheduler: &SchedulerView, now: i64) -> String {
+    match (scheduler.next, scheduler.behind) {
+        (Some(next), _) => format!("in {}", span::shown(next - now)),
+        (None, Some(Behind::OverdueSince(at))) => format!("overdue since {}", to_iso8601(at)),
+        (None, Some(Behind::GoneSince(at))) => {
+            format!("its job of {} is gone: the next tick makes one", to_iso8601(at))
+        }
+        (None, Some(Behind::EndedAt(_))) => "none: it has ended".to_owned(),
+        (None, None) => String::new(),
+    }
 }

@@ -29,7 +29,8 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "every")]
     immediately: bool,
 
-    /// How far the times are off the epoch's grid.
+    /// How far the times are off the epoch's grid, less than the interval. As in BullMQ, where the
+    /// interval stays, a job that is made already keeps its time.
     #[arg(long, value_name = "SPAN", value_parser = span::parse, conflicts_with = "cron")]
     offset: Option<Duration>,
 
