@@ -192,6 +192,11 @@ const CASES = {
     steps: [schedule({ every: HOUR, offset: 60_000 })],
     lines: [/^answer: BullMQ "repeat:s:1800000000000"/, /deo +"repeat:s:1800000060000"/],
   },
+  'far-offset': {
+    versions: ALL,
+    steps: [schedule({ every: HOUR, offset: 2 * HOUR })],
+    lines: [/^answer: BullMQ "repeat:s:/, /deo +"the offset must be less than the interval/, /^X:q0:.*: only BullMQ/, /BullMQ/],
+  },
   'busy-slots': {
     versions: ['5.65.1'],
     steps: [...[0, 1, 2].map((n) => raw(['HSET', `q0:repeat:s:${1_800_000_000_000 + n * HOUR}`, 'name', 'old'])), schedule({ every: HOUR })],
