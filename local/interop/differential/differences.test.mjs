@@ -195,7 +195,7 @@ const CASES = {
   'far-offset': {
     versions: ALL,
     steps: [schedule({ every: HOUR, offset: 2 * HOUR })],
-    lines: [/^answer: BullMQ "repeat:s:/, /deo +"the offset must be less than the interval/, /^X:q0:.*: only BullMQ/, /BullMQ/],
+    lines: [/^answer: BullMQ "repeat:s:/, /deo +"the offset must be less than the interval/, /^X:q0:.*: only BullMQ/, /^X:q0:events:$/, /^ +BullMQ event/],
   },
   'busy-slots': {
     versions: ['5.65.1'],
