@@ -20,34 +20,34 @@ for place = 2, #due, 2 do
   push(hashes, call.prefix .. id)
 end
 if #ids == 0 then return {executed, {}} end
-local places = run('ZMSCORE', delayed, unpack(ids))
-local placed = {}
+local delayedScores = run('ZMSCORE', delayed, unpack(ids))
+local delayedHashes = {}
 for place, hash in ipairs(hashes) do
-  if places[place] then push(placed, hash) end
+  if delayedScores[place] then push(delayedHashes, hash) end
 end
-local whole = #placed == 0 or run('EXISTS', unpack(placed)) == #placed
-local function listed(id)
+local areAllThere = #delayedHashes == 0 or run('EXISTS', unpack(delayedHashes)) == #delayedHashes
+local function isListed(id)
   return run('ZSCORE', prioritized, id) or run('LPOS', active, id) or run('LPOS', wait, id)
     or run('LPOS', paused, id) or run('ZSCORE', waitingChildren, id)
 end
 -- Whether a scheduler has made its last job.
-local function ended(record, ahead)
+local function hasEnded(record, isAhead)
   local own = run('HMGET', record, 'name', 'ic', 'limit', 'endDate')
   local made, limit, last = number(own[2]), number(own[3]), number(own[4])
   -- Without a record it is a repeatable job of before BullMQ 5, whose ids cannot be told.
-  return not own[1] or last and call.now > last or not ahead and made and limit and made >= limit
+  return not own[1] or last and call.now > last or not isAhead and made and limit and made >= limit
 end
 local dead = {}
 for place, id in ipairs(ids) do
-  if not (places[place] and whole) then
+  if not (delayedScores[place] and areAllThere) then
     local job = run('HMGET', hashes[place], 'finishedOn', 'name', 'data', 'opts')
-    local known = job[1] or job[2] or job[4]
-    local ahead = not known and tonumber(due[2 * place]) > call.now
+    local isKnown = job[1] or job[2] or job[4]
+    local isAhead = not isKnown and tonumber(due[2 * place]) > call.now
     local record = schedulers .. ':' .. due[2 * place - 1]
     -- Whoever claims an id without a hash drops it, once its time has come.
-    local alive = places[place] and not ahead or known and not job[1]
-    if not alive and not ended(record, ahead) and not (not places[place] and listed(id)) then
-      push(dead, {due[2 * place - 1], due[2 * place], ahead and 'lost' or 'past', job[2], job[3], job[4],
+    local isAlive = delayedScores[place] and not isAhead or isKnown and not job[1]
+    if not isAlive and not hasEnded(record, isAhead) and not (not delayedScores[place] and isListed(id)) then
+      push(dead, {due[2 * place - 1], due[2 * place], isAhead and 'lost' or 'past', job[2], job[3], job[4],
         run('HGETALL', record)})
       if #dead == 50 then break end
     end

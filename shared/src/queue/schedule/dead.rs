@@ -91,7 +91,7 @@ impl Queue {
         let names =
             ["repeat", "delayed", "prioritized", "active", "wait", "paused", "waiting-children"];
         let keys = names.map(|name| self.keys.of(name));
-        let answer = self.run(|_| &DEAD_SCHEDULES, &keys, |_| Look { most: MOST }).await?;
+        let answer = self.run(&DEAD_SCHEDULES, &keys, |_| Look { most: MOST }).await?;
         let protocol = Error::Protocol(DEAD_SCHEDULES.name);
         let [Value::Array(items)] = answer.as_slice() else { return Err(protocol) };
         items.iter().map(dead).collect::<Option<_>>().ok_or(protocol)
