@@ -12,7 +12,8 @@ Runs again safely: the second run finds the queue paused, and says so to nobody.
 -- @include "emit"
 readSettings()
 local left = 0
-if run('EXISTS', wait) == 1 then
+-- What is no list is left where it is.
+if (readAny('LLEN', wait) or 0) > 0 then
   if run('EXISTS', paused) == 0 then
     run('RENAME', wait, paused)
   else

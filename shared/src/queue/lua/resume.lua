@@ -12,7 +12,8 @@ Runs again safely: the second run finds the queue resumed, and says so to nobody
 readSettings()
 local left = 0
 run('HDEL', meta, 'paused')
-if run('EXISTS', paused) == 1 then
+-- What is no list is left where it is.
+if (readAny('LLEN', paused) or 0) > 0 then
   if run('EXISTS', wait) == 0 then
     run('RENAME', paused, wait)
   else
