@@ -34,8 +34,8 @@ for place, id in ipairs(page) do
     local job = readAny('HMGET', prefix .. id, 'parentKey', 'deid', 'rjk', 'finishedOn', 'processedOn', 'timestamp') or {}
     local at
     for _, field in ipairs(ages or {}) do at = at or tonumber(job[field] or nil) end
-    if not ages or (not (at and at > call.before) and not isNextOfScheduler(id, job[3])) then
-      discardJob(id, job[1], job[2])
+    local isOld = not ages or (not (at and at > call.before) and not isNextOfScheduler(id, job[3]))
+    if isOld and discardJob(id, job[1], job[2]) then
       push(gone, id)
       push(places, place - 1 - #page - call.skip)
     end

@@ -20,8 +20,8 @@ local function detachChild(key, parentKey, isSwept)
     if not isSwept or base ~= prefix then
       return releaseParent({key = parentKey, base = base, id = id}, true, tellsAll and not isSwept)
     end
-    if run('ZREM', base .. 'waiting-children', id) == 0 then return end
     local parent = run('HMGET', parentKey, 'parentKey', 'deid')
+    if run('ZREM', base .. 'waiting-children', id) == 0 then return end
     detachChild(parentKey, parent[1], true)
     forgetHolder(base, id, parent[2])
     deleteJob(parentKey)
@@ -32,9 +32,11 @@ local function isNextOfScheduler(id, scheduler)
   local at = scheduler and run('ZSCORE', prefix .. 'repeat', scheduler)
   return at and id == 'repeat:' .. scheduler .. ':' .. at
 end
--- Its keys go with the next sweep(), whatever became of its parent's.
+-- Its keys go with the next sweep(), whatever type its parent's are of. Whether they do: where its parent could
+-- not be told it stays, or nobody would release that one.
 local function discardJob(id, parentKey, deid)
-  pcall(detachChild, prefix .. id, parentKey, true)
+  if not attempt(tolerateWrongTypes, detachChild, prefix .. id, parentKey, true) then return false end
   forgetHolder(prefix, id, deid)
   deleteJob(prefix .. id)
+  return true
 end
