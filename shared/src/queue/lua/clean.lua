@@ -6,7 +6,8 @@ ARGV    JSON {prefix, now, events: bool, again, state, before: ms, skip, size, l
 Answer  {commands, {looked at, id, id, ...}}
 Cost    about 5, and per job 1; more for jobs with parents, deduplication or a scheduler
 A finished job's age counts from its end, another's from when it was last taken, else added. Active
-jobs go only when unlocked, the next job of a scheduler never. ]]
+jobs go only when unlocked, the next job of a scheduler never. One whose parent cannot be told stays, and the
+call fails in the end. ]]
 -- @include "commands"
 -- @include "queue"
 -- @include "settings"

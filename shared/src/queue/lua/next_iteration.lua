@@ -33,9 +33,8 @@ if not data and not call.bare and (isVersionFive() or not isScheduler) and call.
   data = call.data
   run('HSET', record, 'data', data)
 end
-run('ZADD', schedulers, int(at), call.scheduler)
--- The schedule goes on, whether its jobs can be counted or not.
-if not call.bare and not call.same then try('HINCRBY', record, 'ic', 1) end
 local made, delay = produceNext(at, name or call.name, data or call.bare and call.data or '{}')
-if isVersionFive() and not call.bare and not call.gone then run('HSET', prefix .. call.job, 'nrjid', made) end
+-- It goes on, whether its jobs can be counted or not.
+if not call.bare and not call.same then try('HINCRBY', record, 'ic', 1) end
+if isVersionFive() and not call.bare and not call.gone then try('HSET', prefix .. call.job, 'nrjid', made) end
 return {executed, {1, made, delay}}

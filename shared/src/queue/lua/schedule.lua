@@ -56,7 +56,6 @@ local fields = call.fields
 local kept = call.offset or (not isWaiting and offset) or tonumber(old[2] or nil)
 if kept then push(fields, 'offset', int(kept)) end
 push(fields, 'ic', old[3] or 1)
-run('ZADD', schedulers, int(at), call.scheduler)
 run('DEL', record)
 run('HSET', record, unpack(fields))
 return answerOnce({1, produceNext(at, call.name, call.data)})

@@ -19,13 +19,29 @@ local function nextSlot(previous, every, offset, start)
   if offset == 0 then offset = at - math.floor(at / every) * every end
   return math.floor(at), math.floor(offset)
 end
+-- Takes back what could not be finished: a job of that time would count as put in place.
+local function withdraw(id)
+  for _, set in ipairs({delayed, prioritized}) do try('ZREM', set, id) end
+  for _, list in ipairs({wait, paused}) do try('LREM', list, 1, id) end
+  try('DEL', prefix .. id)
+end
 -- The options come as the text of a JSON object, to which only these two are added.
+-- The scheduler's time becomes `at` once its job stands: whoever finds another there makes that job's next one.
 local function produceNext(at, name, data)
   local id, delay = idAt(at), math.max(0, at - now)
   local opts = string.sub(call.opts, 1, -2) .. ',"delay":' .. int(delay) .. ',"jobId":' .. cjson.encode(id) .. '}'
-  run('INCR', ids)
-  storeJob({id = id, name = name, data = data, opts = opts, timestamp = now, delay = delay,
-    priority = call.priority, lifo = call.lifo, deid = call.deid, rjk = call.scheduler})
-  placeNoted()
+  -- A schedule goes on, whether its jobs can be counted or not.
+  try('INCR', ids)
+  local isDone, refusal = pcall(function()
+    storeJob({id = id, name = name, data = data, opts = opts, timestamp = now, delay = delay,
+      priority = call.priority, lifo = call.lifo, deid = call.deid, rjk = call.scheduler})
+    placeNoted()
+    if unplaced[id] then error(refused, 0) end
+    run('ZADD', schedulers, int(at), call.scheduler)
+  end)
+  if not isDone then
+    withdraw(id)
+    error(refusal, 0)
+  end
   return id, int(delay)
 end
