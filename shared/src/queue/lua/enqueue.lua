@@ -71,8 +71,10 @@ local stored, named, timed, leaving = {}, {}, {}, {}
 -- Places what was noted, then names it, then lets go what it replaces.
 local function write()
   placeNoted()
+  local placed = stored
+  stored = {}
   if refused then
-    for _, job in ipairs(stored) do
+    for _, job in ipairs(placed) do
       if unplaced[job.id] then doom(job.key) end
     end
     pcall(sweep)
@@ -88,7 +90,7 @@ local function write()
       sweep()
     end
   end
-  stored, named, timed, leaving = {}, {}, {}, {}
+  named, timed, leaving = {}, {}, {}
 end
 
 -- Lets a job hold a deduplication id as soon as it stands; `keepsTtl`: for as long as the one before it.
@@ -185,7 +187,12 @@ local isDone, refusal = pcall(function()
   write()
   if number < last then run('DECRBY', ids, int(last - number)) end
 end)
-if not isDone then return refuse(refusal) end
+if not isDone then
+  -- What was stored without a place would count as a job.
+  for _, job in ipairs(stored) do doom(job.key) end
+  attempt(sweep)
+  return refuse(refusal)
+end
 local answer = {out, foundNone and not blocked and 1 or 0, unfound}
 run('SET', receipt, cjson.encode(answer), 'PX', int(call.receiptMs))
 return {executed, unpack(answer)}
