@@ -103,7 +103,7 @@ mod tests {
         for (name, text) in LIBRARY {
             for line in text.lines().filter(|line| line.contains("@include")) {
                 let known =
-                    LIBRARY.iter().any(|(known, _)| line == &format!("-- @include \"{known}\""));
+                    LIBRARY.iter().any(|(known, _)| line == format!("-- @include \"{known}\""));
                 assert!(known, "{name}: {line}");
             }
         }
