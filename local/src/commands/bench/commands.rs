@@ -43,6 +43,11 @@ struct Row {
     at_most: f64,
 }
 
+/// What is measured here alone.
+fn alone(work: &'static str, ours: f64, at_most: f64) -> Row {
+    Row { work, bullmq: None, ours, at_most }
+}
+
 #[derive(Serialize)]
 struct Beside {
     inner: f64,
@@ -108,6 +113,8 @@ fn rows(ours: &Costs, theirs: Option<&Theirs>) -> Vec<Row> {
         row("as cron enqueues, warmed up", |t| t.busy.by_cron, ours.by_cron, 6.5),
         row("one lone job, ticks included", |t| t.busy.lone, ours.lone, 40.0),
         row("round trips per 100 jobs drained", round_trips, ours.round_trips, 1.0),
+        alone("a batch of 100, one fails for good, and the next claim", ours.failing, 425.0),
+        alone("round trips of that", ours.failing_round_trips, 1.0),
         row("idle: BullMQ a minute, ours a tick", |t| t.idle, ours.idle, 1.0),
     ]
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use shared::clock::Clock;
 use shared::config::Config;
-use shared::queue::{JobOptions, KeepJobs, NewJob, Queue};
+use shared::queue::{
+    ClaimRequest, Code, JobOptions, KeepJobs, NewJob, Queue, Settlement,
+};
 use shared::recompute::{JOB_NAME, JobData, Reason, Recompute, Report, open, recompute_job};
 use tokio::time::Instant;
 
@@ -36,6 +38,9 @@ pub(super) struct Costs {
     pub(super) by_cron: f64,
     pub(super) lone: f64,
     pub(super) round_trips: f64,
+    /// Of one batch of which a job fails for good, and the claim of the next with it.
+    pub(super) failing: f64,
+    pub(super) failing_round_trips: f64,
     pub(super) idle: f64,
 }
 
@@ -83,6 +88,14 @@ impl Ours {
         Ok(Bench { queue, recompute })
     }
 
+    /// A queue that has had its first job: what is set up with that comes once in a queue's life, or
+    /// once a week.
+    async fn opened(&self, prefix: &str, events: &str) -> Result<Bench, Failure> {
+        let bench = self.bench(prefix, events)?;
+        bench.drain(&bench.asked(&self.projects[..1], Reason::Manual)).await?;
+        Ok(bench)
+    }
+
     /// Measures all rows.
     pub(super) async fn measure(&self) -> Result<Costs, Failure> {
         let plain = |remove| {
@@ -90,16 +103,16 @@ impl Ours {
             self.projects.iter().map(|id| job(id, opts.clone())).collect::<Vec<_>>()
         };
         let kept = plain(None);
-        let off = self.bench("keep", "false")?;
+        let off = self.opened("keep", "false").await?;
         let keep = off.cost(&kept).await?;
-        let on = self.bench("events", "true")?;
+        let on = self.opened("events", "true").await?;
         let keep_with_events = on.cost(&kept).await?;
-        let remove = self.bench("remove", "false")?.cost(&plain(Some(KeepJobs::None))).await?;
+        let remove = self.opened("remove", "false").await?.cost(&plain(Some(KeepJobs::None))).await?;
 
-        let api = self.bench("api", "false")?;
+        let api = self.opened("api", "false").await?;
         let by_api = api.warm_cost(&self.projects, Reason::Manual).await?;
         let lone = api.cost(&api.asked(&self.projects[..1], Reason::Manual)).await?;
-        let cron = self.bench("cron", "false")?;
+        let cron = self.opened("cron", "false").await?;
         let by_cron = cron.warm_cost(&self.projects, Reason::Scheduled).await?;
 
         // What a longer drain takes on top of a shorter one is the steady state alone.
@@ -108,10 +121,23 @@ impl Ours {
         let more = (long.round_trips - short.round_trips) as f64;
         let round_trips = more * BATCH as f64 / kept.len() as f64;
 
+        let (failing, failing_round_trips) = api.failing(&self.projects).await?;
+
         let before = off.executed().await?;
         off.tick().await?;
         let idle = off.executed().await?.since(before).commands as f64;
-        Ok(Costs { keep, keep_with_events, remove, by_api, by_cron, lone, round_trips, idle })
+        Ok(Costs {
+            keep,
+            keep_with_events,
+            remove,
+            by_api,
+            by_cron,
+            lone,
+            round_trips,
+            failing,
+            failing_round_trips,
+            idle,
+        })
     }
 }
 
@@ -127,6 +153,35 @@ impl Bench {
         let asked = self.asked(projects, reason);
         self.cost(&asked).await?;
         self.cost(&asked).await
+    }
+
+    /// Settles a batch of which one job fails for good, and claims the next, on a queue that evicts a job
+    /// for each that ends: commands and round trips.
+    async fn failing(&self, projects: &[String]) -> Result<(f64, f64), Failure> {
+        let half = projects.len().min(2 * BATCH) / 2;
+        self.queue.enqueue(&self.asked(&projects[..2 * half], Reason::Manual)).await?;
+        let queue = self.queue.over(self.queue.redis().metered());
+        let all = ClaimRequest::everywhere(u32::try_from(half)?);
+        let claim = queue.claim(all).await?;
+        let mut jobs: Vec<_> = claim
+            .jobs
+            .into_iter()
+            .map(|job| (job, Settlement::Complete("null".to_owned())))
+            .collect();
+        if let Some((_, settlement)) = jobs.get_mut(half / 2) {
+            *settlement = Settlement::Unrecoverable("no luck".to_owned());
+        }
+        let (before, trips) = (self.executed().await?, queue.redis().usage().round_trips);
+        let (settled, next) = queue.settle_and_claim(&claim.token, &jobs, all).await?;
+        let spent = self.executed().await?.since(before).commands;
+        let trips = queue.redis().usage().round_trips - trips;
+        if settled.codes.get(half / 2) != Some(&Code::Failed) || next.jobs.len() != half {
+            return Err("a batch with a failing job did not end as it should".into());
+        }
+        let rest: Vec<_> =
+            next.jobs.into_iter().map(|job| (job, Settlement::Complete("null".to_owned()))).collect();
+        queue.settle(&next.token, &rest).await?;
+        Ok((spent as f64, trips as f64))
     }
 
     async fn executed(&self) -> Result<Executed, Failure> {

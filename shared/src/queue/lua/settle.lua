@@ -129,9 +129,10 @@ local function leaveActive(all, leaving, count)
   for _, id in ipairs(all) do
     if not leaving[id] then push(rest, id) end
   end
-  if count == 1 or #rest > 40 * count then
+  -- An empty one goes with the locks, in one command.
+  if #rest == 0 then doom(active)
+  elseif count == 1 or #rest > 40 * count then
     for id in pairs(leaving) do run('LREM', active, 0, id) end
-  elseif #rest == 0 then run('DEL', active)
   else
     many('RPUSH', active, rest)
     run('LTRIM', active, #all, -1)
@@ -204,8 +205,7 @@ local function settle()
     if not unplaced[job.id] then doom(job.key) end
   end
   attempt(retain)
-  -- With a claim it is swept at the end: one command for both.
-  if refused or not call.claim then attempt(sweep) end
+  attempt(sweep)
   if settling.metrics then
     -- The jobs have ended, whether they can be counted or not.
     if ended.complete > 0 then pcall(countMetrics, 'completed', ended.complete, settling.metrics) end

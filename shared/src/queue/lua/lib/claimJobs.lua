@@ -15,13 +15,14 @@ the other one finds its lock or its end, and drops it. ]]
 local function idsToClaim(claim, count)
   local found, walked = {}, 0
   while claim.wait and #found < count do
-    local page = run('LRANGE', wait, int(-walked - count + #found), int(-walked - 1))
+    local asked = count - #found
+    local page = run('LRANGE', wait, int(-walked - asked), int(-walked - 1))
     for place = #page, 1, -1 do
       walked = walked + 1
       -- BullMQ before version 5 kept its markers in here. What stands behind them comes in their place.
       if string.sub(page[place], 1, 2) ~= '0:' then push(found, {id = page[place], walked = walked}) end
     end
-    if #page == 0 then break end
+    if #page < asked then break end
   end
   if not claim.prioritized or #found >= count then return found, walked end
   local asked = count - #found
@@ -32,7 +33,6 @@ end
 -- Takes the job's lock; not while somebody runs it whose removal of another entry was refused.
 local function lock(id, claim)
   local key = prefix .. id .. ':lock'
-  doomed[key] = nil
   local function set(...) return run('SET', key, claim.token, 'PX', int(claim.lockMs), ...) end
   local done, isSet = pcall(set, 'NX')
   if not done then
