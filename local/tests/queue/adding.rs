@@ -120,7 +120,7 @@ async fn a_holder_that_is_nowhere_holds_for_no_longer_than_a_claim_could_take() 
     let orphan = b.add(dedup("p")).await;
     b.raw("DEL", "wait", &[]).await;
     assert_eq!(b.add(dedup("p")).await.outcome, Outcome::Deduplicated, "it is young");
-    b.clock.advance(90_000 + 2 * 30_000 + 1);
+    b.clock.advance(85_000 + 2 * 30_000 + 1);
     let next = b.add(dedup("p")).await;
     assert_eq!(next.outcome, Outcome::Added);
     assert_ne!(next.id, orphan.id);

@@ -4,8 +4,10 @@
 
 mod adding;
 mod bad_jobs;
+mod bounds;
 mod claiming;
 mod dead_schedules;
+mod doubles;
 mod long_requests;
 #[path = "../lossy/mod.rs"]
 mod lossy;

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_postgres::Client;
 
-use super::world::{World, config, connect, data, recompute};
+use super::world::{World, config, connect, data, nowhere, recompute};
 
 /// A tick that has claimed ten of thirty jobs, and waits for Postgres.
 struct Halfway {
@@ -47,6 +47,35 @@ async fn control(world: &World, words: &[&'static str]) {
     let command =
         words[1..].iter().fold(Command::new(words[0]), |command, word| command.arg(*word));
     world.queue.redis().call(command).await.unwrap();
+}
+
+/// A dead drain's jobs wait again two minutes after its tick's beginning: at the second tick after it.
+#[tokio::test]
+async fn a_lock_outlives_its_tick_s_deadline_by_thirty_seconds() {
+    let mut world = World::new().await;
+    // The deadline is 50 s away.
+    let halfway = Halfway::of(&mut world).await;
+    let key = format!("engineo:deo_score_queue:{}:lock", halfway.ids[0]);
+    let left = world.queue.redis().call(Command::new("PTTL").arg(key)).await.unwrap();
+    let left = left.as_int().unwrap();
+    assert!((70_000..=80_000).contains(&left), "{left}");
+    halfway.release().await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_done_goes_behind_what_waits() {
+    let mut world = World::new().await;
+    world.set("QUEUE_BATCH_SIZE", "2");
+    let projects = world.numbered(4).await;
+    let ids = world.enqueue(&projects).await;
+    let database = world.env["DATABASE_URL"].clone();
+    world.set("DATABASE_URL", &nowhere());
+    let broken = world.tick().await;
+    world.set("DATABASE_URL", &database);
+    assert_eq!((broken.claimed, broken.released), (2, 2), "{broken:?}");
+    let claim = world.queue.claim(ClaimRequest::everywhere(4)).await.unwrap();
+    let order: Vec<&str> = claim.jobs.iter().map(|job| job.id.as_str()).collect();
+    assert_eq!(order, [&ids[2], &ids[3], &ids[0], &ids[1]]);
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ fn nothing_set_gives_the_documented_defaults() {
     let queue = config.queue;
     assert_eq!((queue.prefix.as_str(), queue.name.as_str()), ("engineo", "deo_score_queue"));
     assert_eq!((queue.events, queue.batch_size, queue.attempts), (Events::Off, 100, 3));
-    assert_eq!((queue.backoff.as_secs(), queue.lock.as_secs()), (5, 90));
+    assert_eq!((queue.backoff.as_secs(), queue.lock.as_secs()), (5, 85));
     assert_eq!(queue.backoff_jitter, 1.0);
     assert_eq!(queue.keep_completed, Retention { age_s: Some(24 * 3600), count: Some(1000) });
     assert_eq!(queue.keep_failed, Retention { age_s: Some(14 * 24 * 3600), count: Some(5000) });

@@ -203,7 +203,7 @@ pub(super) const BACKOFF_JITTER: Variable = Variable::new(
 pub(super) const LOCK: Variable = Variable::new(
     "QUEUE_LOCK_MS",
     Kind::Whole(1000, HOUR_MS),
-    "90000",
+    "85000",
     "How long a claimed job is ours, in milliseconds from its tick's beginning: at least \
      `DRAIN_TIMEOUT_MS` and 30 seconds more, or a tick still at work could lose its jobs to the next \
      one. What is more than that timeout is what a lock outlives its tick's deadline by.",

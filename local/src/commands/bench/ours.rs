@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use shared::clock::Clock;
 use shared::config::Config;
-use shared::queue::{
-    ClaimRequest, Code, JobOptions, KeepJobs, NewJob, Queue, Settlement,
-};
+use shared::queue::{ClaimRequest, Code, JobOptions, KeepJobs, NewJob, Queue, Settlement};
 use shared::recompute::{JOB_NAME, JobData, Reason, Recompute, Report, open, recompute_job};
 use tokio::time::Instant;
 
@@ -107,7 +105,8 @@ impl Ours {
         let keep = off.cost(&kept).await?;
         let on = self.opened("events", "true").await?;
         let keep_with_events = on.cost(&kept).await?;
-        let remove = self.opened("remove", "false").await?.cost(&plain(Some(KeepJobs::None))).await?;
+        let remove =
+            self.opened("remove", "false").await?.cost(&plain(Some(KeepJobs::None))).await?;
 
         let api = self.opened("api", "false").await?;
         let by_api = api.warm_cost(&self.projects, Reason::Manual).await?;
@@ -178,8 +177,11 @@ impl Bench {
         if settled.codes.get(half / 2) != Some(&Code::Failed) || next.jobs.len() != half {
             return Err("a batch with a failing job did not end as it should".into());
         }
-        let rest: Vec<_> =
-            next.jobs.into_iter().map(|job| (job, Settlement::Complete("null".to_owned()))).collect();
+        let rest: Vec<_> = next
+            .jobs
+            .into_iter()
+            .map(|job| (job, Settlement::Complete("null".to_owned())))
+            .collect();
         queue.settle(&next.token, &rest).await?;
         Ok((spent as f64, trips as f64))
     }

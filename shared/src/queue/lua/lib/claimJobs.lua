@@ -120,7 +120,8 @@ local function claimJobs(claim)
   end
   if trimmed > 0 then attempt(run, 'LTRIM', wait, 0, int(-trimmed - 1)) end
   if #unranked > 0 then attempt(many, 'ZREM', prioritized, unranked) end
-  if isLast then doom(pc) end
+  -- Not DEL: BullMQ takes `pc` for the id of a job, whose hash it then is.
+  if isLast then try('GETDEL', pc) end
   if max and counted > 0 and try('INCRBY', limiter, counted) == counted then
     local duration = claim.duration or settings.duration or 0
     try('PEXPIRE', limiter, int(math.floor(math.abs(duration))))
