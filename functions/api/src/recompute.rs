@@ -84,8 +84,8 @@ pub(crate) struct RecomputeAnswer {
 
 /// Asks for a recompute of one project's score.
 ///
-/// A job that waits already for the same project is reused; where one is being processed, the
-/// project is scored once more afterwards.
+/// A job that waits already for the same project is reused; where one is being processed, another
+/// one is added, so that the project is scored once more.
 #[utoipa::path(
     post,
     path = "/projects/{id}/deo-score/recompute",
@@ -96,7 +96,7 @@ pub(crate) struct RecomputeAnswer {
         (status = 201, description = "What became of it", body = RecomputeAnswer, headers(
             ("X-Job-Id" = String, description = "The job"),
             ("X-Deduplicated" = String, description = "`true`: the job waited already; \
-                `after-active`: it is being processed and runs once more"),
+                `after-active`: a job of its own, while another one is being processed"),
         )),
         ForWriter,
     ),

@@ -32,7 +32,8 @@ local isPromoted, added = false, {}
 local function keyOf(job) return prefix .. job.id end
 local function isFinish(job) return job.act == 'complete' or job.act == 'fail' end
 
--- The jobs that may end, in order; `isNextPending`: one of them may have left a `dn:`.
+-- The jobs that may end, in order; and whether anything stands beside them: children, or what a Node producer left
+-- to be done after one of them (`dn:`).
 local function check()
   local locks, hashes, others = {}, {}, {}
   for _, job in ipairs(jobs) do
@@ -145,7 +146,7 @@ local function settle()
     codes = cjson.decode(before)
     return
   end
-  local good, isOtherKept = check()
+  local good, isAnythingBeside = check()
   if #good == 0 then return end
   local all, isActive = run('LRANGE', active, 0, -1), {}
   for _, id in ipairs(all) do isActive[id] = true end
@@ -169,7 +170,7 @@ local function settle()
     lastAct = job.act
     if job.act == 'release' then push(released, job)
     else
-      if isOtherKept and job.deid and isFinish(job) then
+      if isAnythingBeside and job.deid and isFinish(job) then
         -- A job ends whatever a duplicate left behind.
         local isAdded, id = pcall(addNext, job.deid)
         if isAdded and id then push(added, {id = id, key = prefix .. 'dn:' .. job.deid}) end

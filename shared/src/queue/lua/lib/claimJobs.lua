@@ -77,7 +77,7 @@ local function claimJobs(claim)
   local count, max = math.min(claim.count, room), settings.max or claim.max
   if max then
     local left, ms = limiterLeaves(max)
-    if ms then return nothing('limited', ms) end
+    if ms then return nothing(settings.paused and 'paused' or 'limited', ms) end
     count = math.min(count, left)
   end
   if blocked then return nothing(settings.paused and 'paused' or 'full') end
