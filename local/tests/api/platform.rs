@@ -71,7 +71,7 @@ async fn a_waiting_job_is_reused_and_a_running_one_runs_once_more() {
     let claim = world.claim().await;
     let third = world.post("owner", RECOMPUTE, "").await;
     assert_eq!(third.text, first.text);
-    assert_eq!(third.header("x-job-id"), Some("1"), "the running job's");
+    assert_eq!(third.header("x-job-id"), Some("2"), "a job of its own");
     assert_eq!(third.header("x-deduplicated"), Some("after-active"));
 
     world.settle(claim, Settlement::Complete("null".to_owned())).await;

@@ -54,8 +54,8 @@ impl Call {
     /// What its script answers when all is well.
     fn answer(self) -> Reaction {
         ok(match self {
-            Self::Enqueue => r#"{"result":[1,["MQ==","YWRkZWQ="],1]}"#,
-            Self::Claim => r#"{"result":[1,[],[],"ZW1wdHk=",0]}"#,
+            Self::Enqueue => r#"{"result":[1,["MQ==","YWRkZWQ="],1,[]]}"#,
+            Self::Claim => r#"{"result":[1,[],[],"ZW1wdHk=",0,0]}"#,
             Self::Settle => r#"{"result":[1,[0],0,[]]}"#,
         })
     }

@@ -47,12 +47,9 @@ local function attempt(action, ...)
 end
 -- Keys that are deleted together by sweep(): one command for a whole batch.
 local doomed = {}
-local function doom(...)
-  for place = 1, select('#', ...) do doomed[(select(place, ...))] = true end
-end
+local function doom(...) push(doomed, ...) end
 local function sweep()
-  local keys = {}
-  for key in pairs(doomed) do push(keys, key) end
+  local keys = doomed
   doomed = {}
   for first = 1, #keys, 5000 do run('DEL', unpack(keys, first, math.min(first + 4999, #keys))) end
 end

@@ -6,4 +6,6 @@ local function keysOfJob(key)
   for place, suffix in ipairs(SUFFIXES) do keys[place] = key .. suffix end
   return keys
 end
-local function deleteJob(key) doom(unpack(keysOfJob(key))) end
+local function deleteJob(key)
+  for _, suffix in ipairs(SUFFIXES) do doomed[#doomed + 1] = key .. suffix end
+end

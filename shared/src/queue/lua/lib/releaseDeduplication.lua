@@ -31,7 +31,6 @@ local function addNext(deid)
   storeJob({id = id, name = name, data = data, opts = json, timestamp = now, delay = tonumber(options.delay) or 0,
     priority = tonumber(options.priority) or 0, lifo = options.lifo == true, deid = deid,
     parentKey = hasParent and parentKey, parent = hasParent and parent, rjk = scheduler})
-  doomed[holder] = nil
   run('SET', holder, id)
   if ttl > 0 and not dedup.keepLastIfActive then try('PEXPIRE', holder, int(ttl)) end
   if dependencies then try('SADD', dependencies, prefix .. id) end
