@@ -25,10 +25,12 @@ pub(crate) enum Call {
     PromoteAll,
     Retry(&'static str, Ended, bool),
     RetryAll(Ended),
+    RetryByReason(&'static str),
     Remove(&'static str),
     Clean(Cleanable),
     Schedule(Box<Scheduler>),
     Unschedule(&'static str),
+    Reschedule,
 }
 
 /// What a call that succeeded told.
@@ -57,10 +59,12 @@ impl Call {
             Self::PromoteAll => "promote all",
             Self::Retry(..) => "retry",
             Self::RetryAll(_) => "retry all",
+            Self::RetryByReason(_) => "retry by reason",
             Self::Remove(_) => "remove",
             Self::Clean(_) => "clean",
             Self::Schedule(_) => "schedule",
             Self::Unschedule(_) => "unschedule",
+            Self::Reschedule => "reschedule",
         }
     }
 
@@ -108,10 +112,12 @@ impl Call {
             Self::PromoteAll => drop(queue.promote_all().await?),
             Self::Retry(id, ended, reset) => queue.retry(id, *ended, *reset).await?,
             Self::RetryAll(ended) => drop(queue.retry_all(*ended).await?),
+            Self::RetryByReason(text) => drop(queue.retry_by_reason(text).await?),
             Self::Remove(id) => drop(queue.remove(id).await?),
             Self::Clean(state) => drop(queue.clean(*state, Duration::ZERO, None).await?),
             Self::Schedule(scheduler) => drop(queue.schedule(scheduler).await?),
             Self::Unschedule(id) => drop(queue.unschedule(id).await?),
+            Self::Reschedule => drop(queue.reschedule().await?),
         }
         if let Some(claim) = &told.claim {
             told.missing.extend(claim.missing.clone());

@@ -22,7 +22,8 @@ pub(crate) fn ended(
         let places = now.get(key).map_or(&[][..], Vec::as_slice);
         let accepted = ends.accepted.get(key).copied().unwrap_or(0);
         // What is put back to work twice runs twice.
-        let revived = matches!(scenario.call, Call::Retry(..) | Call::RetryAll(_));
+        let revived =
+            matches!(scenario.call, Call::Retry(..) | Call::RetryAll(_) | Call::RetryByReason(_));
         if accepted > 1 + u32::from(revived) {
             failures.push(Failure::new(Kind::EndedTwice, key.clone()));
         }

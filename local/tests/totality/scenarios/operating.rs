@@ -94,6 +94,15 @@ pub(super) fn all() -> Vec<Scenario> {
             &[Job::new("f").failed(5), Job::new("g").failed(6), Job::new("w").waiting()],
         ),
         scenario(
+            "those with a reason",
+            Call::RetryByReason("luck"),
+            &[
+                Job::new("f").failed(5).field("failedReason", "no luck"),
+                Job::new("g").failed(6).field("failedReason", "another"),
+                Job::new("w").waiting(),
+            ],
+        ),
+        scenario(
             "completed ones",
             Call::RetryAll(Ended::Completed),
             &[Job::new("c").completed(5), Job::new("e").completed(6)],

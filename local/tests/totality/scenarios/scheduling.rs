@@ -78,6 +78,19 @@ pub(super) fn all() -> Vec<Scenario> {
         )
         .with(|c| c.events = Events::All),
         scheduled(
+            Scenario::new("one whose next job is gone", Call::Reschedule, &[waiting()]),
+            later,
+        ),
+        scheduled(
+            Scenario::new(
+                "one whose last job has ended",
+                Call::Reschedule,
+                &[next(due).completed(5)],
+            ),
+            due,
+        )
+        .with(|c| c.events = Events::All),
+        scheduled(
             Scenario::new("a scheduler's job", claim(), &[next(due).waiting(), waiting()]),
             due,
         ),

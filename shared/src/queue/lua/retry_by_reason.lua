@@ -29,16 +29,19 @@ for _, entry in ipairs(page) do
   if job and job[1] and string.find(job[1], call.reason, 1, true) then
     push(moved, {id = id, parentKey = job[2]})
     placeWaiting(id)
-    try('HDEL', prefix .. id, 'finishedOn', 'processedOn', 'failedReason')
     if tellsAll then emitTrimming('waiting', 'jobId', id, 'prev', 'failed') end
   end
 end
 placeNoted()
 for _, job in ipairs(moved) do
+  if not unplaced[job.id] then push(leaving, job.id) end
+end
+if #leaving > 0 then many('ZREM', failed, leaving) end
+-- Only then: a call that is asked again finds by its reason what it could not take away.
+for _, job in ipairs(moved) do
   if not unplaced[job.id] then
-    push(leaving, job.id)
+    try('HDEL', prefix .. job.id, 'finishedOn', 'processedOn', 'failedReason')
     if not isVersionFive() then rejoinParent(prefix .. job.id, job.parentKey, 'failed') end
   end
 end
-if #leaving > 0 then many('ZREM', failed, leaving) end
 return answerOnce({#leaving, found[1]})
