@@ -1,7 +1,7 @@
 // One sequence: every step is done by BullMQ on one prefix and by deo on another, and compared.
 import { clock } from './clock.mjs';
 import { answerDifferences, differences, eventDifferences } from './compare.mjs';
-import { states } from './snapshot.mjs';
+import { inOneList, states } from './snapshot.mjs';
 
 const FINAL = new Set(['completed', 'failed', 'stalled']);
 
@@ -12,11 +12,14 @@ const THEIRS = new Set(['addByNode', 'flow', 'drain', 'change']);
 export async function run(world, sequence, done = { idle: 0 }) {
   const sides = { a: world.sides.a, b: world.sides.b };
   await world.reset(sequence.events, sequence.metrics);
-  const state = { held: [], stale: [], flows: 0, last: await sides.a.read() };
+  const state = { held: [], stale: [], flows: 0, events: sequence.events, last: await sides.a.read() };
   await sides.b.read();
+  const six = world.version.startsWith('6');
   for (const [index, step] of sequence.steps.entries()) {
     const result = await STEPS[step.kind](world, step, state);
-    const [a, b] = [await sides.a.read(), await sides.b.read()];
+    const seen = [await sides.a.read(), await sides.b.read()];
+    // Version 6 keeps in `wait` what waits in a paused queue, and deo in `paused`: see differences.md.
+    const [a, b] = six && !step.literal ? seen.map(inOneList) : seen;
     if (step.kind !== 'advance' && a.events.size === state.last.events.size && differences(state.last, a).length === 0
       && [...a.events.values()].every((news) => news.length === 0)) done.idle += 1;
     const order = evictsChildren(step, state.last, a) ? releasesLast : (events) => events;
@@ -24,7 +27,7 @@ export async function run(world, sequence, done = { idle: 0 }) {
     const lines = [
       ...answerDifferences(result?.a, result?.b),
       ...differences(a, b),
-      ...eventDifferences(order(expected(a.events, theirs(step) ? 'all' : sequence.events)), order(b.events)),
+      ...eventDifferences(order(expected(a.events, theirs(step) || result?.theirs ? 'all' : sequence.events)), order(b.events)),
     ];
     if (lines.length > 0) return { index, step, lines };
   }
@@ -52,8 +55,9 @@ function releasesLast(events) {
   return new Map([...events].map(([key, list]) => [key, [...list.filter((event) => !released(event)), ...list.filter(released)]]));
 }
 
-/** On our side by deo, or also there by BullMQ. */
+/** On our side by deo, or also there by BullMQ, which finds a paused queue as it keeps one. */
 async function each(world, by, act) {
+  if (by === 'node') await world.layOut();
   return { a: await act(world.a), b: await act(by === 'node' ? world.node : world.b) };
 }
 
@@ -69,11 +73,21 @@ const STEPS = {
     }
   },
 
-  async add(world, { queue, jobs }) {
-    return { a: await world.a.add(queue, jobs), b: await world.b.add(queue, jobs) };
+  async add(world, { queue, jobs, literal }, state) {
+    if (literal) return { a: await world.a.add(queue, jobs), b: await world.b.add(queue, jobs) };
+    // What is asked while its job is active only BullMQ keeps behind that one (`dn:`): see differences.md.
+    const active = states(state.last, queue).active;
+    const waitsBehind = ({ opts: { deduplication: dedup } }) => dedup?.keepLastIfActive
+      && active.includes(state.last.keys.get(`X:q${queue}:de:${dedup.id}`)?.content);
+    if (jobs.some(waitsBehind)) return { ...await both(world, (peer) => peer.add(queue, jobs)), theirs: true };
+    if (state.events === 'all') return { a: await world.a.add(queue, jobs), b: await world.b.add(queue, jobs) };
+    return addNumbered(world, queue, jobs, state);
   },
 
-  addByNode: (world, { queue, jobs }) => both(world, (peer) => peer.add(queue, jobs)),
+  /** With `beside` what waits in a paused queue stays where deo keeps it; only in cases. */
+  addByNode: (world, { queue, jobs, beside }) => (beside
+    ? each(world, 'deo', (peer) => (peer === world.a ? peer : world.node).add(queue, jobs))
+    : both(world, (peer) => peer.add(queue, jobs))),
 
   async flow(world, { flow }, state) {
     const named = (node) => ({
@@ -97,7 +111,7 @@ const STEPS = {
     // Where no job could be claimed it is there still.
     if (marked) for (const wait of waits) await world.redis.lrem(wait, 1, '0:5');
     if (!literal) await alignLimiter(world, queue, a);
-    return hold(world, state, queue, a, b);
+    return hold(world, state, queue, a, b, literal);
   },
 
   async settle(world, { queue, which, ends, next, literal }, state) {
@@ -173,9 +187,12 @@ const STEPS = {
   pause: (world, { by, queue }) => each(world, by, (peer) => peer.pause(queue)),
 
   async resume(world, { by, queue, literal }, state) {
+    const act = (peer) => peer.resume(queue);
     // Of a queue that is not paused, version 5 looks for waiting jobs where none are: see differences.md.
     const idle = world.version.startsWith('5') && !states(state.last, queue).isPaused;
-    return idle && !literal ? undefined : each(world, by, (peer) => peer.resume(queue));
+    if (idle && !literal) return undefined;
+    // Resuming is how BullMQ joins both lists, so that it is left to do so.
+    return { a: await act(world.a), b: await act(by === 'node' ? world.node : world.b) };
   },
 
   async promote(world, { by, queue, which }, state) {
@@ -201,7 +218,12 @@ const STEPS = {
   },
 
   retryAll: (world, { by, queue, from }) => each(world, by, (peer) => peer.retryAll(queue, from)),
-  clean: (world, { by, queue, grace, limit, from }) => each(world, by, (peer) => peer.clean(queue, grace, limit, from)),
+  clean: (world, { by, queue, grace, limit, from, literal }, state) => each(world, by, async (peer) => {
+    // What waits in a paused queue of version 6 may stand in another list with deo: see differences.md.
+    const isElsewhere = !literal && peer === world.b && from === 'wait' && world.version.startsWith('6') && states(state.last, queue).isPaused
+      && await world.redis.exists(`${peer.prefix}:q${queue}:paused`);
+    return peer.clean(queue, grace, limit, isElsewhere ? 'paused' : from);
+  }),
 
   async drain(world, { queue, delayed }, state) {
     // BullMQ keeps the job of a scheduler, but drops it from `wait` instead of another one.
@@ -259,6 +281,29 @@ async function stall(world, queue, which, { count, marker, full }, state) {
   };
 }
 
+/**
+ * Adds while events are off: a duplicate for which deo writes nothing takes no number there (differences.md), so
+ * that a batch ends behind one, and the counters are made equal.
+ */
+async function addNumbered(world, queue, jobs, state) {
+  const counter = (peer) => `${peer.prefix}:q${queue}:id`;
+  const isThere = new Set([...state.last.keys.keys()].filter((key) => key.startsWith(`X:q${queue}:`)).map((key) => key.slice(`X:q${queue}:`.length)));
+  const a = await world.a.add(queue, jobs);
+  let number = Number(await world.redis.get(counter(world.a))) - jobs.length;
+  const b = [];
+  for (let first = 0, i = 0; i < jobs.length; i += 1) {
+    number += 1;
+    // A job with a custom id may be none: then the counters are equal.
+    const isDuplicate = a[i] !== `${number}` || isThere.has(a[i]);
+    isThere.add(a[i]);
+    if (!isDuplicate && i < jobs.length - 1) continue;
+    b.push(...await world.b.add(queue, jobs.slice(first, i + 1)));
+    if (isDuplicate && await world.redis.get(counter(world.b)) === `${number - 1}`) await world.redis.set(counter(world.b), number);
+    first = i + 1;
+  }
+  return { a, b };
+}
+
 /** Version 5 counts jobs that are only claimed to be failed for the rate limit: see differences.md. */
 async function alignLimiter(world, queue, { jobs }) {
   if (!world.version.startsWith('5') || !jobs.some((job) => job.deferredFailure)) return;
@@ -275,13 +320,14 @@ function unrelated(items, queue, snapshot) {
 }
 
 /** Keeps what both claimed, and gives what they said about it. */
-function hold(world, state, queue, a, b) {
+function hold(world, state, queue, a, b, literal) {
   for (const job of a.jobs) world.sides.a.holds(queue, job.id, job.token);
   for (const job of b.jobs) world.sides.b.holds(queue, job.id, job.token);
   const items = a.jobs.slice(0, b.jobs.length).map((job, i) => ({ a: job, b: b.jobs[i] }));
   if (items.length > 0) state.held.push({ queue, items });
+  // What is only claimed to be failed deo reads without its data: see differences.md.
   const view = (side, { jobs }) => jobs.map(({ id, name, data, attemptsMade, stalledCounter, deferredFailure }) => (
-    { id, name, data, attemptsMade, stalledCounter, deferredFailure: deferredFailure && side.rename(deferredFailure) }));
+    { id, name, data: deferredFailure && !literal ? undefined : data, attemptsMade, stalledCounter, deferredFailure: deferredFailure && side.rename(deferredFailure) }));
   return { a: view(world.sides.a, a), b: view(world.sides.b, b) };
 }
 
@@ -302,7 +348,7 @@ async function end(world, state, queue, items, ends, { next, literal }) {
   const result = { a: { codes: a.codes }, b: { codes: b.codes } };
   if (next) {
     await alignLimiter(world, queue, a.claimed);
-    const claimed = hold(world, state, queue, a.claimed, b.claimed);
+    const claimed = hold(world, state, queue, a.claimed, b.claimed, literal);
     result.a.claimed = claimed.a;
     result.b.claimed = claimed.b;
   }

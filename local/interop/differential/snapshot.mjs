@@ -89,6 +89,20 @@ function sorted(value) {
   return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])]));
 }
 
+/** What `read` gave, with `wait` and `paused` of each paused queue as one list, and told of by one name. */
+export function inOneList({ keys, events }) {
+  const joined = new Map(keys);
+  for (const [key, { content }] of keys) {
+    const paused = key.replace(/:meta$/, ':paused');
+    if (paused === key || content.paused === undefined || keys.get(paused)?.kind !== 'list') continue;
+    const wait = key.replace(/:meta$/, ':wait');
+    joined.delete(paused);
+    joined.set(wait, { ...keys.get(paused), content: [...(keys.get(wait)?.content ?? []), ...keys.get(paused).content] });
+  }
+  const told = (event) => (event[1] === 'removed' && event.at(-1) === 'paused' ? event.with(-1, 'wait') : event);
+  return { keys: joined, events: new Map([...events].map(([key, list]) => [key, list.map(told)])) };
+}
+
 /** The ids in each state of a queue, out of what `read` gave. */
 export function states(snapshot, queue) {
   const list = (name) => snapshot.keys.get(`X:q${queue}:${name}`)?.content ?? [];

@@ -39,6 +39,17 @@ export class World {
     }
   }
 
+  /** Our side's paused queues as version 6 keeps them, where it goes on with them. */
+  async layOut() {
+    if (!this.version.startsWith('6')) return;
+    for (let i = 0; i < QUEUES; i += 1) {
+      const at = (name) => `${PREFIX.b}:q${i}:${name}`;
+      if (!(await this.redis.hexists(at('meta'), 'paused')) || await this.redis.type(at('paused')) !== 'list') continue;
+      await this.redis.rpush(at('wait'), ...await this.redis.lrange(at('paused'), 0, -1));
+      await this.redis.del(at('paused'));
+    }
+  }
+
   async close() {
     await Promise.all([this.a.close(), this.node.close()]);
   }
