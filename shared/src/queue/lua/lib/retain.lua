@@ -36,15 +36,27 @@ local function evict(target, old)
 end
 -- At most a thousand removals a call: the first finish on a queue that kept all must not stall Redis.
 local function retain()
-  for _, group in ipairs(groups) do
+  -- What ended later in the batch stands there already, and does not count for what ended before it.
+  local order, later = {}, {[completed] = 0, [failed] = 0}
+  for place, group in ipairs(groups) do
+    for _, id in ipairs(group.ids) do order[id] = place end
+    later[group.target] = later[group.target] + #group.ids
+  end
+  for place, group in ipairs(groups) do
     local keep, target = group.keep, group.target
+    later[target] = later[target] - #group.ids
     if keep.age then
       local limit = keep.limit or 1000
       local most = math.min(limit * #group.ids, math.max(limit, 1000))
       evict(target, run('ZREVRANGEBYSCORE', target, now - keep.age * 1000, '-inf', 'LIMIT', 0, int(most)))
     end
     if keep.count > 0 then
-      evict(target, run('ZREVRANGE', target, int(keep.count), int(keep.count + 999)))
+      local before, ahead = {}, later[target]
+      for _, id in ipairs(run('ZREVRANGE', target, int(keep.count), int(keep.count + ahead + 999))) do
+        if (order[id] or 0) > place then ahead = ahead - 1 else push(before, id) end
+      end
+      -- As many of those that ended later stand before the range, in the places of as many that stay.
+      evict(target, {unpack(before, ahead + 1)})
     end
   end
 end
