@@ -90,7 +90,7 @@ local function write()
       sweep()
     end
   end
-  named, timed, leaving = {}, {}, {}
+  named, timed, leaving, replaced = {}, {}, {}, nil
 end
 
 -- Lets a job hold a deduplication id as soon as it stands; `keepsTtl`: for as long as the one before it.
@@ -128,6 +128,7 @@ local function deduplicate(job, id)
     if not run('ZSCORE', delayed, winner) then return winner, 'deduplicated' end
     exists[prefix .. winner] = nil
     push(leaving, {set = delayed, id = winner, isReplaced = true, dedup = dedup.id})
+    replaced = winner
     if tellsAll then emit('removed', 'jobId', winner, 'prev', 'delayed') end
     tellDeduplicated(id, dedup, winner)
     hold(dedup, id, not dedup.extend)
@@ -179,6 +180,8 @@ local function add(job)
     push(stored, {id = id, key = key})
     storeJob(job)
     if job.de then holdBy(job.de.id, {id = id, isNextInTurn = job.priority == 0 and job.delay == 0}) end
+    -- What is added next finds the replaced job gone.
+    if replaced then write() end
   end
   push(out, standing or id, outcome)
 end

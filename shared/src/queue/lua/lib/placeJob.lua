@@ -15,20 +15,23 @@ local unplaced = {}
 local foundNone = false
 local function placeWaiting(id, atFront) push(atFront and fronts or backs, id) end
 local function placePrioritized(id, priority) push(ranked, {id = id, priority = tonumber(priority)}) end
+-- The delayed job in whose place the noted one comes: it leaves once that one stands, and counts as gone.
+local replaced
+-- The first score of what a read with scores answers.
+local function scoreBeside(found)
+  return tonumber(found and found[found[1] == replaced and 4 or 2] or nil)
+end
 local function placeDelayed(id, dueMs)
   local low, high = scoreDue(dueMs), scoreEndOf(dueMs)
-  local last = lastScores[dueMs]
-  if not last then
-    local found = try('ZREVRANGEBYSCORE', delayed, digits(high), digits(low), 'WITHSCORES', 'LIMIT', 0, 1)
-    last = found and found[2] and tonumber(found[2]) or low - 1
-  end
+  local last = lastScores[dueMs] or scoreBeside(try('ZREVRANGEBYSCORE', delayed, digits(high), digits(low),
+    'WITHSCORES', 'LIMIT', 0, replaced and 2 or 1)) or low - 1
   lastScores[dueMs] = math.min(last + 1, high)
   push(due, {id = id, score = digits(lastScores[dueMs])})
 end
 local function wake() try('ZADD', marker, 0, '0') end
 local function wakeWhenDue(set, at)
-  local first = try('ZRANGE', set, 0, 0, 'WITHSCORES')
-  if first and first[2] then try('ZADD', at, dueOfScore(first[2]), '1') end
+  local first = scoreBeside(try('ZRANGE', set, 0, replaced and 1 or 0, 'WITHSCORES'))
+  if first then try('ZADD', at, dueOfScore(first), '1') end
 end
 local function place(ids, write)
   if attempt(write) then return end
