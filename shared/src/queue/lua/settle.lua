@@ -215,8 +215,10 @@ local function settle()
   if not refused then run('SET', receipt, cjson.encode(codes), 'PX', int(settling.receiptMs)) end
 end
 local function tellDrained()
+  -- What waits in a paused queue BullMQ 5 does not count.
+  local held = settings.paused and not isVersionFive() and paused or wait
   if tellsAll and (lastAct == 'complete' or lastAct == 'fail')
-    and run('EXISTS', wait, active, prioritized) == 0 then emitTrimming('drained') end
+    and run('EXISTS', wait, active, prioritized, held) == 0 then emitTrimming('drained') end
 end
 
 settle()
