@@ -191,6 +191,11 @@ const CASES = {
     steps: [add({}), raw(['HSET', 'q0:1', 'defa', 'why', 'data', '{"n":1}']), literally(claim())],
     lines: [/^answer: BullMQ .*"data":"{\\"n\\":1}"/, /deo +.*"data":"{}"/],
   },
+  'own-name': {
+    versions: ALL,
+    steps: [addByNode({ jobId: 'stalled' }), claim(), settle('complete')],
+    lines: [/^answer: BullMQ {"codes":\["WRONGTYPE/, /deo +{"codes":\[0\]}/, /^X:q0:active: only BullMQ/, /^X:q0:completed: only deo/],
+  },
   'bad-job': {
     versions: ALL,
     steps: [add({}), raw(['HSET', 'q0:1', 'parentKey', 'x:y:9', 'parent', '7']), claim(), settle('complete')],

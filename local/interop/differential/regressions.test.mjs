@@ -22,6 +22,9 @@ const SEQUENCES = {
   'a worker that sleeps until a job is due is told of the one that replaces it': [add(replacing(1)), add(replacing(50))],
   'what is added with a replacement finds the replaced job gone': [add(replacing(50)), add(replacing(), { delay: 50 })],
   'a replacement takes the place of the replaced job among those of its millisecond': [add({ delay: 50 }, replacing(50)), add(replacing(50), { delay: 50 })],
+  'a job that is failed unrun keeps the traces of its attempts': [
+    add({ attempts: 5 }), claim(), settle('fail'), { kind: 'raw', commands: [['HSET', 'q0:1', 'defa', 'why']] }, claim(), settle('fail'),
+  ],
   'what waits in a paused queue is there still when its last active job ends': [add({}, {}), claim(1), { kind: 'pause', queue: 0 }, settle('complete')],
 };
 

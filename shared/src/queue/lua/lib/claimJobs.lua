@@ -94,8 +94,9 @@ local function claimJobs(claim)
       elseif hasEnded(id, job[FINISHED_ON]) then job = nil end
     end
     if job then
-      -- A job that must fail unrun does so without its data, which may be why it never ended.
-      if job[DEFERRED_FAILURE] then job[DATA], job[STACKTRACE] = false, false end
+      -- A job that must fail unrun does so without its data, which may be why it never ended; its traces are
+      -- kept, so that the failure is written behind those of the attempts before.
+      if job[DEFERRED_FAILURE] then job[DATA] = false end
       for place = 2, #FIELDS + 1 do bytes = bytes + #(job[place] or '') end
       if bytes > claim.maxBytes and #jobs > 0 then
         -- It stays where it is, and so does all behind it.

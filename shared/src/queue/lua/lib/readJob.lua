@@ -5,7 +5,7 @@ Cost    1 ]]
 local FIELDS = {'name', 'data', 'opts', 'timestamp', 'priority', 'ats', 'atm', 'attemptsMade', 'stc', 'deid',
   'parentKey', 'rjk', 'defa', 'stacktrace', 'finishedOn'}
 -- Places in the answer.
-local DATA, ATTEMPTS_STARTED, DEDUPLICATION_ID, DEFERRED_FAILURE, STACKTRACE, FINISHED_ON = 3, 7, 11, 14, 15, 16
+local DATA, ATTEMPTS_STARTED, DEDUPLICATION_ID, DEFERRED_FAILURE, FINISHED_ON = 3, 7, 11, 14, 16
 local function readJob(id)
   local values, isKnown = readAny('HMGET', prefix .. id, unpack(FIELDS)), false
   for _, value in ipairs(values or {}) do isKnown = isKnown or value end
