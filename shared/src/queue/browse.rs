@@ -14,7 +14,7 @@ pub const MOST_PER_PAGE: u64 = 1_000;
 pub enum Shelf {
     /// `wait`, the next to run first.
     Wait,
-    /// `paused` (BullMQ 5 only), the next to run first.
+    /// `paused`, where what waits is kept while the queue is paused, the next to run first.
     Paused,
     /// `prioritized`, the next to run first.
     Prioritized,

@@ -27,7 +27,7 @@ pub enum Cleanable {
     Delayed,
     /// `wait`.
     Wait,
-    /// `paused` (BullMQ 5 only).
+    /// `paused`, where what waits is kept while the queue is paused.
     Paused,
     /// `prioritized`.
     Prioritized,

@@ -164,7 +164,7 @@ pub enum Outcome {
 pub struct Counts {
     /// In `wait`.
     pub wait: u64,
-    /// In `paused` (BullMQ 5 only).
+    /// In `paused`, where what waits is kept while the queue is paused.
     pub paused: u64,
     /// In `prioritized`.
     pub prioritized: u64,

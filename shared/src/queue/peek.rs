@@ -8,7 +8,7 @@ use crate::redis::Command;
 pub struct Occupied {
     /// `wait`.
     pub wait: bool,
-    /// `paused` (BullMQ 5 only).
+    /// `paused`, where what waits is kept while the queue is paused.
     pub paused: bool,
     /// `prioritized`.
     pub prioritized: bool,

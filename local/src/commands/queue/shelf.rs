@@ -9,7 +9,7 @@ pub(super) enum State {
     /// The next to run first
     #[value(alias = "waiting")]
     Wait,
-    /// BullMQ 5 keeps waiting jobs here while the queue is paused
+    /// What waits is kept here while the queue is paused
     Paused,
     /// The next to run first
     Prioritized,
