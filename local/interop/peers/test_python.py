@@ -1,6 +1,7 @@
 """BullMQ for Python on one queue with ours: it processes what we enqueue, and we drain what it enqueues."""
 
 import asyncio
+import itertools
 import json
 import os
 import time
@@ -183,6 +184,69 @@ class Processed(Case):
         self.assertEqual(len(set(ids)), 2_000)
         self.assertEqual(sorted(seen + ours), sorted(ids))
         self.assertTrue(seen and ours)
+
+
+class Unproven(Case):
+    """It says nowhere which version it is, so that nobody on the queue can go by that."""
+
+    async def test_it_names_no_version(self):
+        await self.queue.add("theirs", {})
+        self.assertIsNone(await self.queue.client.hget(f"{PREFIX}:{self.name}:meta", "version"))
+
+    async def test_every_job_runs_whoever_pauses_adds_and_resumes(self):
+        async def ours():
+            [id] = await self.enqueue({})
+            return id
+
+        async def theirs():
+            return (await self.queue.add("theirs", {})).id
+
+        sides = {
+            "ours": (lambda: self.deo.ask("pause"), ours, lambda: self.deo.ask("resume")),
+            "theirs": (self.queue.pause, theirs, self.queue.resume),
+        }
+        meta = f"{PREFIX}:{self.name}:meta"
+        ran = []
+
+        async def process(job: Job, token):
+            ran.append(job.id)
+
+        for pauser, before, meanwhile, resumer in itertools.product(
+            sides, [(), ("ours", "theirs")], [("ours", "theirs"), ("theirs", "ours"), ("theirs",)], sides
+        ):
+            told = (pauser, before, meanwhile, resumer)
+            await self.queue.client.flushdb()
+            added = [await sides[side][1]() for side in before]
+            # Not even ours.
+            await self.queue.client.hdel(meta, "version")
+            await sides[pauser][0]()
+            added += [await sides[side][1]() for side in meanwhile]
+            await sides[resumer][2]()
+            ran.clear()
+            worker = Worker(self.name, process, self.options)
+            await self.until("completed", len(added))
+            await stop(worker)
+            self.assertEqual(sorted(ran), sorted(added), told)
+
+    async def test_what_is_asked_for_while_its_job_is_active_runs_once_more(self):
+        options = {"deduplication": {"id": "d", "keepLastIfActive": True}}
+        ran, started, release = [], asyncio.Event(), asyncio.Event()
+
+        async def process(job: Job, token):
+            ran.append(job.id)
+            started.set()
+            await release.wait()
+
+        [first] = await self.enqueue(options)
+        worker = Worker(self.name, process, self.options)
+        async with asyncio.timeout(30):
+            await started.wait()
+        [second] = await self.enqueue(options)
+        self.assertNotEqual(second, first)
+        release.set()
+        await self.until("completed", 2)
+        await stop(worker)
+        self.assertEqual(ran, [first, second])
 
 
 class Drained(Case):

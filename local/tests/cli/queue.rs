@@ -212,6 +212,23 @@ async fn operators_commands_act_on_jobs_only_and_stats_say_who_lives() {
 }
 
 #[tokio::test]
+async fn stats_say_when_jobs_stand_in_paused() {
+    let queue = Queue::new().await;
+    queue.enqueue(&["--project", "seed-1-p0000003", "seed-1-p0000004"]);
+    let shown = || String::from_utf8(queue.deo(&["queue", "stats"]).stdout).unwrap();
+    let line =
+        || shown().lines().find(|line| line.contains("standing in paused")).map(str::to_owned);
+    assert_eq!(line(), None);
+    queue.deo(&["queue", "pause"]);
+    let told = line().unwrap();
+    assert!(told.contains("2, until deo queue resume; BullMQ 6's counts leave them out"), "{told}");
+    let stats = json(&queue.deo(&["queue", "stats", "--json"]));
+    assert_eq!((&stats["paused"], &stats["counts"]["paused"]), (&true.into(), &2.into()));
+    queue.deo(&["queue", "resume"]);
+    assert_eq!(line(), None);
+}
+
+#[tokio::test]
 async fn without_a_redis_or_a_choice_nothing_is_enqueued() {
     let folder = open_folder();
     let status =

@@ -112,6 +112,12 @@ impl Stats {
                 format!("{completed} completed, {failed} failed"),
             ),
         ];
+        // Whoever looks at a dashboard of BullMQ 6 sees none of them.
+        if self.counts.paused > 0 {
+            let jobs = self.counts.paused;
+            let text = format!("{jobs}, until deo queue resume; BullMQ 6's counts leave them out");
+            facts.push(("standing in paused".to_owned(), text));
+        }
         if let Some(drain) = &self.drain {
             let ago = |at| span::shown(now.saturating_sub(at)) + " ago";
             let seen = drain.last_seen.map_or_else(|| "not of late".to_owned(), ago);
