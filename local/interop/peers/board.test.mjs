@@ -115,7 +115,7 @@ for (const [version, { Queue, Worker }] of Object.entries(VERSIONS)) {
       const [held] = await add({});
       const view = await look();
       assert.equal(view.isPaused, true);
-      assert.deepEqual(await listed(version.startsWith('5') ? 'paused' : 'waiting'), [held]);
+      assert.deepEqual(await listed('paused'), [held]);
       assert.deepEqual((await claim()).status, 'paused');
       await put('/resume', 200);
       assert.deepEqual((await claim()).jobs.map(({ id }) => id), [held]);
@@ -128,6 +128,33 @@ for (const [version, { Queue, Worker }] of Object.entries(VERSIONS)) {
       await end(await claim(), 'complete', '1');
       assert.deepEqual(await listed('waiting-children'), []);
       assert.deepEqual(await listed('waiting'), [parent.id]);
+    }));
+
+    // Ours puts what waits into `paused`, which every version resumes without loss. Version 6 does not count it.
+    test('shows what waits in a queue that ours paused, without a number over BullMQ 6, and resumes it', () => board(async () => {
+      const counted = version.startsWith('5');
+      const ids = await add({}, {}, { priority: 1 });
+      await ask({ op: 'pause' });
+      const { isPaused, counts } = await look();
+      assert.equal(isPaused, true);
+      assert.deepEqual([counts.waiting, counts.paused, counts.prioritized], [0, counted ? 2 : undefined, 1]);
+      assert.deepEqual([await queue.count(), (await queue.getJobs()).length], counted ? [3, 3] : [1, 1]);
+      assert.deepEqual(await listed('paused'), ids.slice(0, 2));
+      assert.deepEqual(await listed('waiting'), counted ? ids.slice(0, 2) : []);
+      const one = await (await fetch(`${base}/${queue.name}/${ids[0]}`)).json();
+      assert.equal(one.status, 'waiting');
+      await put('/resume', 200);
+      assert.deepEqual(await listed('waiting'), ids.slice(0, 2));
+      assert.deepEqual((await claim()).jobs.map(({ id }) => id), ids);
+    }));
+
+    test('removes and empties what waits in a queue that ours paused', () => board(async () => {
+      const [first] = await add({}, {}, { priority: 1 });
+      await ask({ op: 'pause' });
+      await put(`/${first}/clean`, 204);
+      await put('/empty', 200);
+      await put('/resume', 200);
+      assert.deepEqual((await claim()).jobs, []);
     }));
 
     test('retries a failed job of ours, and a completed one', () => board(async () => {
