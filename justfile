@@ -37,6 +37,10 @@ ci:
 interop suite='*':
     for run in local/interop/{{suite}}/run; do "$run" || exit 1; done
 
+# Run the suites that hold BullMQ against us with its newest release, or with the one that is named
+interop-newest version='latest':
+    local/interop/bullmq/newest {{version}}
+
 # Hold our reading of so many cron patterns against both of BullMQ's parsers
 cron-patterns count='100000' seed='1':
     npm --prefix local/interop/bullmq ci --silent

@@ -119,7 +119,7 @@ fn reasons() -> Object {
 #[serde(rename_all = "kebab-case")]
 #[schema(as = Counts)]
 struct CountsBody {
-    /// In `wait`, and in `paused` where BullMQ 5 moved them there.
+    /// In `wait`, and in `paused`, where BullMQ 5 and we move them while the queue is paused.
     waiting: u64,
     prioritized: u64,
     delayed: u64,

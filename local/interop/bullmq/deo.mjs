@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { Redis } from './modules.mjs';
 
-export { VERSIONS } from './modules.mjs';
+export { FIVE, NEWEST, OLDEST, VERSIONS } from './modules.mjs';
 export const QUEUE = 'deo_score_queue';
 
 const { DEO, REDIS_URL, DATABASE_URL, DEO_API_URL } = process.env;

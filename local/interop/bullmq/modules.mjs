@@ -1,7 +1,11 @@
 // BullMQ in the three versions that are held against us, and a client for tests.
+import { readFileSync } from 'node:fs';
 import * as oldest from 'bullmq-5.65.1';
 import * as five from 'bullmq-5';
 import * as six from 'bullmq-6';
 
 export { Redis } from 'ioredis';
-export const VERSIONS = { '5.65.1': oldest, '5.81.5': five, '6.7.0': six };
+// Read from what is installed, which is newer than what is locked where `newest` runs.
+const versionOf = (name) => JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url))).version;
+export const [OLDEST, FIVE, NEWEST] = ['bullmq-5.65.1', 'bullmq-5', 'bullmq-6'].map(versionOf);
+export const VERSIONS = { [OLDEST]: oldest, [FIVE]: five, [NEWEST]: six };

@@ -120,7 +120,7 @@ for (const [version, { Queue, Worker }] of Object.entries(VERSIONS)) {
       });
     }
 
-    test('a repeatable job of version 5 goes on', { skip: version.startsWith('6') }, async () => {
+    test('a repeatable job of version 5 goes on', { skip: !version.startsWith('5') }, async () => {
       const queue = track(new Queue(QUEUE, { connection, prefix }));
       const projectId = await project();
       await queue.add('deo_score_recompute', { projectId }, { repeat: { pattern: '0 3 * * *', tz: 'Europe/Berlin' } });

@@ -9,9 +9,9 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { BullMQOtel } from 'bullmq-otel';
-import { QUEUE, VERSIONS, connection, database, deo, once, project, redis } from './deo.mjs';
+import { NEWEST, QUEUE, VERSIONS, connection, database, deo, once, project, redis } from './deo.mjs';
 
-const { Queue, Worker } = VERSIONS['6.7.0'];
+const { Queue, Worker } = VERSIONS[NEWEST];
 const prefix = 'engineo';
 const exporter = new InMemorySpanExporter();
 
@@ -33,7 +33,7 @@ async function drain() {
   return stderr.split('\n').filter((line) => line.includes('job settled'));
 }
 
-describe('BullMQ 6.7.0', () => {
+describe(`BullMQ ${NEWEST}`, () => {
   test('a trace that a Node producer begins, is told of by the drain', async () => {
     const telemetry = new BullMQOtel({ tracerName: 'test', version: '1' });
     const queue = new Queue(QUEUE, { connection, prefix, telemetry });

@@ -1,6 +1,6 @@
 // BullMQ's producers and workers, our enqueuer and our drain on one queue.
 import { after, test } from 'node:test';
-import { database, redis } from '../bullmq/deo.mjs';
+import { FIVE, NEWEST, OLDEST, database, redis } from '../bullmq/deo.mjs';
 import { fleet } from './fleet.mjs';
 
 after(async () => {
@@ -9,7 +9,7 @@ after(async () => {
 });
 
 const FLEETS = [
-  ['6.7.0', 24_000, 'tcp'], ['5.81.5', 8_000, 'tcp'], ['5.65.1', 8_000, 'tcp'], ['6.7.0', 4_000, 'rest'], ['5.65.1', 2_000, 'rest'],
+  [NEWEST, 24_000, 'tcp'], [FIVE, 8_000, 'tcp'], [OLDEST, 8_000, 'tcp'], [NEWEST, 4_000, 'rest'], [OLDEST, 2_000, 'rest'],
 ];
 for (const [version, jobs, transport] of FLEETS) {
   test(`${jobs} adds, BullMQ ${version} and deo over ${transport}`, { timeout: 240_000 }, async (t) => {

@@ -1,5 +1,5 @@
 // BullMQ 5 and 6 together lose jobs when a queue is paused and resumed; what of that happens to whom.
-import { QUEUE, VERSIONS, connection, redis } from '../bullmq/deo.mjs';
+import { FIVE, NEWEST, QUEUE, VERSIONS, connection, redis } from '../bullmq/deo.mjs';
 import { Driver } from '../bullmq/driver.mjs';
 
 const PREFIX = 'majors';
@@ -26,7 +26,7 @@ export async function peers() {
     add: async () => (await driver.send({ op: 'enqueue', jobs: [{ name: 'job', data: '{}' }] })).added[0].id,
     close: () => driver.close(),
   };
-  return { five: await bullmq('5.81.5'), six: await bullmq('6.7.0'), deo };
+  return { five: await bullmq(FIVE), six: await bullmq(NEWEST), deo };
 }
 
 /** Does `steps` ([peer, call]) on an empty queue; names the peers whose jobs are in no list any more. */
