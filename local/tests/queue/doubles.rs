@@ -94,9 +94,12 @@ async fn ids_that_are_not_utf_8_are_settled_and_shown() {
     let push = Command::new("LPUSH").arg(format!("{}wait", b.base)).arg(id);
     redis.call(push).await.unwrap();
     b.add_plain(1).await;
-    let claim = b.claim().await;
+    // Over REST, whose requests are JSON; what made the job came over TCP.
+    let gateway = long_requests::gateway("").await;
+    let rest = long_requests::over(&gateway, "bytes");
+    let claim = rest.claim().await;
     assert_eq!(ids(&claim), ["caf\\xe9", "1"]);
-    assert_eq!(b.settle(claim, done()).await, [Code::Completed; 2]);
+    assert_eq!(rest.settle(claim, done()).await, [Code::Completed; 2]);
     let at = redis.call(Command::new("HGET").arg(key(b"")).arg("finishedOn")).await.unwrap();
     assert_eq!(at.as_str(), Some(NOW.to_string().as_str()));
     let lock = redis.call(Command::new("EXISTS").arg(key(b":lock"))).await.unwrap();

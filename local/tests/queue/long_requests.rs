@@ -10,7 +10,7 @@ const TOKEN: &str = "long-requests-token";
 const JOBS: usize = 40;
 const QUOTES: usize = 50_000;
 
-async fn gateway(faults: &str) -> Gateway {
+pub(super) async fn gateway(faults: &str) -> Gateway {
     gateway_to(&server().await.url(), faults).await
 }
 
@@ -20,7 +20,7 @@ async fn gateway_to(redis_url: &str, faults: &str) -> Gateway {
     Gateway::start(config).await.unwrap()
 }
 
-fn over(gateway: &Gateway, prefix: &str) -> Bench {
+pub(super) fn over(gateway: &Gateway, prefix: &str) -> Bench {
     let config =
         RedisConfig::Rest { url: gateway.url(), token: Secret::new(TOKEN), allow_plaintext: false };
     let clock = Clock::manual(NOW);
