@@ -15,6 +15,7 @@ const { target_directory: target } = JSON.parse(execFileSync('cargo', ['metadata
 /** What is tried, in this order: the first to fail is who noticed. */
 const JUDGES = [
   ['sequences', () => spawnSync(`${target}/debug/deo`, ['with-servers', '--', 'node', 'main.mjs', '--sequences', '2000', '--give-up-after', '1'], { cwd: here, encoding: 'utf8' })],
+  ['cases', () => spawnSync(`${target}/debug/deo`, ['with-servers', '--', 'node', '--test', '--test-reporter=spec', 'regressions.test.mjs', 'differences.test.mjs'], { cwd: here, encoding: 'utf8' })],
   ['queue tests', () => cargo('test', '--quiet', '--package', 'local', '--test', 'queue', '--test', 'queue_operations')],
   ['unit tests', () => cargo('test', '--quiet', '--package', 'shared', '--lib', 'queue')],
 ];
@@ -24,6 +25,8 @@ function verdict(name, output) {
   const found = /seed (\d+) \(BullMQ ([^,]+), (\w+)/.exec(output);
   const step = /^at step \d+ \((\w+)\):\n +(.+)$/m.exec(output);
   if (found && step) return `${name}: seed ${found[1]}, BullMQ ${found[2]}, step \`${step[1]}\`: \`${step[2].slice(0, 90).replaceAll('|', '/')}\``;
+  const failed = /^✖ (.+?): (\d\S+)/m.exec(output);
+  if (failed) return `${name}: ${failed[1]} (${failed[2]})`;
   const error = /^(?:\w*Error): (.+)$/m.exec(output);
   if (error && !output.includes('---- ')) return `${name}: \`${error[1].slice(0, 90)}\``;
   const test = /---- (\S+) stdout ----/.exec(output);
@@ -47,6 +50,8 @@ const wanted = process.argv.slice(2);
 const chosen = MUTATIONS.filter(([section, rule]) => wanted.length === 0 || wanted.some((words) => `${section} ${rule}`.includes(words)));
 console.log('| Section | Broken rule | Noticed by |\n|---|---|---|');
 for (const [section, rule, file, text, broken] of chosen) {
+  // What runs a rule waits for it: a signal comes through between two.
+  await new Promise((resolve) => setImmediate(resolve));
   const path = `${root}/${file}`;
   const source = readFileSync(path, 'utf8');
   const restore = () => writeFileSync(path, source);
