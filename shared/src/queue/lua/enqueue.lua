@@ -96,7 +96,9 @@ end
 -- Lets a job hold a deduplication id as soon as it stands; `keepsTtl`: for as long as the one before it.
 local function hold(dedup, id, keepsTtl)
   local key, ttl = prefix .. 'de:' .. dedup.id, not dedup.last and dedup.ttl
-  if not ttl then push(named, key, id)
+  -- Written in the order of these calls, where an earlier one of a key has a time: MSET goes before all of those.
+  if not ttl and #timed == 0 then push(named, key, id)
+  elseif not ttl then push(timed, {'SET', key, id})
   elseif keepsTtl then push(timed, {'SET', key, id, 'KEEPTTL'})
   else push(timed, {'SET', key, id, 'PX', int(math.min(ttl, 9e15))}) end
 end
@@ -127,6 +129,7 @@ local function deduplicate(job, id)
     write()
     if not run('ZSCORE', delayed, winner) then return winner, 'deduplicated' end
     exists[prefix .. winner] = nil
+    forgetHeld(winner, dedup.id)
     push(leaving, {set = delayed, id = winner, isReplaced = true, dedup = dedup.id})
     replaced = winner
     if tellsAll then emit('removed', 'jobId', winner, 'prev', 'delayed') end
@@ -165,6 +168,13 @@ end
 local function add(job)
   local stood, how = stands(job)
   if stood then return push(out, stood, how) end
+  -- An id is free again once the job that was replaced is deleted, and not before.
+  for _, left in ipairs(leaving) do
+    if left.isReplaced and left.id == job.id then
+      write()
+      break
+    end
+  end
   number = number + 1
   local id = job.id or int(number)
   local key, standing, outcome = prefix .. id, nil, 'added'
@@ -176,6 +186,7 @@ local function add(job)
   end
   if not standing then
     exists[key] = true
+    if job.id then rereadHeld(id) end
     job.id, job.deid = id, job.de and job.de.id
     push(stored, {id = id, key = key})
     storeJob(job)

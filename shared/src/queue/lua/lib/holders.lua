@@ -67,3 +67,16 @@ local function readHolders()
 end
 local function holderOf(dedup) return held[dedup] end
 local function holdBy(dedup, holder) held[dedup] = holder end
+-- A job that goes holds no other id either, but for the time of that id's key: a custom id may stand in the keys
+-- of several.
+local function forgetHeld(id, dedup)
+  for other, holder in pairs(held) do
+    if other ~= dedup and holder.id == id and run('PTTL', prefix .. 'de:' .. other) == -1 then held[other] = nil end
+  end
+end
+-- A job that takes a custom id is another one than a holder of that id was read as.
+local function rereadHeld(id)
+  for _, holder in pairs(held) do
+    if holder.id == id then holder.isNextInTurn = nil end
+  end
+end
