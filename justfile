@@ -47,6 +47,10 @@ cron-patterns count='100000' seed='1':
     cargo build --quiet --package local
     CRON_PATTERNS={{count}} CRON_SEED={{seed}} DEO="${CARGO_TARGET_DIR:-$PWD/target}/debug/deo" node --test local/interop/bullmq/cron.test.mjs
 
+# Hold the queue against a model of its states for so many steps; one that fails says how to repeat it
+model steps='5000000' seed='1':
+    MODEL_STEPS={{steps}} MODEL_SEED={{seed}} cargo test --release --package local --test model -- the_queue --nocapture
+
 # Build the three functions as they are deployed
 build:
     cargo lambda build --release --package api --package drain --package cron
