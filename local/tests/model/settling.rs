@@ -30,7 +30,8 @@ impl Model {
         if let Some(max) = self.rate.map(u64::from) {
             let used = self.started.map_or(0, |(used, _)| used);
             if used >= max {
-                return Claimed::Limited;
+                // A pause is the greater news.
+                return if self.is_paused { Claimed::Paused } else { Claimed::Limited };
             }
             count = count.min(max - used);
         }
@@ -101,7 +102,7 @@ impl Model {
         let codes: Vec<i64> = ends.iter().map(|(id, _)| self.code(id, token)).collect();
         let mut out: Vec<(i64, Ended)> =
             codes.iter().map(|code| (*code, Ended::Released)).collect();
-        let (mut is_promoted, mut finished, mut released) = (false, Vec::new(), Vec::new());
+        let (mut is_promoted, mut released) = (false, Vec::new());
         for ((id, end), out) in ends.iter().zip(&mut out) {
             if out.0 != 0 {
                 continue;
@@ -125,7 +126,9 @@ impl Model {
                     None => {
                         let is_completed = *end == End::Complete;
                         out.1 = if is_completed { Ended::Completed } else { Ended::Failed };
-                        finished.push((is_completed, self.finish(id, is_completed)));
+                        // Not counting those that end after it.
+                        let keep = self.finish(id, is_completed);
+                        self.retain(is_completed, keep);
                     }
                 },
             }
@@ -136,9 +139,6 @@ impl Model {
                 0 => self.wait(id, true),
                 _ => self.rank(id, true),
             }
-        }
-        for (is_completed, keep) in finished {
-            self.retain(is_completed, keep);
         }
         out
     }
