@@ -349,7 +349,7 @@ async fn an_operator_is_not_stopped_by_a_bad_job() {
 }
 
 impl Bench {
-    async fn write(&self, lines: &[&str]) {
+    pub(super) async fn write(&self, lines: &[&str]) {
         for line in lines {
             let mut words = line.split(' ');
             let name = words.next().unwrap().to_owned().leak();

@@ -14,6 +14,7 @@ mod lossy;
 mod lost_answers;
 mod metering;
 mod own_keys;
+mod reviewed;
 mod schedules;
 mod settling;
 

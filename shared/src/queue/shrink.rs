@@ -47,6 +47,13 @@ fn tokens(text: &str) -> Vec<&str> {
     tokens
 }
 
+/// What the server gives a script: a name like one of these may mean it elsewhere in the text.
+const GLOBALS: [&str; 23] = [
+    "KEYS", "ARGV", "redis", "cjson", "cmsgpack", "bit", "struct", "math", "string", "table",
+    "assert", "error", "ipairs", "next", "pairs", "pcall", "rawget", "select", "tonumber",
+    "tostring", "type", "unpack", "xpcall",
+];
+
 /// A shorter name for each that is declared in here and is nowhere a field's, the most used ones first.
 fn short_names<'a>(tokens: &[&'a str]) -> HashMap<&'a str, String> {
     let mut declared = HashSet::new();
@@ -73,7 +80,8 @@ fn short_names<'a>(tokens: &[&'a str]) -> HashMap<&'a str, String> {
             _ => {}
         }
     }
-    let mut names: Vec<&str> = declared.difference(&fields).copied().collect();
+    let mut names: Vec<&str> =
+        declared.difference(&fields).filter(|name| !GLOBALS.contains(name)).copied().collect();
     names.sort_unstable_by_key(|name| (std::cmp::Reverse(uses.get(name)), *name));
     let free = (0..).map(spelled).filter(|short| !uses.contains_key(short.as_str()));
     names.into_iter().zip(free).collect()

@@ -1,6 +1,6 @@
 --[[ Adds jobs in order, with the result that adding them one by one has in BullMQ.
 KEYS    1-15 the queue's (15: this call's receipt), then the `de:` keys in the order of `call.dedups`, then the
-        hashes of custom ids
+        hashes of custom ids; not the holders' hashes and the `dn:` keys, which few calls touch
 ARGV    JSON {prefix, now, events: bool, again: bool, once: bool, receiptMs, trustMs, version, dedups: [id],
         jobs: [{id?, name, data, opts, timestamp, delay, priority, lifo, promote, de?: {id, ttl?, extend,
         replace, last, reschedule?}}]}
@@ -153,7 +153,7 @@ local function deduplicate(job, id)
   end
   if job.promote and not holder.isNextInTurn then
     write()
-    local set = run('ZSCORE', prioritized, winner) and prioritized or run('ZSCORE', delayed, winner) and delayed
+    local set = readAny('ZSCORE', prioritized, winner) and prioritized or run('ZSCORE', delayed, winner) and delayed
     if set then
       holder.isNextInTurn = true
       try('HSET', prefix .. winner, 'priority', 0, 'delay', 0)

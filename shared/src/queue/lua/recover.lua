@@ -3,7 +3,7 @@ KEYS    1-15 the queue's; 16 stalled-check, 17 repeat
 ARGV    JSON {prefix, now, events: off|final|all, intervalMs, maxStalled}
 Answer  {commands, recovered ids, failed ids, missing ids}; the failed ones carry `defa` and are failed by whoever
         claims them next; the missing ones have no hash, and are dropped
-Cost    2 when another peer checked within the interval; else about 8, and a stalled job about 5
+Cost    2 when another peer checked within the interval, 3 where a concurrency is set; else about 8, and a stalled job about 5
 A job waits again before it leaves `active`, and one that cannot is looked at again at the next pass. One that has
 ended is dropped: its removal was refused. ]]
 -- @include "commands"

@@ -46,16 +46,21 @@ if isTaken() then
     if steps > 32 then return {executed, {-11}} end
   until not isTaken()
 end
+-- The record before the job: a schedule that has one is put back by the next tick, whatever is refused here.
+local fields, isWritten, leftOver = call.fields, {}, {}
+local kept = call.offset or (not isWaiting and offset) or tonumber(old[2] or nil)
+if kept then push(fields, 'offset', int(kept)) end
+push(fields, 'ic', old[3] or 1)
+for place = 1, #fields, 2 do isWritten[fields[place]] = true end
+for _, field in ipairs({'tz', 'limit', 'pattern', 'startDate', 'endDate', 'every', 'offset', 'opts', 'data'}) do
+  if not isWritten[field] then push(leftOver, field) end
+end
+run('HSET', record, unpack(fields))
+if #leftOver > 0 then run('HDEL', record, unpack(leftOver)) end
 if isWaiting then
   local key = prefix .. waiting
   forgetHolder(prefix, waiting, run('HGET', key, 'deid'))
   if set then run('ZREM', set, waiting) else run('LREM', list, 1, waiting) end
   run('DEL', unpack(keysOfJob(key)))
 end
-local fields = call.fields
-local kept = call.offset or (not isWaiting and offset) or tonumber(old[2] or nil)
-if kept then push(fields, 'offset', int(kept)) end
-push(fields, 'ic', old[3] or 1)
-run('DEL', record)
-run('HSET', record, unpack(fields))
 return answerOnce({1, produceNext(at, call.name, call.data)})

@@ -12,7 +12,8 @@ Answer  {commands, codes, requeued, missing}, and with a claim {…, jobs, statu
 Cost    about 12, retention included; a kept job 1 (HSET), a failed one 2, one with kin 1 and what its parent
         takes (lib/returnToParent.lua); one more with events; and those of the claim
 Runs again with `again` and the same receipt key: answers what the first run answered.
-All is checked before the first write, and a job with a code is left alone. A job stands in its new state before
+All is checked before the first write, and a job with a code is left alone; but one whose key is no hash by then
+has -1 and leaves. A job stands in its new state before
 it leaves `active`, and loses its lock after that. One whose write is refused stays active, to be run again; the
 call then does what it can for the others, and fails with the refusal. ]]
 -- @include "commands"
@@ -83,7 +84,7 @@ local function finish(job, fields)
   local key, hasCompleted = keyOf(job), job.act == 'complete'
   if job.kin then returnToParent(key, hasCompleted, job.value) end
   if job.keep.count == 0 then
-    if job.kin then leaveParent(key) end
+    if job.kin and not hasCompleted then leaveParent(key) end
     return deleteJob(key)
   end
   push(fields, 'atm', int(job.atm), 'finishedOn', nowText)
@@ -165,15 +166,16 @@ local function settle()
   room = room + #ending
   blocked = settings.paused or room <= 0
 
-  local released = {}
+  local released, isNextAdded = {}, {}
   for _, job in ipairs(ending) do
     lastAct = job.act
     if job.act == 'release' then push(released, job)
     else
-      if isAnythingBeside and job.deid and isFinish(job) then
+      if isAnythingBeside and job.deid and isFinish(job) and not isNextAdded[job.deid] then
         -- A job ends whatever a duplicate left behind.
         local isAdded, id = pcall(addNext, job.deid)
         if isAdded and id then push(added, {id = id, key = prefix .. 'dn:' .. job.deid}) end
+        isNextAdded[job.deid] = isAdded
       end
       local done, refusal = pcall(conclude[job.act], job)
       if not done and isWrongType(refusal) then codes[job.place] = -1

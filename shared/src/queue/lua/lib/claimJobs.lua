@@ -1,11 +1,13 @@
 --[[ Moves up to `claim.count` jobs from waiting to active under one lock token.
 claim   {token, count, lockMs, maxBytes, max?, duration?, wait: bool, prioritized: bool, delayed: bool,
         again: bool, openDeduplication: bool}
-Keys    wait, prioritized, pc, active, limiter, marker, the jobs' hashes and locks
+Keys    wait, prioritized, pc, active, limiter, marker, completed, failed, the jobs' hashes and locks, their `de:`
+        keys, and those of promoteDue
 Answer  {jobs = as readJob() gives them, status, ms, more}; status: why nothing more was claimed, which ms
         belongs to; more: jobs may wait behind those that were looked at. Ids without a hash are dropped, and
         noted in `missing`.
-Cost    about 7; a job 3 (HMGET, SET lock, HSET), one more with all events
+Cost    about 7; a job 3 (HMGET, SET lock, HSET), one more with all events, and where deduplication is opened 1 for
+        all and 1 for each that holds an id
 Everything is read before anything moves, and an id leaves its list once it stands in `active` under its
 lock. So no refusal loses a job. Where that last removal is refused, an id stands twice, and whoever claims
 the other one finds its lock or its end, and drops it. ]]
@@ -94,9 +96,6 @@ local function claimJobs(claim)
       elseif hasEnded(id, job[FINISHED_ON]) then job = nil end
     end
     if job then
-      -- A job that must fail unrun does so without its data, which may be why it never ended; its traces are
-      -- kept, so that the failure is written behind those of the attempts before.
-      if job[DEFERRED_FAILURE] then job[DATA] = false end
       for place = 2, #FIELDS + 1 do bytes = bytes + #(job[place] or '') end
       if bytes > claim.maxBytes and #jobs > 0 then
         -- It stays where it is, and so does all behind it.
@@ -127,7 +126,7 @@ local function claimJobs(claim)
     local duration = claim.duration or settings.duration or 0
     try('PEXPIRE', limiter, int(math.floor(math.abs(duration))))
   end
-  if claim.openDeduplication then openDeduplication(jobs) end
+  if claim.openDeduplication then attempt(openDeduplication, jobs) end
   if #jobs > 0 then
     -- One marker wakes one sleeping worker; the claim is what wakes the next.
     wake()

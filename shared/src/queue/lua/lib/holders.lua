@@ -18,13 +18,13 @@ end
 -- Whether the job is in some state; nil where that cannot be told.
 local function isInSomeState(id)
   for _, set in ipairs({prioritized, delayed, prefix .. 'waiting-children'}) do
-    if run('ZSCORE', set, id) then return true end
+    if readAny('ZSCORE', set, id) then return true end
   end
   local isWhole = true
   for _, list in ipairs({wait, paused}) do
     -- The right end has waited longest.
-    if run('LPOS', list, id, 'RANK', -1, 'MAXLEN', LOOKED_AT) then return true end
-    isWhole = isWhole and run('LLEN', list) <= LOOKED_AT
+    if readAny('LPOS', list, id, 'RANK', -1, 'MAXLEN', LOOKED_AT) then return true end
+    isWhole = isWhole and (readAny('LLEN', list) or 0) <= LOOKED_AT
   end
   if isActive(id) then return true end
   if isWhole then return false end

@@ -28,7 +28,12 @@ local function placeDelayed(id, dueMs)
   lastScores[dueMs] = math.min(last + 1, high)
   push(due, {id = id, score = digits(lastScores[dueMs])})
 end
-local function wake() try('ZADD', marker, 0, '0') end
+-- Once a call: nobody can take the marker in between.
+local function wake()
+  if marked then return end
+  marked = true
+  try('ZADD', marker, 0, '0')
+end
 local function wakeWhenDue(set, at)
   local first = scoreBeside(try('ZRANGE', set, 0, replaced and 1 or 0, 'WITHSCORES'))
   if first then try('ZADD', at, dueOfScore(first), '1') end
@@ -70,10 +75,7 @@ local function placeNoted()
     placeInList('RPUSH', list, fronts)
   end
   if #ranked > 0 then placeRanked() end
-  if waiting > 0 and not blocked and not marked then
-    marked = true
-    wake()
-  end
+  if waiting > 0 and not blocked then wake() end
   if #due > 0 then placeDue() end
   backs, fronts, ranked, due, lastScores = {}, {}, {}, {}, {}
 end

@@ -9,6 +9,8 @@ local DATA, ATTEMPTS_STARTED, DEDUPLICATION_ID, DEFERRED_FAILURE, FINISHED_ON = 
 local function readJob(id)
   local values, isKnown = readAny('HMGET', prefix .. id, unpack(FIELDS)), false
   for _, value in ipairs(values or {}) do isKnown = isKnown or value end
+  -- A job that must fail unrun does so without its data, which may be why it never ended.
+  if isKnown and values[DEFERRED_FAILURE - 1] then values[DATA - 1] = false end
   return isKnown and {id, unpack(values, 1, #FIELDS)} or nil
 end
 -- Whether a job that waits has ended already: a removal that was refused left its id behind.

@@ -21,8 +21,9 @@ local function detachChild(key, parentKey, isSwept)
       return releaseParent({key = parentKey, base = base, id = id}, true, tellsAll and not isSwept)
     end
     local parent = run('HMGET', parentKey, 'parentKey', 'deid')
-    if run('ZREM', base .. 'waiting-children', id) == 0 then return end
-    detachChild(parentKey, parent[1], true)
+    if not run('ZSCORE', base .. 'waiting-children', id) then return end
+    tolerateWrongTypes(detachChild, parentKey, parent[1], true)
+    run('ZREM', base .. 'waiting-children', id)
     forgetHolder(base, id, parent[2])
     deleteJob(parentKey)
   end)

@@ -1,7 +1,7 @@
 --[[ Ends jobs in `completed` or `failed`, and makes room there: jobs with the same retention go together.
 keep    {count (-1: all, 0: none), age? in seconds, limit?: removals a finish}
 Keys    completed, failed; the keys of jobs that go
-Cost    keepFinished(): 1 for each retention; retain(): 1 for an age, 1 for a count, 1 where any goes, and 1 for
+Cost    placeFinished(): 1 for each retention; retain(): 1 for an age, 1 for a count, 1 where any goes, and 1 for
         each failed one that does, which its parent may still depend on ]]
 -- @include "deleteJob"
 -- @include "returnToParent"
@@ -23,16 +23,15 @@ local function placeFinished()
     place(group.ids, function() many('ZADD', group.target, group.scored) end)
   end
 end
--- Their keys go before they leave their set: what is refused is done by the next finish.
+-- What has left its set goes with the next sweep(). One that cannot leave may stand elsewhere, too: it stays.
 local function evict(target, old)
   if #old == 0 then return end
-  for _, id in ipairs(old) do
-    -- A completed child has left its parent's dependencies already; a failed one may be there still.
-    if target == failed then leaveParent(prefix .. id) end
-    deleteJob(prefix .. id)
+  -- A completed child has left its parent's dependencies already; a failed one may be there still.
+  if target == failed then
+    for _, id in ipairs(old) do leaveParent(prefix .. id) end
   end
-  sweep()
   many('ZREM', target, old)
+  for _, id in ipairs(old) do deleteJob(prefix .. id) end
 end
 -- At most a thousand removals a call: the first finish on a queue that kept all must not stall Redis.
 local function retain()

@@ -99,7 +99,8 @@ local function tellFailure(parent, key, reason, dependencies)
     if run('SCARD', dependencies) == 0 and run('EXISTS', parent.key) == 1 then
       releaseParent(parent, false, tellsAll)
     end
-    if flags.idof then run('HSET', parent.key .. ':failed', key, reason) end
+    -- The parent goes on already: nothing may undo the rest.
+    if flags.idof then try('HSET', parent.key .. ':failed', key, reason) end
   end
 end
 -- A job completed with `value`, or failed for good.
