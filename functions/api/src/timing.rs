@@ -29,14 +29,14 @@ pub(crate) struct TimingBody {
 }
 
 /// For how long a job stands for later requests for its project.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Deduplication)]
 pub(crate) struct DeduplicationBody {
     /// Milliseconds from now on, within which requests for the project get this job, even when it has
     /// ended. When left out, until it has ended.
-    #[schema(minimum = 1, maximum = 2_592_000_000_u64)]
-    ttl_ms: Option<u64>,
+    #[schema(minimum = 1, maximum = 2_592_000_000_u64, value_type = Option<u64>)]
+    ttl_ms: Option<Value>,
     /// Whether a request that gets an earlier one's job begins the time anew; only beside `ttlMs`.
     extend: Option<bool>,
     /// Whether an earlier request's job that is still delayed makes place for this one. The time that
@@ -50,7 +50,7 @@ impl TimingBody {
         let bad = Error::bad_request;
         let delay = match &self.delay_ms {
             None => 0,
-            Some(delay) => delay.as_u64().ok_or(bad(DELAY))?,
+            Some(delay) => whole(delay).ok_or(bad(DELAY))?,
         };
         let delay = Timing { delay: Duration::from_millis(delay), ..Timing::default() };
         if !delay.is_valid() {
@@ -64,12 +64,23 @@ impl TimingBody {
             }
             Some(_) => return Err(bad(DEDUPLICATION)),
         };
+        let ttl = match &body.ttl_ms {
+            None => None,
+            Some(ttl) => Some(whole(ttl).ok_or(bad(DEDUPLICATION))?),
+        };
         let timing = Timing {
-            window: body.ttl_ms.map(Duration::from_millis),
+            window: ttl.map(Duration::from_millis),
             extend: body.extend.unwrap_or(false),
             replace: body.replace.unwrap_or(false),
             ..delay
         };
         timing.is_valid().then_some(timing).ok_or(bad(DEDUPLICATION))
     }
+}
+
+/// A whole number as JSON's schemas have it: `60000.0` is one, too.
+fn whole(value: &Value) -> Option<u64> {
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    let fraction = || value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=MOST).contains(n));
+    value.as_u64().or_else(|| fraction().map(|n| n as u64))
 }

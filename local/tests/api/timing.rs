@@ -38,7 +38,8 @@ fn id(answer: &Answer) -> (&str, Option<&str>) {
 #[tokio::test]
 async fn a_job_waits_as_long_as_it_was_asked_to() {
     let world = World::start().await;
-    let first = world.ask(json!({"delayMs": HOUR})).await;
+    // A whole number, however it is written.
+    let first = world.ask(json!({"delayMs": HOUR as f64})).await;
     assert_eq!(id(&first), ("1", None));
     let counts = world.queue().counts().await.unwrap();
     assert_eq!((counts.wait, counts.delayed), (0, 1));
