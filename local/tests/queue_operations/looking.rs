@@ -105,16 +105,16 @@ async fn the_job_that_waits_longest_is_found_behind_younger_ones() {
 #[tokio::test]
 async fn the_job_that_waits_longest_may_stand_at_the_end_or_beside_an_id_without_a_job() {
     let b = Bench::new("oldest-ends").await;
-    assert_eq!(b.queue.oldest_waiting_ms(ANY).await.unwrap(), None);
+    assert_eq!(b.queue.oldest_waiting_ms(Occupied::ANY).await.unwrap(), None);
     b.raw("RPUSH", "wait", &["ghost"]).await;
-    assert_eq!(b.queue.oldest_waiting_ms(ANY).await.unwrap(), None);
+    assert_eq!(b.queue.oldest_waiting_ms(Occupied::ANY).await.unwrap(), None);
     for (id, added) in [("old", 1), ("young", 2)] {
         let timestamp_ms = Some(NOW + added);
         b.add(id, JobOptions { timestamp_ms, lifo: true, ..JobOptions::default() }).await;
     }
     b.raw("LREM", "wait", &["0", "ghost"]).await;
     assert_eq!(b.list("wait").await, ["old", "young"]);
-    assert_eq!(b.queue.oldest_waiting_ms(ANY).await.unwrap(), Some(NOW + 1));
+    assert_eq!(b.queue.oldest_waiting_ms(Occupied::ANY).await.unwrap(), Some(NOW + 1));
     assert_eq!(b.queue.oldest_waiting_ms(Occupied::default()).await.unwrap(), None);
 }
 

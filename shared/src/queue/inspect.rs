@@ -46,15 +46,7 @@ impl Queue {
     /// # Errors
     /// [`Error::Redis`].
     pub async fn counts(&self) -> Result<Counts, Error> {
-        let all = Occupied {
-            wait: true,
-            paused: true,
-            prioritized: true,
-            delayed: true,
-            active: true,
-            schedulers: false,
-        };
-        self.count(all, true).await
+        self.count(Occupied::ANY, true).await
     }
 
     /// How many jobs are in each state that `occupied` names; the others are 0 and cost nothing.

@@ -26,7 +26,7 @@ pub(crate) const SIDE_KEYS: [&str; 6] =
     ["lock", "logs", "dependencies", "processed", "failed", "unsuccessful"];
 
 /// BullMQ's keys that every script takes, in this order; a receipt follows as the fifteenth.
-const FIXED: [&str; 14] = [
+pub(super) const FIXED: [&str; 14] = [
     "wait",
     "paused",
     "active",

@@ -3,31 +3,12 @@
 //! In BullMQ's layout a job's hash stands under its id beside the queue's own keys. Whoever asks
 //! for a job by name, or removes it, must not get hold of one of those.
 
-use super::keys::{SIDE_KEYS, TAG};
+use super::keys::{FIXED, SIDE_KEYS, TAG};
 use super::{Error, Queue};
 use crate::redis::{Command, Value};
 
-/// BullMQ's own keys of a queue.
-const OF_THE_QUEUE: [&str; 18] = [
-    "wait",
-    "paused",
-    "active",
-    "prioritized",
-    "pc",
-    "delayed",
-    "meta",
-    "marker",
-    "events",
-    "id",
-    "limiter",
-    "stalled",
-    "stalled-check",
-    "completed",
-    "failed",
-    "waiting-children",
-    "repeat",
-    "de",
-];
+/// BullMQ's own keys of a queue, beside those that every script takes.
+const MORE_OF_THE_QUEUE: [&str; 4] = ["stalled-check", "waiting-children", "repeat", "de"];
 
 /// BullMQ's keys of its metrics.
 const METRICS: [&str; 4] =
@@ -39,7 +20,9 @@ const METRICS: [&str; 4] =
 /// BullMQ takes a name such as `prioritized` for a custom id, too; there is no job behind it, since
 /// the key holds something else.
 pub(super) fn may_be_a_job(id: &str) -> bool {
-    if id.is_empty() || OF_THE_QUEUE.contains(&id) || METRICS.contains(&id) || is_tagged(id) {
+    let is_the_queue_s =
+        [&FIXED[..], &MORE_OF_THE_QUEUE, &METRICS].iter().any(|names| names.contains(&id));
+    if id.is_empty() || is_the_queue_s || is_tagged(id) {
         return false;
     }
     if id.starts_with("de:") || id.starts_with("dn:") {

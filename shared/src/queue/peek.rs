@@ -21,6 +21,16 @@ pub struct Occupied {
 }
 
 impl Occupied {
+    /// Any state may hold jobs.
+    pub const ANY: Self = Self {
+        wait: true,
+        paused: true,
+        prioritized: true,
+        delayed: true,
+        active: true,
+        schedulers: false,
+    };
+
     /// Out of the sum of 1, 2, 4, 8 and 16 for each state in turn, and 32 for schedulers.
     fn of(sum: i64) -> Self {
         Self {
