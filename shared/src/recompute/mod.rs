@@ -12,6 +12,7 @@ mod request;
 mod start;
 mod stop;
 mod tick;
+mod ticks;
 mod traced;
 
 pub use pulse::{Alive, PastTick, alive};
@@ -21,4 +22,4 @@ pub use request::{
 };
 pub use start::{StartError, open};
 pub use stop::{Stop, Stopper};
-pub use tick::Recompute;
+pub use ticks::Recompute;

@@ -1,121 +1,31 @@
 //! One tick: batches until nothing is left, the time is nearly up, or something is in the way.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::{Instrument as _, error, info, info_span, warn};
+use tracing::{Instrument as _, info, info_span, warn};
 
 use super::batch::{Scored, score};
-use super::pulse::Pulse;
 use super::refused::end_refused;
 use super::report::{Report, StoppedBecause};
 use super::stop::Stop;
 use super::traced::Traced;
 use crate::clock::{Clock, millis};
-use crate::config::{DrainConfig, SnapshotRetention};
+use crate::config::SnapshotRetention;
 use crate::queue::{
     Claim, ClaimRequest, ClaimStatus, Code, Error, Occupied, Queue, Settled, Settlement,
 };
 use crate::redis::ErrorKind;
 use crate::store::Store;
 
-/// The use case, ready to tick. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Recompute {
-    queue: Queue,
-    store: Store,
-    config: DrainConfig,
-    clock: Clock,
-    pulse: Arc<Pulse>,
-    /// When schedules were last looked after.
-    schedules_at: Arc<Mutex<Option<Instant>>>,
-}
-
 /// Ticks that follow one another sooner look after schedules once in this time: as often as stalled
 /// jobs are looked for.
 const SCHEDULES_EVERY: Duration = Duration::from_secs(30);
 
-impl Recompute {
-    /// A recompute over `queue` and `store`.
-    pub fn new(queue: Queue, store: Store, config: &DrainConfig, clock: Clock) -> Self {
-        Self {
-            queue,
-            store,
-            config: config.clone(),
-            clock,
-            pulse: Arc::default(),
-            schedules_at: Arc::default(),
-        }
-    }
-
-    /// Opens the connection to Redis ahead of the first tick, as [`Redis::connect`] does, unless ticks are
-    /// switched off.
-    ///
-    /// [`Redis::connect`]: crate::redis::Redis::connect
-    pub async fn connect(&self) {
-        if self.config.enabled {
-            self.queue.redis().connect().await;
-        }
-    }
-
-    /// Runs one tick, at most until `deadline` and at most for the configured time. Never fails:
-    /// what goes wrong stands in the report.
-    ///
-    /// An empty queue costs one billed command, and Postgres is opened only for a claimed job.
-    pub async fn tick(&self, deadline: Instant) -> Report {
-        self.tick_until(deadline, &Stop::never()).await
-    }
-
-    /// As [`Recompute::tick`], and when `stop` asks for the end: then the batch under way is finished
-    /// within 5 s or given back, and the tick ends as at its deadline.
-    pub async fn tick_until(&self, deadline: Instant, stop: &Stop) -> Report {
-        let started = Instant::now();
-        let deadline = deadline.min(started + self.config.timeout);
-        let redis = self.queue.redis().metered().until(deadline);
-        let mut tick = Tick {
-            queue: self.queue.over(redis),
-            store: &self.store,
-            clock: &self.clock,
-            stop,
-            retention: self.config.snapshots,
-            schedules_at: &self.schedules_at,
-            claim_until: deadline.checked_sub(self.config.margin).unwrap_or(started),
-            locked_until: deadline + self.queue.config().lock.saturating_sub(self.config.timeout),
-            slowest: Duration::ZERO,
-            report: Report::default(),
-        };
-        let stopped =
-            // Boxed: as a part of its callers' futures it would be too deep for the compiler.
-            if self.config.enabled { Box::pin(tick.run()).await } else { Ok(StoppedBecause::Disabled) };
-        let reaches_redis = !matches!(stopped, Err(Failure::Queue(_)));
-        let mut report = std::mem::take(&mut tick.report);
-        match stopped {
-            Ok(reason) => report.stopped_because = reason,
-            Err(failure) => {
-                error!(error = %failure, "tick failed");
-                report.stopped_because = StoppedBecause::Error;
-                report.error = Some(failure.to_string());
-            }
-        }
-        let count = |report: &mut Report| {
-            let usage = tick.queue.redis().usage();
-            report.billed_commands = usage.billed;
-            report.round_trips = usage.round_trips;
-            report.duration_ms = millis(started.elapsed());
-        };
-        count(&mut report);
-        if reaches_redis && report.stopped_because != StoppedBecause::Disabled {
-            self.pulse.beat(&tick.queue, &report, self.clock.now_ms()).await;
-            count(&mut report);
-        }
-        report
-    }
-}
-
 /// Why a tick cannot go on.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(super) enum Failure {
     #[error(transparent)]
     Queue(#[from] Error),
     #[error(transparent)]
@@ -123,24 +33,25 @@ enum Failure {
 }
 
 /// One tick under way.
-struct Tick<'a> {
-    queue: Queue,
-    store: &'a Store,
-    clock: &'a Clock,
-    stop: &'a Stop,
-    retention: SnapshotRetention,
-    schedules_at: &'a Mutex<Option<Instant>>,
+pub(super) struct Tick<'a> {
+    pub(super) queue: Queue,
+    pub(super) store: &'a Store,
+    pub(super) clock: &'a Clock,
+    pub(super) stop: &'a Stop,
+    pub(super) retention: SnapshotRetention,
+    pub(super) schedules_at: &'a Mutex<Option<Instant>>,
     /// No claim after this moment, and no batch is worked on past it.
-    claim_until: Instant,
+    pub(super) claim_until: Instant,
     /// When the locks of all its jobs end: so long after its deadline that no late write finds one gone.
-    locked_until: Instant,
+    pub(super) locked_until: Instant,
     /// The longest that a batch has taken so far.
-    slowest: Duration,
-    report: Report,
+    pub(super) slowest: Duration,
+    pub(super) report: Report,
 }
 
 impl Tick<'_> {
-    async fn run(&mut self) -> Result<StoppedBecause, Failure> {
+    /// Runs it to its end, and says why it ended.
+    pub(super) async fn run(&mut self) -> Result<StoppedBecause, Failure> {
         let mut occupied = self.queue.peek().await?;
         if occupied.schedulers && self.reschedule().await {
             occupied = self.queue.peek().await?;
