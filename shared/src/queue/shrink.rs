@@ -9,10 +9,10 @@ use std::collections::{HashMap, HashSet};
 /// The script's text as it is uploaded.
 pub(super) fn shrunk(text: &str) -> String {
     let tokens = tokens(text);
-    let short = short_names(&tokens);
+    let fields = fields(&tokens);
+    let short = short_names(&tokens, &fields);
     let mut out = String::with_capacity(text.len() / 2);
-    for (place, token) in tokens.iter().enumerate() {
-        let is_field = place > 0 && tokens[place - 1] == ".";
+    for (token, is_field) in tokens.iter().zip(fields) {
         let token = short.get(token).filter(|_| !is_field).map_or(*token, String::as_str);
         if separates(out.chars().next_back(), token) {
             out.push(' ');
@@ -20,6 +20,23 @@ pub(super) fn shrunk(text: &str) -> String {
         out.push_str(token);
     }
     out
+}
+
+/// Which tokens name a field: after a dot, or before `=` inside of braces.
+fn fields(tokens: &[&str]) -> Vec<bool> {
+    let mut open = Vec::new();
+    let mut fields = Vec::with_capacity(tokens.len());
+    for (place, &token) in tokens.iter().enumerate() {
+        match token {
+            "(" | "{" | "[" => open.push(token),
+            ")" | "}" | "]" => drop(open.pop()),
+            _ => {}
+        }
+        let next = (tokens.get(place + 1), tokens.get(place + 2));
+        let is_key = open.last() == Some(&"{") && next.0 == Some(&"=") && next.1 != Some(&"=");
+        fields.push(is_key || place > 0 && tokens[place - 1] == ".");
+    }
+    fields
 }
 
 /// Words (names, keywords, numbers), strings, `..` and `...`, and every other character by itself.
@@ -47,6 +64,9 @@ fn tokens(text: &str) -> Vec<&str> {
     tokens
 }
 
+/// Lua's own words of two letters, which a short name must not be.
+const KEYWORDS: [&str; 4] = ["do", "if", "in", "or"];
+
 /// What the server gives a script: a name like one of these may mean it elsewhere in the text.
 const GLOBALS: [&str; 23] = [
     "KEYS", "ARGV", "redis", "cjson", "cmsgpack", "bit", "struct", "math", "string", "table",
@@ -54,36 +74,28 @@ const GLOBALS: [&str; 23] = [
     "tostring", "type", "unpack", "xpcall",
 ];
 
-/// A shorter name for each that is declared in here and is nowhere a field's, the most used ones first.
-fn short_names<'a>(tokens: &[&'a str]) -> HashMap<&'a str, String> {
+/// A shorter name for each variable that is declared in here, the most used ones first.
+fn short_names<'a>(tokens: &[&'a str], fields: &[bool]) -> HashMap<&'a str, String> {
     let mut declared = HashSet::new();
-    let mut fields = HashSet::new();
-    let mut open = Vec::new();
     let mut uses: HashMap<&str, usize> = HashMap::new();
-    for (place, &token) in tokens.iter().enumerate() {
+    for (place, (&token, is_field)) in tokens.iter().zip(fields).enumerate() {
         match token {
-            "(" | "{" | "[" => open.push(token),
-            ")" | "}" | "]" => drop(open.pop()),
             "local" | "for" => declared.extend(names(&tokens[place + 1..])),
             // Its parameters: those of a named one stand behind its name.
             "function" => {
                 let from = tokens[place..].iter().position(|token| *token == "(");
                 declared.extend(from.map_or(Vec::new(), |from| names(&tokens[place + from + 1..])));
             }
-            _ if token.starts_with(is_word) => {
-                *uses.entry(token).or_default() += 1;
-                let is_key = open.last() == Some(&"{") && tokens.get(place + 1) == Some(&"=");
-                if is_key || place > 0 && tokens[place - 1] == "." {
-                    fields.insert(token);
-                }
-            }
+            _ if token.starts_with(is_word) && !is_field => *uses.entry(token).or_default() += 1,
             _ => {}
         }
     }
     let mut names: Vec<&str> =
-        declared.difference(&fields).filter(|name| !GLOBALS.contains(name)).copied().collect();
+        declared.into_iter().filter(|name| !GLOBALS.contains(name)).collect();
     names.sort_unstable_by_key(|name| (std::cmp::Reverse(uses.get(name)), *name));
-    let free = (0..).map(spelled).filter(|short| !uses.contains_key(short.as_str()));
+    let is_free =
+        |short: &String| !uses.contains_key(short.as_str()) && !KEYWORDS.contains(&short.as_str());
+    let free = (0..).map(spelled).filter(is_free);
     names.into_iter().zip(free).collect()
 }
 
@@ -145,13 +157,10 @@ mod tests {
                     add(place, job.first, ...) end";
         assert_eq!(
             shrunk(text),
-            "local function a(first,...)return first+other end for c,b in ipairs(jobs)do a(c,b.first,...)end",
-            "what is a field's name somewhere, or not declared here, stays"
+            "local function a(b,...)return b+other end for d,c in ipairs(jobs)do a(d,c.first,...)end",
+            "what is a field's, or not declared here, stays"
         );
-        assert_eq!(
-            shrunk("local a, place = 1, {place = 2} a = place"),
-            "local b,place=1,{place=2}b=place"
-        );
+        assert_eq!(shrunk("local a, place = 1, {place = 2} a = place"), "local b,c=1,{place=2}b=c");
     }
 
     #[test]

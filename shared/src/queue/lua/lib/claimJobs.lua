@@ -32,19 +32,21 @@ local function idsToClaim(claim, count)
   for _, id in ipairs(page) do push(found, {id = id, isRanked = true}) end
   return found, walked, #page < asked
 end
+local hasWritten = false
+local function setLock(key, claim, ...) return run('SET', key, claim.token, 'PX', claim.lockMs, ...) end
 -- Takes the job's lock; not while somebody runs it whose removal of another entry was refused.
 local function lock(id, claim)
   local key = prefix .. id .. ':lock'
-  local function set(...) return run('SET', key, claim.token, 'PX', int(claim.lockMs), ...) end
-  local done, isSet = pcall(set, 'NX')
-  if not done then
+  if not hasWritten then
+    hasWritten = true
+    local done, isSet = pcall(setLock, key, claim, 'NX')
+    if isSet and done then return true end
     -- A full Redis refuses what needs memory as a script's first write only, so that this one changes nothing.
-    run('LTRIM', wait, 0, -1)
-    isSet = set('NX')
+    if not done then run('LTRIM', wait, 0, -1) end
   end
-  if isSet then return true end
+  if setLock(key, claim, 'NX') then return true end
   if run('LPOS', active, id) then return false end
-  set()
+  setLock(key, claim)
   return true
 end
 -- A duplicate that comes while its job is active is then added, whoever adds it: see
@@ -96,7 +98,7 @@ local function claimJobs(claim)
       elseif hasEnded(id, job[FINISHED_ON]) then job = nil end
     end
     if job then
-      for place = 2, #FIELDS + 1 do bytes = bytes + #(job[place] or '') end
+      bytes = bytes + job.bytes
       if bytes > claim.maxBytes and #jobs > 0 then
         -- It stays where it is, and so does all behind it.
         trimmed, isLast, more = entry.isRanked and walked or entry.walked - 1, false, true

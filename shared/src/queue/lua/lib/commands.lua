@@ -23,9 +23,9 @@ local function try(...)
 end
 -- Reads what may be of any type: nil when it is of another, while every other refusal ends the script.
 local function readAny(...)
-  local answer, refusal = try(...)
-  if refusal and not isWrongType(refusal) then error(refusal, 0) end
-  return answer
+  local done, answer = pcall(run, ...)
+  if done then return answer end
+  if not isWrongType(answer) then error(answer, 0) end
 end
 -- Runs one variadic command for many items, below Lua's limit of arguments; the last answer.
 local function many(command, key, items)
@@ -35,8 +35,13 @@ local function many(command, key, items)
   end
   return answer
 end
-local function push(list, ...)
-  for place = 1, select('#', ...) do list[#list + 1] = (select(place, ...)) end
+-- Of many items two at a time: a batch calls this for each of its jobs.
+local function push(list, first, second, ...)
+  local size = #list
+  list[size + 1] = first
+  if second == nil then return end
+  list[size + 2] = second
+  if select('#', ...) > 0 then return push(list, ...) end
 end
 -- The first refusal of a command that could be passed over; a script that met one says so at its end.
 local refused

@@ -7,5 +7,6 @@ local function keysOfJob(key)
   return keys
 end
 local function deleteJob(key)
-  for _, suffix in ipairs(SUFFIXES) do doomed[#doomed + 1] = key .. suffix end
+  local size = #doomed
+  for place = 1, 6 do doomed[size + place] = key .. SUFFIXES[place] end
 end

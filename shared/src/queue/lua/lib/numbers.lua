@@ -2,6 +2,6 @@
 of `delayed` 16 and perhaps a fraction. ]]
 local function int(number) return string.format('%.0f', number) end
 local function digits(number)
-  if number == math.floor(number) and math.abs(number) < 1e21 then return int(number) end
+  if number % 1 == 0 and number < 1e21 and number > -1e21 then return int(number) end
   return string.format('%.17g', number)
 end

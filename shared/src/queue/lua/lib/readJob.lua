@@ -1,17 +1,25 @@
 --[[ Reads the fields of a job that whoever claims it needs.
 Keys    the job's hash
-Answer  {id, field values in the order of FIELDS}; nil for what is no hash or has none of them: no job
+Answer  {id, field values in the order of FIELDS; bytes = theirs together}; nil for what is no hash or has none
+        of them: no job
 Cost    1 ]]
 local FIELDS = {'name', 'data', 'opts', 'timestamp', 'priority', 'ats', 'atm', 'attemptsMade', 'stc', 'deid',
   'parentKey', 'rjk', 'defa', 'stacktrace', 'finishedOn'}
 -- Places in the answer.
 local DATA, ATTEMPTS_STARTED, DEDUPLICATION_ID, DEFERRED_FAILURE, FINISHED_ON = 3, 7, 11, 14, 16
 local function readJob(id)
-  local values, isKnown = readAny('HMGET', prefix .. id, unpack(FIELDS)), false
-  for _, value in ipairs(values or {}) do isKnown = isKnown or value end
+  local values = readAny('HMGET', prefix .. id, unpack(FIELDS))
+  if not values then return end
   -- A job that must fail unrun does so without its data, which may be why it never ended.
-  if isKnown and values[DEFERRED_FAILURE - 1] then values[DATA - 1] = false end
-  return isKnown and {id, unpack(values, 1, #FIELDS)} or nil
+  if values[DEFERRED_FAILURE - 1] then values[DATA - 1] = false end
+  local job, isKnown, bytes = {id}, false, 0
+  for place = 1, #FIELDS do
+    local value = values[place]
+    job[place + 1] = value
+    if value then isKnown, bytes = true, bytes + #value end
+  end
+  job.bytes = bytes
+  return isKnown and job or nil
 end
 -- Whether a job that waits has ended already: a removal that was refused left its id behind.
 local function hasEnded(id, finishedOn)

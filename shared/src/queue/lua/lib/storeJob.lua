@@ -8,9 +8,9 @@ Cost    1 (HSET), 2 more for events ]]
 local function storeJob(job)
   local fields = {'name', job.name, 'data', job.data, 'opts', job.opts, 'timestamp', digits(job.timestamp),
     'delay', digits(job.delay), 'priority', digits(job.priority)}
-  for _, field in ipairs({'deid', 'parentKey', 'parent', 'rjk'}) do
-    if job[field] then push(fields, field, job[field]) end
-  end
+  if job.deid then push(fields, 'deid', job.deid) end
+  if job.parentKey then push(fields, 'parentKey', job.parentKey, 'parent', job.parent) end
+  if job.rjk then push(fields, 'rjk', job.rjk) end
   run('HSET', prefix .. job.id, unpack(fields))
   if tellsAll then emit('added', 'jobId', job.id, 'name', job.name) end
   if job.delay > 0 then
