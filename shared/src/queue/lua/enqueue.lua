@@ -64,7 +64,7 @@ out = {}
 -- A duplicate for which nothing is written takes no number; in BullMQ every add takes one.
 local number = run('INCRBY', ids, #jobs) - #jobs
 local last = number + #jobs
--- Of the jobs that were stored since the last write(): their keys, to be deleted if they find no place; keys that
+-- Of the jobs that were stored since the last write(): their ids, to be deleted if they find no place; keys that
 -- name them; and what leaves once they stand.
 local stored, named, timed, leaving = {}, {}, {}, {}
 
@@ -74,8 +74,8 @@ local function write()
   local placed = stored
   stored = {}
   if refused then
-    for _, job in ipairs(placed) do
-      if unplaced[job.id] then doom(job.key) end
+    for _, id in ipairs(placed) do
+      if unplaced[id] then doom(prefix .. id) end
     end
     pcall(sweep)
     error(refused, 0)
@@ -166,13 +166,15 @@ local function deduplicate(job, id)
 end
 
 local function add(job)
-  local stood, how = stands(job)
-  if stood then return push(out, stood, how) end
-  -- An id is free again once the job that was replaced is deleted, and not before.
-  for _, left in ipairs(leaving) do
-    if left.isReplaced and left.id == job.id then
-      write()
-      break
+  if job.id or job.de then
+    local stood, how = stands(job)
+    if stood then return push(out, stood, how) end
+    -- An id is free again once the job that was replaced is deleted, and not before.
+    for _, left in ipairs(leaving) do
+      if left.isReplaced and left.id == job.id then
+        write()
+        break
+      end
     end
   end
   number = number + 1
@@ -188,7 +190,7 @@ local function add(job)
     exists[key] = true
     if job.id then rereadHeld(id) end
     job.id, job.deid = id, job.de and job.de.id
-    push(stored, {id = id, key = key})
+    push(stored, id)
     storeJob(job)
     if job.de then holdBy(job.de.id, {id = id, isNextInTurn = job.priority == 0 and job.delay == 0}) end
     -- What is added next finds the replaced job gone.
@@ -203,7 +205,7 @@ local isDone, refusal = pcall(function()
 end)
 if not isDone then
   -- What was stored without a place would count as a job.
-  for _, job in ipairs(stored) do doom(job.key) end
+  for _, id in ipairs(stored) do doom(prefix .. id) end
   attempt(sweep)
   return refuse(refusal)
 end
