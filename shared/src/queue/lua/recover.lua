@@ -3,7 +3,8 @@ KEYS    1-15 the queue's; 16 stalled-check, 17 repeat
 ARGV    JSON {prefix, now, events: off|final|all, intervalMs, maxStalled}
 Answer  {commands, recovered ids, failed ids, missing ids}; the failed ones carry `defa` and are failed by whoever
         claims them next; the missing ones have no hash, and are dropped
-Cost    2 when another peer checked within the interval, 3 where a concurrency is set; else about 8, and a stalled job about 5
+Cost    2 when another peer checked within the interval, 3 where a concurrency is set; else about 8; where not all
+        that were active at the last pass are locked 1 for each of those, and a stalled job about 5 more
 A job waits again before it leaves `active`, and one that cannot is looked at again at the next pass. One that has
 ended is dropped: its removal was refused. ]]
 -- @include "commands"
@@ -16,13 +17,23 @@ readSettings()
 if run('EXISTS', KEYS[16]) == 1 then return {executed, {}, {}, {}} end
 run('SET', KEYS[16], nowText, 'PX', int(call.intervalMs))
 if tellsFinal then try('XTRIM', events, 'MAXLEN', '~', settings.maxEvents) end
-local all, isActive = run('LRANGE', active, 0, -1), {}
-for _, id in ipairs(all) do isActive[id] = true end
+local all, suspects = run('LRANGE', active, 0, -1), run('SMEMBERS', stalled)
+-- Whether each of them is locked still, as most are whose owner works: one question for all, where they are not
+-- too many for one.
+local function areAllLocked()
+  if #suspects == 0 or #suspects > 5000 then return #suspects == 0 end
+  local locks = {}
+  for place, id in ipairs(suspects) do locks[place] = prefix .. id .. ':lock' end
+  return run('EXISTS', unpack(locks)) == #suspects
+end
+local unlocked, isActive = areAllLocked() and {} or suspects, {}
+if #unlocked > 0 then
+  for _, id in ipairs(all) do isActive[id] = true end
+end
 
 -- {id, count, scheduler} of the jobs that stalled; ids that only leave.
 local stalledJobs, dropped, missing = {}, {}, {}
-local suspects = run('SMEMBERS', stalled)
-for _, id in ipairs(suspects) do
+for _, id in ipairs(unlocked) do
   local key = prefix .. id
   if isActive[id] and run('EXISTS', key .. ':lock') == 0 then
     local job = readAny('HMGET', key, 'stc', 'rjk', 'finishedOn', 'name', 'data')
@@ -67,9 +78,12 @@ for _, job in ipairs(stalledJobs) do
     if tellsFinal then emit('stalled', 'jobId', id) end
   end
 end
-local rest = {}
-for _, id in ipairs(all) do
-  if not isGone[id] then push(rest, id) end
+local rest = all
+if next(isGone) then
+  rest = {}
+  for _, id in ipairs(all) do
+    if not isGone[id] then push(rest, id) end
+  end
 end
 if #suspects > 0 then attempt(run, 'DEL', stalled) end
 attempt(many, 'SADD', stalled, rest)
