@@ -103,14 +103,7 @@ impl From<PastTick> for TickBody {
 }
 
 fn reasons() -> Object {
-    let reasons = [
-        StoppedBecause::Empty,
-        StoppedBecause::Deadline,
-        StoppedBecause::Paused,
-        StoppedBecause::Disabled,
-        StoppedBecause::Error,
-    ];
-    let reasons = reasons.map(|reason| serde_json::json!(reason));
+    let reasons = StoppedBecause::ALL.map(|reason| serde_json::json!(reason));
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(reasons)).build()
 }
 
@@ -182,8 +175,13 @@ pub(crate) async fn queue(
         return Err(Error::Forbidden("Forbidden resource"));
     }
     let queue = api.queue().ok_or(no_queue())?;
-    let read = async { tokio::try_join!(queue.overview(), alive(&queue)) };
-    let (overview, alive) = read.await.map_err(not_read)?;
+    let (overview, alive) = tokio::join!(queue.overview(), alive(&queue));
+    let overview = overview.map_err(not_read)?;
+    // The jobs can be seen whether the drain's signs of life can or not.
+    let alive = alive.unwrap_or_else(|error| {
+        tracing::warn!(%error, "no heartbeat can be read");
+        Alive::default()
+    });
     let now_ms = api.clock().now_ms();
     let age = |added: i64| now_ms.saturating_sub(added).max(0);
     Ok(Json(QueueBody {

@@ -156,6 +156,24 @@ async fn administrators_see_the_drains_newest_ticks_and_that_it_lives() {
     assert!(health["drain"]["lastSeenMs"].as_i64().is_some_and(|ms| ms < 60_000), "{health}");
 }
 
+/// Every word by which a tick says why it stopped is one that the description knows.
+#[tokio::test]
+async fn every_reason_to_stop_is_described() {
+    let world = World::start().await;
+    let description = world.get("", "/openapi.json").await.json();
+    let schemas = description["components"]["schemas"].as_object().unwrap();
+    let known = schemas.values().find_map(|schema| {
+        schema.pointer("/properties/stoppedBecause/enum").and_then(|words| words.as_array())
+    });
+    let known = known.unwrap();
+    for reason in shared::recompute::StoppedBecause::ALL {
+        world.queue().beat(&json!({"stoppedBecause": reason}).to_string()).await.unwrap();
+        let drain = world.get("admin", "/queue").await.json()["drain"].take();
+        assert_eq!(drain["ticks"][0]["stoppedBecause"], json!(reason));
+        assert!(known.contains(&json!(reason)), "{reason:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_job_may_have_waited_for_ever() {
     let world = World::start().await;

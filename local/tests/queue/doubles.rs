@@ -81,6 +81,27 @@ async fn ids_that_name_the_queue_s_own_keys_harm_no_other_job() {
     }
 }
 
+/// One stray byte in a job's data is read as a Node worker reads it, and makes neither it nor the options
+/// unreadable.
+#[tokio::test]
+async fn a_stray_byte_in_a_job_s_fields_is_no_reason_to_fail_it() {
+    let b = Bench::new("stray").await;
+    b.add_plain(1).await;
+    let hash = Command::new("HSET").arg(format!("{}1", b.base));
+    let fields: [&[u8]; 4] = [
+        b"data",
+        b"{\"projectId\":\"p\",\"n\":\"\xff\"}",
+        b"opts",
+        b"{\"attempts\":3,\"n\":\"\xff\"}",
+    ];
+    let hash = fields.iter().fold(hash, |hash, field| hash.arg(*field));
+    b.queue.redis().call(hash).await.unwrap();
+    let claim = b.claim().await;
+    let data: serde_json::Value = serde_json::from_str(&claim.jobs[0].data).unwrap();
+    assert_eq!(data, serde_json::json!({"projectId": "p", "n": "\u{fffd}"}));
+    assert_eq!(claim.jobs[0].opts.attempts, 3.0);
+}
+
 /// Ids that no JSON carries travel in hexadecimal.
 #[tokio::test]
 async fn ids_that_are_not_utf_8_are_settled_and_shown() {

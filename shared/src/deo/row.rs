@@ -158,14 +158,12 @@ impl<'de> Visitor<'de> for NumberIfAny {
         Ok(None)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<Option<f64>, A::Error> {
-        while members.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
+    fn visit_seq<A: SeqAccess<'de>>(self, members: A) -> Result<Option<f64>, A::Error> {
+        IgnoredAny.visit_seq(members).map(|_| None)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Option<f64>, A::Error> {
-        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(None)
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Option<f64>, A::Error> {
+        IgnoredAny.visit_map(members).map(|_| None)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::scripts::PRIORITIES;
-use super::{Error, Queue, strings};
+use super::{Error, Queue, lossy, strings};
 use crate::redis::{Command, Value};
 
 /// Jobs or lines a page at most.
@@ -205,11 +205,6 @@ impl Queue {
         }
         .ok_or(Error::Protocol(PRIORITIES.name))
     }
-}
-
-/// Text out of an answer; what is not UTF-8 is shown as well as can be.
-fn lossy(value: &Value) -> String {
-    String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned()
 }
 
 /// Reads one answer to the HMGET of [`Queue::jobs`].

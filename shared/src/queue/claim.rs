@@ -8,7 +8,7 @@ use super::policy::StoredOptions;
 use super::replay::nonce;
 use super::schedule::Produced;
 use super::scripts::CLAIM;
-use super::{Error, Queue, strings, text};
+use super::{Error, Queue, lossy, strings, text};
 use crate::clock::millis;
 use crate::config::Events;
 use crate::redis::Value;
@@ -86,7 +86,7 @@ pub enum ClaimStatus {
 /// One claimed job, as it stood before the claim.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimedJob {
-    /// Its id; bytes that are not UTF-8 stand in it as `\\xff`.
+    /// Its id; bytes that are not UTF-8 stand in it as `\xff`.
     pub id: String,
     /// The id as it is, where it is not UTF-8.
     pub raw_id: Option<Vec<u8>>,
@@ -223,10 +223,12 @@ pub(super) fn parse(
 /// Reads one job: its id, then the fields in the order of lib/readJob.lua.
 fn job(value: &Value) -> Option<ClaimedJob> {
     let fields = value.as_array()?;
-    let raw_id = fields.first()?.as_bytes().filter(|id| std::str::from_utf8(id).is_err());
+    let id = fields.first()?.as_bytes()?;
+    let raw_id = std::str::from_utf8(id).is_err().then(|| id.to_vec());
+    let id = text(id);
     // A field that is not UTF-8 cannot be one that BullMQ wrote; read what can be read of it.
     let text = |i: usize| match fields.get(i) {
-        Some(Value::Bytes(bytes)) => Some(text(bytes)),
+        Some(value @ Value::Bytes(_)) => Some(lossy(value)),
         Some(Value::Int(n)) => Some(n.to_string()),
         _ => None,
     };
@@ -234,8 +236,8 @@ fn job(value: &Value) -> Option<ClaimedJob> {
     // `as` saturates, which is the right reading of an absurd counter.
     let count = |i: usize| number(i).unwrap_or(0.0) as u32;
     Some(ClaimedJob {
-        id: text(0)?,
-        raw_id: raw_id.map(<[u8]>::to_vec),
+        id,
+        raw_id,
         name: text(1).unwrap_or_default(),
         data: text(2).unwrap_or_else(|| "{}".to_owned()),
         opts: StoredOptions::parse(text(3).as_deref().unwrap_or("{}")),

@@ -121,6 +121,7 @@ impl Queue {
             .map_err(|_| Error::Protocol(ENQUEUE.name))?;
         let sizes: Vec<usize> =
             items.iter().map(|(item, text)| self.request_bytes(item, text)).collect();
+        // The receipt's name is taken to be as long as one can be.
         if sizes.iter().any(|size| *size > MOST_BYTES)
             && let Some(room) = self
                 .redis

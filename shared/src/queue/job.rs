@@ -94,7 +94,7 @@ pub struct Deduplication {
     pub extend: bool,
     /// A newer add replaces a delayed job.
     pub replace: bool,
-    /// A duplicate of an active job runs once more after it.
+    /// A duplicate of an active job is a job of its own.
     pub keep_last_if_active: bool,
     /// A newer add gives a delayed job its own delay, counted from its own timestamp; without effect
     /// beside `replace`. BullMQ knows it since 6.7.

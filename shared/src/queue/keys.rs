@@ -2,6 +2,8 @@
 
 use ring::digest;
 
+use crate::redis::hex;
+
 /// The segment that marks a key as this library's own, behind the queue's name. It is final.
 pub(crate) const TAG: &str = "batchmq";
 
@@ -88,8 +90,7 @@ impl Keys {
 /// anything, so its SHA-256 stands for it.
 pub(crate) fn receipt_of_key(index: usize, key: &str) -> String {
     let hash = digest::digest(&digest::SHA256, key.as_bytes());
-    let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("once-{index}-{hex}")
+    format!("once-{index}-{}", hex(hash.as_ref()))
 }
 
 #[cfg(test)]

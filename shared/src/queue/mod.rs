@@ -135,7 +135,7 @@ fn strings(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|item| Some(text(item.as_bytes()?))).collect()
 }
 
-/// Text out of whatever bytes a peer wrote: those that are not UTF-8 stand in it as `\xff`.
+/// An id out of whatever bytes a peer wrote: those that are not UTF-8 stand in it as `\xff`.
 fn text(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -145,9 +145,13 @@ fn text(bytes: &[u8]) -> String {
     out
 }
 
+/// A field's text. Not as [`text`] has it: in JSON `\xff` would make all of it unreadable.
+fn lossy(value: &Value) -> String {
+    String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned()
+}
+
 /// Fields out of an answer to HGETALL.
 fn fields(answer: &Value) -> Result<HashMap<String, String>, Error> {
     let items = answer.as_array().ok_or(Error::Protocol("HGETALL"))?;
-    let text = |value: &Value| text(value.as_bytes().unwrap_or_default());
-    Ok(items.chunks_exact(2).map(|pair| (text(&pair[0]), text(&pair[1]))).collect())
+    Ok(items.chunks_exact(2).map(|pair| (lossy(&pair[0]), lossy(&pair[1]))).collect())
 }

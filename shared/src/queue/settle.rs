@@ -12,7 +12,7 @@ use super::scripts::SETTLE;
 use super::{Error, Queue, strings};
 use crate::clock::millis;
 use crate::config::Events;
-use crate::redis::Value;
+use crate::redis::{Value, hex};
 
 /// How one job ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -245,10 +245,6 @@ fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Item<'a> {
         deid: job.deduplication_id.as_deref(),
         last: job.opts.keep_last_if_active,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn failed(job: &ClaimedJob, reason: &str, atm: u32, ending: Ending) -> Act {

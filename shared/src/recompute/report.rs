@@ -25,11 +25,24 @@ pub enum StoppedBecause {
     Error,
 }
 
+impl StoppedBecause {
+    /// Each of them.
+    pub const ALL: [Self; 7] = [
+        Self::Empty,
+        Self::Deadline,
+        Self::Paused,
+        Self::Full,
+        Self::Limited,
+        Self::Disabled,
+        Self::Error,
+    ];
+}
+
 /// Jobs that a tick left in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Remaining {
-    /// In `wait`, `paused` of BullMQ 5 included.
+    /// In `wait`, `paused` included.
     pub waiting: u64,
     /// In `prioritized`.
     pub prioritized: u64,

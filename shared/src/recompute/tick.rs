@@ -74,7 +74,7 @@ impl Tick<'_> {
             if let Some(reason) = stopped {
                 return self.stop(reason).await;
             }
-            // The five states in one sum is Redis' documented answer to a repeated key. Should a
+            // That one sum tells six keys apart is Redis' documented answer to a repeated key. Should a
             // server count each key once, a lone `active` would look like `wait`: nothing to claim
             // is then the hint to look for stalled jobs after all.
             let surprised = found == self.found() && !recovered;

@@ -53,7 +53,8 @@ impl Recompute {
     /// Runs one tick, at most until `deadline` and at most for the configured time. Never fails:
     /// what goes wrong stands in the report.
     ///
-    /// An empty queue costs one billed command, and Postgres is opened only for a claimed job.
+    /// An empty queue costs one billed command, one more in 10 minutes as a sign of life, and where
+    /// there are job schedulers those of [`Queue::reschedule`]. Postgres is opened only for a claimed job.
     pub async fn tick(&self, deadline: Instant) -> Report {
         self.tick_until(deadline, &Stop::never()).await
     }

@@ -56,6 +56,7 @@ pub use rest::RestAnswers;
 #[doc(hidden)]
 pub use rest::decode_rest_answer;
 pub use script::Script;
+pub(crate) use script::hex;
 pub use value::Value;
 
 use self::budget::Budget;

@@ -35,8 +35,7 @@ impl Script {
         known
             .entry(place)
             .or_insert_with(|| {
-                let sum = digest(&SHA1_FOR_LEGACY_USE_ONLY, self.source.as_bytes());
-                sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+                hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, self.source.as_bytes()).as_ref()).into()
             })
             .clone()
     }
@@ -60,6 +59,11 @@ impl Script {
         }
         by_sha1
     }
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
