@@ -116,7 +116,6 @@ const date = (at) => (typeof at === 'number' ? new Date(at).toISOString() : at);
 const show = ({ question: { pattern, tz, after }, a, b }) =>
   `"${pattern}" in ${tz} after ${date(after)}: ${[a].flat().map(date)}; ours ${[b].flat().map(date)}`;
 
-const answered = new Map();
 for (const [version, { parse, bullmq }] of parsers()) {
   test(`cron-parser ${version} and we give the same times, seed ${seed}`, () => {
     const asked = questions(count).map((question) => ({ ...question, bullmq }));
@@ -124,7 +123,6 @@ for (const [version, { parse, bullmq }] of parsers()) {
     const read = answers.filter((answer) => answer !== 'invalid').length;
     assert.ok(read > count / 2 && read < count, `${read} of ${count} can be read`);
     const expected = asked.map((question) => theirs(parse, question));
-    answered.set(version, expected);
     const different = asked
       .map((question, i) => ({ question, a: expected[i], b: answers[i] }))
       .filter(({ a, b }) => JSON.stringify(a) !== JSON.stringify(b));
@@ -132,10 +130,3 @@ for (const [version, { parse, bullmq }] of parsers()) {
     console.log(`cron-parser ${version}, seed ${seed}: ${count} patterns equal, ${read} of them readable`);
   });
 }
-
-test('how many patterns the two parsers read in two ways', () => {
-  const [five, six] = [...answered.values()];
-  const different = five.filter((answer, i) => JSON.stringify(answer) !== JSON.stringify(six[i]));
-  console.log(`the two parsers differ from one another in ${different.length} of ${count}`);
-  assert.ok(different.length < count / 5);
-});

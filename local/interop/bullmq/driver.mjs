@@ -1,6 +1,11 @@
 // `deo drive`, spoken to in JSON lines.
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+
+const { REDIS_URL, REDIS_TRANSPORT, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN } = process.env;
+/** How deo reaches the Redis of these tests. */
+export const REDIS_ENV = { REDIS_URL, REDIS_TRANSPORT, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN };
 
 export class Driver {
   constructor(env) {
@@ -16,6 +21,13 @@ export class Driver {
       this.waiting.push({ resolve, reject });
       this.process.stdin.write(`${JSON.stringify(request)}\n`);
     });
+  }
+
+  /** The same, for what must succeed. */
+  async ask(request) {
+    const answer = await this.send(request);
+    assert.equal(answer.error ?? answer.refused, undefined);
+    return answer;
   }
 
   close() {

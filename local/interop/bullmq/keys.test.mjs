@@ -2,7 +2,7 @@
 // whoever discovers queues by scanning finds the queue alone.
 import assert from 'node:assert/strict';
 import { after, beforeEach, describe, test } from 'node:test';
-import { Driver } from './driver.mjs';
+import { Driver, REDIS_ENV } from './driver.mjs';
 import { QUEUE, VERSIONS, connection, database, drain, project, redis } from './deo.mjs';
 
 const prefix = 'engineo';
@@ -14,13 +14,8 @@ const ours = async () => (await redis.keys('*')).filter((key) => key.includes('b
 /** Leaves every key of ours, beside jobs in several states. */
 async function leave() {
   await redis.flushdb();
-  const { REDIS_URL, REDIS_TRANSPORT, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN } = process.env;
-  const driver = new Driver({ REDIS_URL, REDIS_TRANSPORT, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN });
-  const ask = async (request) => {
-    const answer = await driver.send(request);
-    assert.equal(answer.error ?? answer.refused, undefined);
-    return answer;
-  };
+  const driver = new Driver(REDIS_ENV);
+  const ask = (request) => driver.ask(request);
   await ask({ op: 'open', prefix, queue: QUEUE, events: 'all', lockMs: 30_000 });
   const data = JSON.stringify({ projectId: await project(), triggeredByUserId: null, reason: 'manual' });
   await ask({ op: 'enqueue', jobs: [{ name: 'deo_score_recompute', data }] });

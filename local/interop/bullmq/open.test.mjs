@@ -3,11 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, beforeEach, describe, test } from 'node:test';
 import { VERSIONS, connection, database, redis } from './deo.mjs';
-import { Driver } from './driver.mjs';
+import { Driver, REDIS_ENV } from './driver.mjs';
 
 const [PREFIX, QUEUE] = ['open', 'q'];
-const { REDIS_URL, REDIS_TRANSPORT, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN } = process.env;
-const env = { REDIS_URL, REDIS_TRANSPORT, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN };
 
 beforeEach(() => redis.flushdb());
 after(async () => {
@@ -19,7 +17,7 @@ for (const [version, { Queue, Worker }] of Object.entries(VERSIONS)) {
   describe(`BullMQ ${version} adds while our drain holds the job`, () => {
     /** Adds a job, claims it, and adds another for the same id meanwhile. */
     async function addTwice(setting, deduplication, run) {
-      const driver = new Driver({ ...env, QUEUE_OPEN_DEDUPLICATION: String(setting) });
+      const driver = new Driver({ ...REDIS_ENV, QUEUE_OPEN_DEDUPLICATION: String(setting) });
       await driver.send({ op: 'open', prefix: PREFIX, queue: QUEUE, events: 'off', lockMs: 30_000 });
       const queue = new Queue(QUEUE, { connection, prefix: PREFIX });
       const add = () => queue.add('job', {}, { deduplication });

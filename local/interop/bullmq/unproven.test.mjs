@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NEWEST, OLDEST, QUEUE, VERSIONS, connection, database, project, recompute, redis } from './deo.mjs';
-import { Driver } from './driver.mjs';
+import { Driver, REDIS_ENV } from './driver.mjs';
 
 const PREFIX = 'unproven';
 // None is what BullMQ's Python port leaves, and any producer of plain commands; an older or newer one than those at
@@ -15,9 +15,6 @@ const claimsBeside = (version) => [
   null, '', 'deo:0.1.0', 'bullmq-pro:7.28.0',
   ...(version.startsWith('5') ? ['bullmq:5.65.1', `bullmq:${NEWEST}`] : ['bullmq:5.81.5', 'bullmq:7.0.0']),
 ];
-
-const { REDIS_URL, REDIS_TRANSPORT, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN } = process.env;
-const env = { REDIS_URL, REDIS_TRANSPORT, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN };
 
 after(async () => {
   await redis.quit();
@@ -33,12 +30,8 @@ async function claimVersion(queue, value, prefix = PREFIX) {
 /** A queue of its own, on which deo and BullMQ's versions each can pause, add and resume. */
 async function world(versions) {
   const queue = `q${randomUUID()}`;
-  const driver = new Driver(env);
-  const ask = async (request) => {
-    const answer = await driver.send(request);
-    assert.equal(answer.error ?? answer.refused, undefined);
-    return answer;
-  };
+  const driver = new Driver(REDIS_ENV);
+  const ask = (request) => driver.ask(request);
   await ask({ op: 'open', prefix: PREFIX, queue, events: 'off', lockMs: 30_000 });
   const peers = {
     deo: {

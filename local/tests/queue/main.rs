@@ -13,8 +13,8 @@ mod long_requests;
 mod lossy;
 mod lost_answers;
 mod metering;
+mod odd_states;
 mod own_keys;
-mod reviewed;
 mod schedules;
 mod settling;
 

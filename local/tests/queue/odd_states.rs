@@ -1,4 +1,4 @@
-//! Faults that reading the scripts found, each with the state in which it showed.
+//! States in which a script once lost, doubled or stopped something.
 
 use super::*;
 

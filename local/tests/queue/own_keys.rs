@@ -4,19 +4,16 @@ use super::*;
 
 /// Every key below the prefix, with its time to live in milliseconds.
 async fn keys(b: &Bench) -> Vec<(String, i64)> {
-    let prefix = &b.queue.config().prefix;
-    let names = ["*", ":*"].map(|rest| format!("{prefix}:{rest}"));
-    let mut keys = std::collections::BTreeMap::new();
-    for pattern in names {
-        let found = b.queue.redis().call(Command::new("KEYS").arg(pattern)).await.unwrap();
-        for key in found.as_array().unwrap() {
-            let key = key.as_str().unwrap().to_owned();
-            let ttl = Command::new("PTTL").arg(key.clone());
-            let ttl = b.queue.redis().call(ttl).await.unwrap().as_int().unwrap();
-            keys.insert(key, ttl);
-        }
+    let pattern = format!("{}:*", b.queue.config().prefix);
+    let found = b.queue.redis().call(Command::new("KEYS").arg(pattern)).await.unwrap();
+    let mut keys = Vec::new();
+    for key in found.as_array().unwrap() {
+        let key = key.as_str().unwrap().to_owned();
+        let ttl = b.queue.redis().call(Command::new("PTTL").arg(key.clone())).await.unwrap();
+        keys.push((key, ttl.as_int().unwrap()));
     }
-    keys.into_iter().collect()
+    keys.sort();
+    keys
 }
 
 /// Does all that writes a key of ours, and gives those keys.

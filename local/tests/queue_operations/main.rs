@@ -34,6 +34,7 @@ const NOW: i64 = 1_800_000_000_000;
 const HOUR: u64 = 3_600_000;
 const ALL: ClaimRequest =
     ClaimRequest { count: 100, wait: true, prioritized: true, delayed: true, lock: None };
+
 async fn server() -> &'static RedisServer {
     static SERVER: OnceCell<RedisServer> = OnceCell::const_new();
     SERVER.get_or_init(|| async { RedisServer::start().await.unwrap() }).await

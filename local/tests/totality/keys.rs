@@ -26,7 +26,7 @@ pub(crate) async fn attempt(bench: &mut Bench, scenario: &Scenario, tally: &mut 
     let commands = traced(bench, scenario).await;
     let words = commands.iter().flat_map(|words| &words[1..]);
     // A receipt is a call's own: its name is a random one.
-    let keys = words.filter(|word| word.starts_with("t:") && !word.contains(":receipt:"));
+    let keys = words.filter(|word| word.starts_with("t:") && !word.contains(":batchmq:receipt-"));
     let keys: BTreeSet<&String> = keys.collect();
     for key in keys {
         for (kind, line) in TYPES.iter().filter(|(kind, _)| *kind != own_type(key)) {

@@ -23,7 +23,8 @@ enum Suite {
     Users,
 }
 
-/// Tries every scenario, or those whose title contains what `TOTALITY` says, on as many benches as there are cores; `first` is the first database that they use.
+/// Tries every scenario, or those whose title contains what `TOTALITY` says, on a few benches; `first`
+/// is the first database that they use.
 async fn every_scenario(suite: Suite, first: u32) -> Tally {
     let only = std::env::var("TOTALITY").unwrap_or_default();
     let mut scenarios = scenarios::all();

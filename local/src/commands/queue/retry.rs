@@ -25,7 +25,8 @@ pub(super) struct Args {
 
     /// Of the failed jobs only those whose reason contains this text, as it is written. Their order is
     /// then only roughly that in which they failed.
-    #[arg(long, value_name = "TEXT", requires = "all_failed", conflicts_with = "id", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "TEXT", requires = "all_failed", conflicts_with = "id")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     reason: Option<String>,
 
     /// Print one line of JSON.

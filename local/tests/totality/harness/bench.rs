@@ -23,7 +23,7 @@ async fn server() -> &'static RedisServer {
     SERVER.get_or_init(|| async { RedisServer::start().await.unwrap() }).await
 }
 
-/// Benches for all cores, on databases from `first` on.
+/// The benches of one test, on databases from `first` on.
 pub(crate) async fn workers(first: u32) -> Vec<Bench> {
     let mut benches = Vec::new();
     for n in 0..WORKERS {

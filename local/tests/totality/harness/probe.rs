@@ -80,7 +80,8 @@ pub(crate) async fn probe(
     match &told {
         Ok(Told { codes, claim: taken, missing, .. }) => {
             ends.take(BASES[0], codes);
-            may_go.extend(accepted_and_kept_nowhere(&ends));
+            // What their retention says is not looked into.
+            may_go.extend(ends.accepted.keys().cloned());
             ghosts.extend(missing.iter().map(|id| format!("{}{id}", BASES[0])));
             claim = taken.clone();
         }
@@ -111,7 +112,7 @@ pub(crate) async fn probe(
         drop(queue.recover().await);
         let still = Dump::of(&mut bench.work).await;
         found.dumps += 1;
-        may_go.extend(accepted_and_kept_nowhere(&ends));
+        may_go.extend(ends.accepted.keys().cloned());
         let later = lost(before, &still, &may_go, &ghosts);
         found.failures.extend(later.into_iter().map(|failure| failure.afterwards()));
     }
@@ -205,11 +206,6 @@ fn never_added(
             failures.push(Failure::new(Kind::NeverAdded, added.id.clone()));
         }
     }
-}
-
-/// Those that ended; what their retention says is not looked into.
-fn accepted_and_kept_nowhere(ends: &Ends) -> impl Iterator<Item = String> {
-    ends.accepted.keys().cloned()
 }
 
 /// Whether whoever was deduplicated by what has ended is asked for again, and runs.

@@ -101,7 +101,9 @@ async fn forward(client: TcpStream, target: String, armed: Arc<Mutex<Option<Obst
                 words.push(obstacle.argument().into_bytes());
             }
         }
-        if asks.write_all(&resp::packed(&words)).await.is_err() {
+        let mut command = redis::Cmd::new();
+        command.arg(&words);
+        if asks.write_all(&command.get_packed_command()).await.is_err() {
             return;
         }
         let Some(reply) = resp::reply(&mut answered).await else { return };

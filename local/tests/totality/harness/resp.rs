@@ -26,17 +26,6 @@ pub(crate) async fn command(from: &mut Reader) -> Option<Vec<Vec<u8>>> {
     Some(words)
 }
 
-/// The bytes of a command.
-pub(crate) fn packed(words: &[Vec<u8>]) -> Vec<u8> {
-    let mut out = format!("*{}\r\n", words.len()).into_bytes();
-    for word in words {
-        out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-        out.extend_from_slice(word);
-        out.extend_from_slice(b"\r\n");
-    }
-    out
-}
-
 /// The bytes of the next reply, or `None` at the end of the connection.
 pub(crate) async fn reply(from: &mut Reader) -> Option<Vec<u8>> {
     let mut out = Vec::new();
