@@ -7,24 +7,19 @@ import { HonoAdapter } from '@bull-board/hono';
 import { serve } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
-import { Driver } from '../bullmq/driver.mjs';
-import { VERSIONS } from '../bullmq/modules.mjs';
+import { Driver, REDIS_ENV } from '../bullmq/driver.mjs';
+import { Redis, VERSIONS } from '../bullmq/modules.mjs';
 
-const { REDIS_URL, REDIS_TRANSPORT, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN } = process.env;
-const { hostname: host, port } = new URL(REDIS_URL);
+const { hostname: host, port } = new URL(REDIS_ENV.REDIS_URL);
 const connection = { host, port: Number(port), maxRetriesPerRequest: null };
 const PREFIX = 'board';
 
 for (const [version, { Queue, Worker }] of Object.entries(VERSIONS)) {
   describe(`bull-board over BullMQ ${version}`, () => {
-    let driver, server, base, queue;
+    let driver, server, base, queue, view;
     let made = 0;
 
-    const ask = async (request) => {
-      const answer = await driver.send(request);
-      assert.equal(answer.error ?? answer.refused, undefined);
-      return answer;
-    };
+    const ask = (request) => driver.ask(request);
     const add = async (...options) => {
       const jobs = options.map((opts, n) => ({ name: 'ours', data: JSON.stringify({ n }), opts }));
       return (await ask({ op: 'enqueue', jobs })).added.map(({ id }) => id);
@@ -35,15 +30,15 @@ for (const [version, { Queue, Worker }] of Object.entries(VERSIONS)) {
     });
 
     /** A queue of its own for each test, on a board. */
-    async function board(run) {
+    async function board(run, prefix = PREFIX) {
       made += 1;
       const name = `${version.replaceAll('.', '_')}-${made}`;
-      queue = new Queue(name, { connection, prefix: PREFIX });
+      queue = new Queue(name, { connection, prefix });
       await queue.waitUntilReady();
-      driver = new Driver({ REDIS_URL, REDIS_TRANSPORT, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN });
-      await ask({ op: 'open', prefix: PREFIX, queue: name, events: 'all', lockMs: 30_000 });
+      driver = new Driver(REDIS_ENV);
+      await ask({ op: 'open', prefix, queue: name, events: 'all', lockMs: 30_000 });
       const serverAdapter = new HonoAdapter(serveStatic);
-      createBullBoard({ queues: [new BullMQAdapter(queue)], serverAdapter });
+      view = createBullBoard({ queues: [new BullMQAdapter(queue)], serverAdapter });
       const app = new Hono();
       app.route('/', serverAdapter.registerPlugin());
       await new Promise((resolve) => {
@@ -73,6 +68,24 @@ for (const [version, { Queue, Worker }] of Object.entries(VERSIONS)) {
       assert.equal(answer.status, expected, text);
       return text;
     }
+
+    // As the images of bull-board that are given a prefix do.
+    test('finds this queue and no other where it discovers them by their keys', () => board(async (name) => {
+      await ask({ op: 'enqueue', jobs: [{ name: 'ours', data: '{}' }], key: 'a caller\'s: own:lock' });
+      await end(await claim(1), 'complete', '1');
+      const client = new Redis(connection);
+      const [prefix] = queue.toKey('').split(':');
+      await client.xadd(`${prefix}:${name}:batchmq:heartbeat`, '*', 'at', '1', 'report', '{}');
+      const keys = await client.keys(`${prefix}:*`);
+      assert.ok(keys.some((key) => key.includes(':batchmq:receipt-once-')), `${keys}`);
+      const found = [...new Set(keys.map((key) => key.replace(/^.+?:(.+?):.+?$/, '$1')))];
+      const queues = found.map((each) => new Queue(each, { connection, prefix }));
+      view.replaceQueues(queues.map((each) => new BullMQAdapter(each)));
+      const answer = await (await fetch(`${base}?${new URLSearchParams({ activeQueue: name, status: 'completed', page: 1, jobsPerPage: 9 })}`)).json();
+      await Promise.all([client.quit(), ...queues.map((each) => each.close())]);
+      assert.deepEqual(answer.queues.map((each) => each.name), [name]);
+      assert.equal(answer.queues[0].counts.completed, 1);
+    }, `discovered${version.replaceAll('.', '_')}`));
 
     test('lists a job in every state, with all that is ours to say', () => board(async () => {
       const [done, failing] = await add({ attempts: 1 }, { attempts: 1, removeOnFail: { count: 5 } });
