@@ -110,7 +110,15 @@ pub async fn migrate(database: &Database, baseline: bool) -> Result<Report, Erro
     if !guard.simple_query(LOCK).await?.iter().any(is_true) {
         return Err(Error::Busy);
     }
+    let report = migrate_alone(&database, baseline).await;
+    // Awaited, or the server may hold the lock a while longer, and whoever migrates next is turned away.
+    // Where that fails the connection is gone, and the lock with it.
+    drop(guard.rollback().await);
+    report
+}
 
+/// As [`migrate`], by whoever holds the lock.
+async fn migrate_alone(database: &Database, baseline: bool) -> Result<Report, Error> {
     let mut client = database.connect().await?;
     if let Some(schema) = database.schema()
         && !catalog::schema_exists(&client, schema).await?

@@ -85,6 +85,19 @@ async fn an_empty_database_gets_everything_once() {
     assert_eq!(store(&url).signals(&strings(&["gone"])).await.unwrap().len(), 0);
 }
 
+/// Whoever migrates again at once is not told that somebody else does.
+#[tokio::test]
+async fn nobody_is_kept_out_by_a_migration_that_has_ended() {
+    let (_, database, sql) = empty().await;
+    for baseline in [false, true, false, true, false] {
+        // The first succeeds, and so do all after it: whose the database is no longer matters.
+        migrate(&database, baseline).await.unwrap();
+        let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = \
+                    (SELECT oid FROM pg_database WHERE datname = current_database())";
+        assert_eq!(sql.number(held).await, 0);
+    }
+}
+
 #[tokio::test]
 async fn the_orms_database_is_taken_as_it_is() {
     let (url, database, sql) = empty().await;
