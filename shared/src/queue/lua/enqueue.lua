@@ -179,16 +179,18 @@ local function add(job)
   end
   number = number + 1
   local id = job.id or int(number)
-  local key, standing, outcome = prefix .. id, nil, 'added'
-  if job.id and exists[key] then
+  local standing, outcome = nil, 'added'
+  if job.id and exists[prefix .. id] then
     standing, outcome = id, 'duplicate'
     if tellsAll then emitTrimming('duplicated', 'jobId', id) end
   elseif job.de then
     standing, outcome = deduplicate(job, id)
   end
   if not standing then
-    exists[key] = true
-    if job.id then rereadHeld(id) end
+    if job.id then
+      exists[prefix .. id] = true
+      rereadHeld(id)
+    end
     job.id, job.deid = id, job.de and job.de.id
     push(stored, id)
     storeJob(job)

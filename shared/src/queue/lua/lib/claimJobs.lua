@@ -13,40 +13,44 @@ lock. So no refusal loses a job. Where that last removal is refused, an id stand
 the other one finds its lock or its end, and drops it. ]]
 -- @include "promoteDue"
 -- @include "findClaimed"
--- The ids at the head of `wait` and of `prioritized`, in their order, and where each stands.
+-- The ids at the head of `wait` and then of `prioritized`, in their order; how far down `wait` each of the former
+-- stands; how much of `wait` was walked; whether nothing of `prioritized` is left.
 local function idsToClaim(claim, count)
-  local found, walked = {}, 0
+  local found, depths, walked = {}, {}, 0
   while claim.wait and #found < count do
     local asked = count - #found
     local page = run('LRANGE', wait, int(-walked - asked), int(-walked - 1))
     for place = #page, 1, -1 do
       walked = walked + 1
       -- BullMQ before version 5 kept its markers in here. What stands behind them comes in their place.
-      if string.sub(page[place], 1, 2) ~= '0:' then push(found, {id = page[place], walked = walked}) end
+      if string.sub(page[place], 1, 2) ~= '0:' then
+        local last = #found + 1
+        found[last], depths[last] = page[place], walked
+      end
     end
     if #page < asked then break end
   end
-  if not claim.prioritized or #found >= count then return found, walked end
+  if not claim.prioritized or #found >= count then return found, depths, walked end
   local asked = count - #found
   local page = readAny('ZRANGE', prioritized, 0, int(asked - 1)) or {}
-  for _, id in ipairs(page) do push(found, {id = id, isRanked = true}) end
-  return found, walked, #page < asked
+  for _, id in ipairs(page) do push(found, id) end
+  return found, depths, walked, #page < asked
 end
 local hasWritten = false
-local function setLock(key, claim, ...) return run('SET', key, claim.token, 'PX', claim.lockMs, ...) end
+local function setFreeLock(key, claim) return run('SET', key, claim.token, 'PX', claim.lockMs, 'NX') end
 -- Takes the job's lock; not while somebody runs it whose removal of another entry was refused.
 local function lock(id, claim)
   local key = prefix .. id .. ':lock'
   if not hasWritten then
     hasWritten = true
-    local done, isSet = pcall(setLock, key, claim, 'NX')
+    local done, isSet = pcall(setFreeLock, key, claim)
     if isSet and done then return true end
     -- A full Redis refuses what needs memory as a script's first write only, so that this one changes nothing.
     if not done then run('LTRIM', wait, 0, -1) end
   end
-  if setLock(key, claim, 'NX') then return true end
+  if setFreeLock(key, claim) then return true end
   if run('LPOS', active, id) then return false end
-  setLock(key, claim)
+  run('SET', key, claim.token, 'PX', claim.lockMs)
   return true
 end
 -- A duplicate that comes while its job is active is then added, whoever adds it: see
@@ -72,6 +76,7 @@ local function limiterLeaves(max)
   return max
 end
 local function claimJobs(claim)
+  claim.lockMs = int(claim.lockMs)
   local function nothing(status, ms, more) return {jobs = {}, status = status, ms = ms or 0, more = more} end
   if claim.again then
     local found = findClaimed(claim.token)
@@ -86,39 +91,46 @@ local function claimJobs(claim)
   end
   if blocked then return nothing(settings.paused and 'paused' or 'full') end
 
-  local found, walked, isLast = idsToClaim(claim, math.ceil(count))
+  local found, depths, walked, isLast = idsToClaim(claim, math.ceil(count))
   local jobs, taken, trimmed, bytes, seen, counted, more = {}, {}, walked, 0, {}, 0, false
   local unranked = {}
-  for _, entry in ipairs(found) do
-    local id, job = entry.id, nil
+  for place, id in ipairs(found) do
+    local depth, job, size = depths[place], nil, nil
     if not seen[id] then
       seen[id] = true
-      job = readJob(id)
+      job, size = readJob(id)
       if not job then push(missing, id)
       elseif hasEnded(id, job[FINISHED_ON]) then job = nil end
     end
     if job then
-      bytes = bytes + job.bytes
+      bytes = bytes + size
       if bytes > claim.maxBytes and #jobs > 0 then
         -- It stays where it is, and so does all behind it.
-        trimmed, isLast, more = entry.isRanked and walked or entry.walked - 1, false, true
+        trimmed, isLast, more = depth and depth - 1 or walked, false, true
         break
       end
       if lock(id, claim) then
-        push(jobs, job)
-        push(taken, id)
+        local last = #jobs + 1
+        jobs[last], taken[last] = job, id
         if not job[DEFERRED_FAILURE] then counted = counted + 1 end
       end
     end
-    if entry.isRanked then push(unranked, id) end
+    if not depth then push(unranked, id) end
   end
   if #taken > 0 then
     many('LPUSH', active, taken)
-    for _, job in ipairs(jobs) do
-      try('HSET', prefix .. job[1], 'processedOn', nowText,
-        'ats', int((tonumber(job[ATTEMPTS_STARTED] or nil) or 0) + 1))
-      if tellsAll then emit('active', 'jobId', job[1], 'prev', 'waiting') end
+    local noted = 0
+    local function noteStarts()
+      while noted < #jobs do
+        noted = noted + 1
+        local job = jobs[noted]
+        run('HSET', prefix .. job[1], 'processedOn', nowText,
+          'ats', int((tonumber(job[ATTEMPTS_STARTED] or nil) or 0) + 1))
+      end
     end
+    -- Where one is refused, the others are noted all the same.
+    while not pcall(noteStarts) do end
+    for _, id in ipairs(tellsAll and taken or {}) do emit('active', 'jobId', id, 'prev', 'waiting') end
   end
   if trimmed > 0 then attempt(run, 'LTRIM', wait, 0, int(-trimmed - 1)) end
   if #unranked > 0 then attempt(many, 'ZREM', prioritized, unranked) end

@@ -17,13 +17,15 @@ local function refuse(refusal) return redis.error_reply(textOf(refusal)) end
 -- Runs a command whose refusal must not keep anything else from happening, as an event's: its answer, or
 -- nil and the refusal.
 local function try(...)
-  local done, answer = pcall(run, ...)
+  executed = executed + 1
+  local done, answer = pcall(redis.call, ...)
   if done then return answer end
   return nil, answer
 end
 -- Reads what may be of any type: nil when it is of another, while every other refusal ends the script.
 local function readAny(...)
-  local done, answer = pcall(run, ...)
+  executed = executed + 1
+  local done, answer = pcall(redis.call, ...)
   if done then return answer end
   if not isWrongType(answer) then error(answer, 0) end
 end

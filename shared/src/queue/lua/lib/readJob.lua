@@ -1,7 +1,7 @@
 --[[ Reads the fields of a job that whoever claims it needs.
 Keys    the job's hash
-Answer  {id, field values in the order of FIELDS; bytes = theirs together}; nil for what is no hash or has none
-        of them: no job
+Answer  {id, field values in the order of FIELDS}, and how many bytes they have; nil for what is no hash or has
+        none of them: no job
 Cost    1 ]]
 local FIELDS = {'name', 'data', 'opts', 'timestamp', 'priority', 'ats', 'atm', 'attemptsMade', 'stc', 'deid',
   'parentKey', 'rjk', 'defa', 'stacktrace', 'finishedOn'}
@@ -12,14 +12,12 @@ local function readJob(id)
   if not values then return end
   -- A job that must fail unrun does so without its data, which may be why it never ended.
   if values[DEFERRED_FAILURE - 1] then values[DATA - 1] = false end
-  local job, isKnown, bytes = {id}, false, 0
+  local isKnown, bytes = false, 0
   for place = 1, #FIELDS do
     local value = values[place]
-    job[place + 1] = value
     if value then isKnown, bytes = true, bytes + #value end
   end
-  job.bytes = bytes
-  return isKnown and job or nil
+  if isKnown then return {id, unpack(values, 1, #FIELDS)}, bytes end
 end
 -- Whether a job that waits has ended already: a removal that was refused left its id behind.
 local function hasEnded(id, finishedOn)

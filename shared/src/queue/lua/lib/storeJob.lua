@@ -6,12 +6,12 @@ Cost    1 (HSET), 2 more for events ]]
 -- @include "placeJob"
 -- @include "emit"
 local function storeJob(job)
-  local fields = {'name', job.name, 'data', job.data, 'opts', job.opts, 'timestamp', digits(job.timestamp),
-    'delay', digits(job.delay), 'priority', digits(job.priority)}
-  if job.deid then push(fields, 'deid', job.deid) end
-  if job.parentKey then push(fields, 'parentKey', job.parentKey, 'parent', job.parent) end
-  if job.rjk then push(fields, 'rjk', job.rjk) end
-  run('HSET', prefix .. job.id, unpack(fields))
+  local more = {}
+  if job.deid then push(more, 'deid', job.deid) end
+  if job.parentKey then push(more, 'parentKey', job.parentKey, 'parent', job.parent) end
+  if job.rjk then push(more, 'rjk', job.rjk) end
+  run('HSET', prefix .. job.id, 'name', job.name, 'data', job.data, 'opts', job.opts, 'timestamp',
+    digits(job.timestamp), 'delay', digits(job.delay), 'priority', digits(job.priority), unpack(more))
   if tellsAll then emit('added', 'jobId', job.id, 'name', job.name) end
   if job.delay > 0 then
     local dueMs = job.timestamp + job.delay
