@@ -11,7 +11,7 @@ use std::time::Duration;
 use local::gateway::{Gateway, GatewayConfig};
 use local::servers::RedisServer;
 use shared::clock::Clock;
-use shared::config::{Config, RedisConfig, Secret};
+use shared::config::{Config, Endpoint, Secret};
 use shared::queue::{ClaimRequest, Code, JobOptions, NewJob, Queue, Settlement};
 use shared::redis::{Command, Limits, Options, Redis};
 
@@ -21,7 +21,7 @@ const FAULTS: &str = "latency=5ms:0.05,429=0.05,500=0.05,502html=0.05,503=0.05,r
                       reset-after=0.05,truncate=0.05,stall=2s:0.05";
 
 /// A peer over the faulty gateway, impatient enough for a test.
-fn peer(config: &RedisConfig) -> Queue {
+fn peer(config: &Endpoint) -> Queue {
     let limits = Limits { answer: Duration::from_millis(400), ..Limits::default() };
     let redis = Redis::with_options(config, Options { limits, ..Options::default() }).unwrap();
     let settings = Config::from_env(&std::collections::BTreeMap::new()).unwrap().queue;
@@ -40,11 +40,8 @@ async fn nothing_is_lost_or_doubled_when_a_third_of_all_requests_fails() {
     })
     .await
     .unwrap();
-    let rest = RedisConfig::Rest {
-        url: gateway.url(),
-        token: Secret::new("token"),
-        allow_plaintext: false,
-    };
+    let rest =
+        Endpoint::Rest { url: gateway.url(), token: Secret::new("token"), allow_plaintext: false };
 
     // Producers: every call is repeated with its key until it is answered.
     let producers: Vec<_> = (0..PEERS)
@@ -87,7 +84,7 @@ async fn nothing_is_lost_or_doubled_when_a_third_of_all_requests_fails() {
     }
 
     // A claim whose replays all failed is an owner that died: its jobs come back by recovery.
-    let tcp = RedisConfig::Tcp { url: Secret::new(server.url()), allow_plaintext: false };
+    let tcp = Endpoint::Tcp { url: Secret::new(server.url()), allow_plaintext: false };
     let healthy = peer(&tcp);
     let base = "engineo:deo_score_queue:";
     for _ in 0..2 {

@@ -114,7 +114,7 @@ async fn a_trace_goes_from_the_request_through_the_job_into_the_drain() {
 
     // The job belongs to the API's span of the trace, not to the caller's.
     let url = Secret::new(redis.url());
-    let config = shared::config::RedisConfig::Tcp { url, allow_plaintext: false };
+    let config = shared::config::Endpoint::Tcp { url, allow_plaintext: false };
     let redis = Redis::new(&config).unwrap();
     let opts = Command::new("HGET").arg("engineo:deo_score_queue:1").arg("opts");
     let opts: Value =

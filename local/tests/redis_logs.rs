@@ -14,7 +14,7 @@ use local::servers::{PostgresServer, RedisServer};
 use log::Log;
 use serde_json::Value as Json;
 use shared::clock::Clock;
-use shared::config::{Config, RedisConfig, Secret};
+use shared::config::{Config, Endpoint, Secret};
 use shared::queue::NewJob;
 use shared::recompute::open;
 use shared::redis::{Command, Redis, Script};
@@ -150,13 +150,12 @@ async fn requests_are_told_and_secrets_are_not() {
     let faulty = start("429=0.02,502html=0.2,reset-before=0.1,reset-after=0.1,truncate=0.1").await;
     let rest = |gateway: &Gateway| {
         let token = Secret::new(TOKEN);
-        Redis::new(&RedisConfig::Rest { url: gateway.url(), token, allow_plaintext: false })
-            .unwrap()
+        Redis::new(&Endpoint::Rest { url: gateway.url(), token, allow_plaintext: false }).unwrap()
     };
     let tcp = |userinfo: &str| {
         let url = server.url().replace("redis://", &format!("redis://{userinfo}"));
         let url = Secret::new(url);
-        Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false }).unwrap()
+        Redis::new(&Endpoint::Tcp { url, allow_plaintext: false }).unwrap()
     };
 
     everything(&rest(&healthy)).await;
@@ -190,7 +189,7 @@ async fn requests_are_told_and_secrets_are_not() {
     assert!(again.count() > 0, "nothing was sent twice");
 
     tcp("default:canary-password@").call(Command::new("GET").arg("k")).await.ok();
-    let stranger = RedisConfig::Rest {
+    let stranger = Endpoint::Rest {
         url: healthy.url(),
         token: Secret::new("canary-stranger"),
         allow_plaintext: false,
@@ -200,7 +199,7 @@ async fn requests_are_told_and_secrets_are_not() {
     full_run(faulty.url()).await;
 
     let text = log.text();
-    for script in ["deo:enqueue", "deo:claim", "deo:settle"] {
+    for script in ["batchmq:enqueue", "batchmq:claim", "batchmq:settle"] {
         assert!(text.contains(&format!("script {script}")), "{script} was not run");
     }
     for line in text.lines() {

@@ -8,7 +8,7 @@ use local::gateway::{Gateway, GatewayConfig};
 use local::relay::Relay;
 use local::runtime_api::Function;
 use local::servers::RedisServer;
-use shared::config::{RedisConfig, Secret};
+use shared::config::{Endpoint, Secret};
 use shared::redis::{Command, Redis};
 
 /// Redis behind a gateway, and what tells whether anybody talked to the gateway or to Postgres.
@@ -52,7 +52,7 @@ impl World {
     /// Commands that Redis has executed.
     async fn executed(&self) -> u64 {
         let url = Secret::new(self.redis.url());
-        let redis = Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false }).unwrap();
+        let redis = Redis::new(&Endpoint::Tcp { url, allow_plaintext: false }).unwrap();
         let info = redis.call(Command::new("INFO").arg("stats")).await.unwrap();
         let line = info.as_str().unwrap().lines().find_map(|line| {
             line.strip_prefix("total_commands_processed:").map(|count| count.parse().unwrap())

@@ -31,7 +31,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use shared::clock::Clock;
-use shared::config::{Config, QueueConfig};
+use shared::config::{Config, QueueOptions};
 use shared::queue::Queue;
 use shared::redis::{self, Redis};
 use shared::store::{self, Store};
@@ -67,7 +67,7 @@ struct Parts {
     /// `None` where `JWT_SECRET` is not set: then nobody can be let in.
     tokens: Option<Tokens>,
     redis: Option<Redis>,
-    queue: QueueConfig,
+    queue: QueueOptions,
     store: Option<Store>,
     wake: Wake,
 }
@@ -131,7 +131,7 @@ impl Api {
         self.0.store.as_ref()
     }
 
-    fn queue_config(&self) -> &QueueConfig {
+    fn queue_config(&self) -> &QueueOptions {
         &self.0.queue
     }
 

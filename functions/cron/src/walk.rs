@@ -140,6 +140,6 @@ impl Cron {
             triggered_by_user_id: None,
             reason: Reason::Scheduled,
         };
-        recompute_job(&data, queue.config())
+        recompute_job(&data, queue.options())
     }
 }

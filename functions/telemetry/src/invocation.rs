@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use lambda_runtime::tower::Layer;
 use lambda_runtime::{LambdaInvocation, Service};
-use shared::config::{Config, RedisConfig};
+use shared::config::{Config, Endpoint};
 use shared::wake::Wake;
 use tracing::{Instrument as _, Span, error_span};
 
@@ -22,8 +22,8 @@ impl Invocations {
     /// About the queue that `config` names.
     pub fn about(config: &Config) -> Self {
         let transport = match &config.redis {
-            Some(RedisConfig::Rest { .. }) => "rest",
-            Some(RedisConfig::Tcp { .. }) => "tcp",
+            Some(Endpoint::Rest { .. }) => "rest",
+            Some(Endpoint::Tcp { .. }) => "tcp",
             None => "none",
         };
         Self { transport, prefix: config.queue.prefix.clone(), wake: None }

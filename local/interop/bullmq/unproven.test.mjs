@@ -12,7 +12,7 @@ const PREFIX = 'unproven';
 // None is what BullMQ's Python port leaves, and any producer of plain commands; an older or newer one than those at
 // work is what another service writes, or a dashboard.
 const claimsBeside = (version) => [
-  null, '', 'deo:0.1.0', 'bullmq-pro:7.28.0',
+  null, '', 'deo:0.1.0', 'batchmq:0.1.0', 'bullmq-pro:7.28.0',
   ...(version.startsWith('5') ? ['bullmq:5.65.1', `bullmq:${NEWEST}`] : ['bullmq:5.81.5', 'bullmq:7.0.0']),
 ];
 
@@ -165,7 +165,7 @@ for (const version of Object.keys(VERSIONS)) {
 describe('unproven version, both majors', () => {
   test('every job runs where 6 or deo resumes', async (t) => {
     const [both, all] = [[OLDEST, NEWEST], ['deo', OLDEST, NEWEST]];
-    const claims = [null, 'deo:0.1.0', `bullmq:${OLDEST}`, `bullmq:${NEWEST}`];
+    const claims = [null, 'batchmq:0.1.0', `bullmq:${OLDEST}`, `bullmq:${NEWEST}`];
     const done = await allOrders(both, { pausers: all, adders: all, resumers: ['deo', NEWEST] }, claims);
     t.diagnostic(`${done} orders`);
     assert.equal(done, claims.length * 60);

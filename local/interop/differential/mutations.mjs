@@ -1,10 +1,10 @@
 // Rules of the format, section by section, each with an edit that breaks it: [section, rule, file, text, broken].
 // The text must occur once in its file, which mutations.test.mjs checks.
-const LUA = 'shared/src/queue/lua';
+const LUA = 'shared/queue/src/script/lua';
 
 export const MUTATIONS = [
   ['2 Job hash', 'the delay of a job is stored', `${LUA}/lib/storeJob.lua`, "'delay', digits(job.delay), 'priority'", "'delay', 0, 'priority'"],
-  ['2 Job hash', 'attempts made grow by one', 'shared/src/queue/settle.rs', 'let atm = job.attempts_counted.saturating_add(1);', 'let atm = job.attempts_counted.saturating_add(2);'],
+  ['2 Job hash', 'attempts made grow by one', 'shared/queue/src/life/settle.rs', 'let atm = job.attempts_counted.saturating_add(1);', 'let atm = job.attempts_counted.saturating_add(2);'],
   ['2 Job hash', 'attempts started grow by one', `${LUA}/lib/claimJobs.lua`, '(tonumber(job[ATTEMPTS_STARTED] or nil) or 0) + 1', '(tonumber(job[ATTEMPTS_STARTED] or nil) or 0)'],
   ['3 Adding', 'marker: an add wakes a worker', `${LUA}/lib/placeJob.lua`, "  try('ZADD', marker, 0, '0')\n", ''],
   ['3 Adding', 'priority counter: each score takes one', `${LUA}/lib/placeJob.lua`, "run('INCRBY', pc, #ranked)", "run('INCRBY', pc, #ranked + 1)"],
@@ -25,7 +25,7 @@ export const MUTATIONS = [
   ['5 Finishing', 'retention: what ends later in a batch does not count', `${LUA}/lib/retain.lua`, '(order[id] or 0) > place', '(order[id] or 0) > #groups'],
   ['5 Finishing', 'retention: what is too old goes', `${LUA}/lib/retain.lua`, 'now - keep.age * 1000', 'now - keep.age'],
   ['5 Finishing', 'a failed child releases a parent that goes on without it', `${LUA}/lib/returnToParent.lua`, "    if run('EXISTS', parent.key) == 1 then releaseParent(parent, false, tellsAll) end\n", ''],
-  ['5 Finishing', 'exponential backoff doubles', 'shared/src/queue/policy.rs', 'i32::try_from(attempt - 1)', 'i32::try_from(attempt)'],
+  ['5 Finishing', 'exponential backoff doubles', 'shared/queue/src/job/policy.rs', 'i32::try_from(attempt - 1)', 'i32::try_from(attempt)'],
   ['6 Stalled', 'stalled count: only more than allowed is too much', `${LUA}/recover.lua`, 'if job.count > call.maxStalled then', 'if job.count >= call.maxStalled then'],
   ['6 Stalled', 'a job whose lock lives is not stalled', `${LUA}/recover.lua`, "if isActive[id] and run('EXISTS', key .. ':lock') == 0 then", 'if isActive[id] then'],
   ['6 Stalled', 'two passes: what is active now is suspected next time', `${LUA}/recover.lua`, "attempt(many, 'SADD', stalled, rest)", "attempt(many, 'SADD', stalled, {rest[1]})"],

@@ -177,7 +177,7 @@ async fn add(
 ) -> Result<(), shared::queue::Error> {
     let job = |id: &String| {
         let data = JobData { project_id: id.clone(), triggered_by_user_id: None, reason };
-        let mut job = recompute_job(&data, queue.config());
+        let mut job = recompute_job(&data, queue.options());
         timing.apply(&mut job);
         job
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use local::runtime_api::Function;
 use serde_json::Value;
-use shared::config::RedisConfig;
+use shared::config::Endpoint as RedisEndpoint;
 use shared::queue::Settlement;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, timeout};
@@ -42,7 +42,7 @@ async fn a_wake_up_that_was_put_off_is_sent_after_the_answer_and_before_the_free
     };
     let endpoint = Endpoint::start(behave).await;
     let world = World::start().await;
-    let Some(RedisConfig::Tcp { url: redis, .. }) = &world.config.redis else { panic!("not TCP") };
+    let Some(RedisEndpoint::Tcp { url: redis, .. }) = &world.config.redis else { panic!("not TCP") };
     let database = world.config.database_url.as_ref().unwrap();
     let settings = [
         ("REDIS_URL", redis.expose()),

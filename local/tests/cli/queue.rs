@@ -4,7 +4,7 @@ use std::process::Output;
 
 use local::servers::{PostgresServer, RedisServer};
 use serde_json::Value;
-use shared::config::{RedisConfig, Secret};
+use shared::config::{Endpoint, Secret};
 use shared::redis::{Command, Redis};
 use tempfile::TempDir;
 
@@ -97,7 +97,10 @@ async fn limits_are_shown_set_lifted_and_refused() {
         String::from_utf8(output.stderr).unwrap()
     };
     let nowhere = error(&["--concurrency", "2"], 1);
-    assert_eq!(nowhere.trim(), "deo: there is no queue engineo:deo_score_queue; see REDIS_PREFIX");
+    assert_eq!(
+        nowhere.trim(),
+        "deo: there is no queue engineo:deo_score_queue; check its name and its prefix"
+    );
     queue.enqueue(&["--all"]);
     let none = serde_json::json!({
         "queue": "running", "concurrency": null, "active": 0, "rate": null, "used": 0, "leftMs": null,
@@ -178,7 +181,7 @@ async fn times_that_no_clock_tells_are_shown_all_the_same() {
     queue.enqueue(&["--project", "seed-1-p0000003"]);
     let job = Command::new("HSET").arg("engineo:deo_score_queue:1");
     let url = Secret::new(queue.redis.url());
-    let redis = Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false }).unwrap();
+    let redis = Redis::new(&Endpoint::Tcp { url, allow_plaintext: false }).unwrap();
     redis.call(job.arg("timestamp").arg(i64::MIN.to_string())).await.unwrap();
     for words in [&["stats"][..], &["jobs", "waiting"], &["job", "1"]] {
         let output = queue.deo(&[&["queue"], words].concat());

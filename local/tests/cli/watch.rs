@@ -140,7 +140,7 @@ async fn elsewhere_it_writes_a_line_a_look() {
 async fn a_look_at_an_idle_queue_costs_two_commands() {
     let redis = RedisServer::start().await.unwrap();
     let executed = async || {
-        let client = shared::redis::Redis::new(&shared::config::RedisConfig::Tcp {
+        let client = shared::redis::Redis::new(&shared::config::Endpoint::Tcp {
             url: shared::config::Secret::new(redis.url()),
             allow_plaintext: false,
         });

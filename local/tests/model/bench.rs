@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::clock::Clock;
-use shared::config::{Config, QueueConfig, RedisConfig, Secret};
+use shared::config::{Config, Endpoint, QueueOptions, Secret};
 use shared::queue::{ClaimRequest, ClaimedJob, Queue};
 use shared::redis::{Command, Redis, Value};
 
@@ -30,7 +30,7 @@ impl Ways {
 
 fn client(url: &str) -> Redis {
     let url = Secret::new(url);
-    Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false }).unwrap()
+    Redis::new(&Endpoint::Tcp { url, allow_plaintext: false }).unwrap()
 }
 
 /// What a claimer holds, or held.
@@ -67,7 +67,7 @@ impl<'a> Bench<'a> {
 
     fn new(ways: &'a Ways, prefix: &str, sequence: &Sequence) -> Self {
         let env = std::collections::BTreeMap::new();
-        let config = QueueConfig {
+        let config = QueueOptions {
             prefix: prefix.to_owned(),
             events: sequence.events(),
             open_deduplication: sequence.opens_deduplication(),

@@ -294,7 +294,8 @@ impl Dice {
             let last = self.one_in(3);
             spec.dedup = Some(Dedup {
                 id: self.of(&DEDUPS),
-                ttl: self.of(&[0, 0, 30_000, 2_000_000]),
+                // They run in real time: none ends while a sequence runs, however slow the machine.
+                ttl: self.of(&[0, 0, 1_000_000, 2_000_000]),
                 // A key that is to keep the last has no time that could be extended. Asked for both, the
                 // queue lets go a holder that has ended with the next call rather than the next job.
                 extend: !last && self.one_in(4),

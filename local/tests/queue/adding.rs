@@ -140,7 +140,7 @@ async fn a_holder_that_is_nowhere_holds_for_no_longer_than_a_claim_could_take() 
 async fn a_queue_says_who_made_it_until_a_node_process_does() {
     let b = Bench::new("version").await;
     b.add(JobOptions::default()).await;
-    let ours = concat!("deo:", env!("CARGO_PKG_VERSION"));
+    let ours = concat!("batchmq:", env!("CARGO_PKG_VERSION"));
     assert_eq!(b.field("meta", "version").await.as_deref(), Some(ours));
     assert_eq!(b.field("meta", "opts.maxLenEvents").await.as_deref(), Some("10000"));
     b.raw("HSET", "meta", &["version", "bullmq:6.7.0"]).await;

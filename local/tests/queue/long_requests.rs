@@ -22,7 +22,7 @@ async fn gateway_to(redis_url: &str, faults: &str) -> Gateway {
 
 pub(super) fn over(gateway: &Gateway, prefix: &str) -> Bench {
     let config =
-        RedisConfig::Rest { url: gateway.url(), token: Secret::new(TOKEN), allow_plaintext: false };
+        Endpoint::Rest { url: gateway.url(), token: Secret::new(TOKEN), allow_plaintext: false };
     let clock = Clock::manual(NOW);
     let settings = settings(prefix);
     let queue = Queue::new(Redis::new(&config).unwrap(), &settings, clock.clone());

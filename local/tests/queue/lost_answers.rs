@@ -18,7 +18,7 @@ async fn a_lost_enqueue_answer_leaves_one_job() {
 
 /// How long each receipt still lives: milliseconds.
 async fn receipts(b: &Bench) -> Vec<i64> {
-    let config = b.queue.config();
+    let config = b.queue.options();
     let pattern = format!("{}:{}:batchmq:receipt-*", config.prefix, config.name);
     let keys = b.queue.redis().call(Command::new("KEYS").arg(pattern)).await.unwrap();
     let mut left = Vec::new();
@@ -61,7 +61,7 @@ async fn a_lost_settle_answer_is_answered_again() {
     assert_eq!(proxy.left(), 0);
     assert_eq!(codes, [Code::Completed, Code::Completed, Code::Refused(-1)]);
     // Two calls have settled; what remains is the enqueue's receipt, which lives longer.
-    let lock = i64::try_from(b.queue.config().lock.as_millis()).unwrap();
+    let lock = i64::try_from(b.queue.options().lock.as_millis()).unwrap();
     let live = receipts(&b).await;
     let as_a_lock = live.iter().filter(|ms| (lock - 60_000..=lock).contains(ms));
     assert_eq!((as_a_lock.count(), live.len()), (2, 3), "{live:?}, a lock lives {lock} ms");

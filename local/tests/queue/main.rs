@@ -24,7 +24,7 @@ use std::time::Duration;
 use local::servers::RedisServer;
 use lossy::Lossy;
 use shared::clock::Clock;
-use shared::config::{Config, Events, Limiter, QueueConfig, RedisConfig, Secret};
+use shared::config::{Config, Endpoint, Events, Limiter, QueueOptions, Secret};
 use shared::queue::{
     Added, Claim, ClaimRequest, ClaimStatus, Cleanable, Code, Deduplication, Ended, Error,
     JobOptions, JobState, KeepJobs, NewJob, Outcome, Queue, Refusal, Settlement, Waited,
@@ -41,14 +41,14 @@ async fn server() -> &'static RedisServer {
     SERVER.get_or_init(|| async { RedisServer::start().await.unwrap() }).await
 }
 
-fn settings(prefix: &str) -> QueueConfig {
+fn settings(prefix: &str) -> QueueOptions {
     let env = std::collections::BTreeMap::new();
-    QueueConfig { prefix: prefix.to_owned(), ..Config::from_env(&env).unwrap().queue }
+    QueueOptions { prefix: prefix.to_owned(), ..Config::from_env(&env).unwrap().queue }
 }
 
 fn client(url: &str) -> Redis {
     let url = Secret::new(url);
-    Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false }).unwrap()
+    Redis::new(&Endpoint::Tcp { url, allow_plaintext: false }).unwrap()
 }
 
 /// A queue of its own for one test, with a clock that the test moves.
@@ -63,7 +63,7 @@ impl Bench {
         Self::on(&server().await.url(), prefix, |_| {})
     }
 
-    fn on(url: &str, prefix: &str, change: impl FnOnce(&mut QueueConfig)) -> Self {
+    fn on(url: &str, prefix: &str, change: impl FnOnce(&mut QueueOptions)) -> Self {
         let clock = Clock::manual(NOW);
         let mut config = settings(prefix);
         change(&mut config);

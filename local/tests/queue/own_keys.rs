@@ -4,7 +4,7 @@ use super::*;
 
 /// Every key below the prefix, with its time to live in milliseconds.
 async fn keys(b: &Bench) -> Vec<(String, i64)> {
-    let pattern = format!("{}:*", b.queue.config().prefix);
+    let pattern = format!("{}:*", b.queue.options().prefix);
     let found = b.queue.redis().call(Command::new("KEYS").arg(pattern)).await.unwrap();
     let mut keys = Vec::new();
     for key in found.as_array().unwrap() {
@@ -39,7 +39,7 @@ async fn all_of_ours(b: &Bench) -> Vec<(String, i64)> {
 async fn they_have_two_segments_behind_the_queue_and_a_time_to_live() {
     let b = Bench::new("own-keys").await;
     let ours = all_of_ours(&b).await;
-    let base = format!("own-keys:{}:batchmq:", b.queue.config().name);
+    let base = format!("own-keys:{}:batchmq:", b.queue.options().name);
     for (key, ttl) in &ours {
         assert!(key.starts_with(&base) && key.split(':').count() == 4, "{key}");
         assert!((1..=7 * 86_400_000).contains(ttl), "{key} lives {ttl} ms");
@@ -72,7 +72,7 @@ async fn whoever_discovers_queues_by_scanning_finds_the_queue_alone() {
             (end + 1 < rest.len()).then(|| rest[..end].to_owned())
         })
         .collect();
-    assert_eq!(found, HashSet::from([b.queue.config().name.clone()]));
+    assert_eq!(found, HashSet::from([b.queue.options().name.clone()]));
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn nothing_without_a_time_to_live_outlasts_the_queue() {
 #[tokio::test]
 async fn a_place_that_an_earlier_version_kept_is_taken_over_once() {
     let b = Bench::new("cursor").await;
-    let former = format!("cursor::deo:{}:cron-cursor", b.queue.config().name);
+    let former = format!("cursor::deo:{}:cron-cursor", b.queue.options().name);
     let redis = b.queue.redis().metered();
     let queue = b.queue.over(redis.clone());
     redis.call(Command::new("SET").arg(former.clone()).arg("p42")).await.unwrap();

@@ -21,7 +21,7 @@ use std::time::Duration;
 use local::servers::RedisServer;
 use lossy::Lossy;
 use shared::clock::Clock;
-use shared::config::{Config, Events, QueueConfig, RedisConfig, Secret};
+use shared::config::{Config, Endpoint, Events, QueueOptions, Secret};
 use shared::queue::schedule::{Rule, Scheduler};
 use shared::queue::{
     ClaimRequest, Cleanable, Deduplication, Ended, Error, JobOptions, JobState, KeepJobs, NewJob,
@@ -56,17 +56,17 @@ impl Bench {
         Self::with(url, prefix, |_| {})
     }
 
-    fn with(url: &str, prefix: &str, change: impl FnOnce(&mut QueueConfig)) -> Self {
+    fn with(url: &str, prefix: &str, change: impl FnOnce(&mut QueueOptions)) -> Self {
         let clock = Clock::manual(NOW);
         let env = std::collections::BTreeMap::new();
-        let mut config = QueueConfig {
+        let mut config = QueueOptions {
             prefix: prefix.to_owned(),
             events: Events::All,
             ..Config::from_env(&env).unwrap().queue
         };
         change(&mut config);
         let url = Secret::new(url);
-        let redis = Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false }).unwrap();
+        let redis = Redis::new(&Endpoint::Tcp { url, allow_plaintext: false }).unwrap();
         let queue = Queue::new(redis, &config, clock.clone());
         Self { queue, clock, base: format!("{prefix}:{}:", config.name) }
     }

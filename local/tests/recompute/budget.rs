@@ -36,7 +36,7 @@ async fn future_delayed_jobs_cost_four_commands_at_most() {
     let mut world = World::new().await;
     world.set("DATABASE_URL", &nowhere());
     let opts = JobOptions { delay_ms: 600_000, ..JobOptions::default() };
-    let job = NewJob { opts, ..recompute_job(&data("p"), world.queue.config()) };
+    let job = NewJob { opts, ..recompute_job(&data("p"), world.queue.options()) };
     world.queue.enqueue(&[job]).await.unwrap();
     let before = world.executed().await;
     let report = world.tick().await;

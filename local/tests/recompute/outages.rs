@@ -102,7 +102,7 @@ async fn a_full_redis_takes_no_job_by_halves_and_gives_back_those_it_has() {
     let mut ids = halfway.ids.clone();
     control(&world, &["CONFIG", "SET", "maxmemory", "1"]).await;
     let project = world.projects(["new".to_owned()]).await.remove(0);
-    let job = recompute_job(&data(&project), world.queue.config());
+    let job = recompute_job(&data(&project), world.queue.options());
     let error = world.queue.enqueue(std::slice::from_ref(&job)).await.unwrap_err();
     let shared::queue::Error::Redis(error) = error else { panic!("{error}") };
     assert_eq!(error.kind(), &ErrorKind::Server("OOM".into()), "{error}");
@@ -167,8 +167,8 @@ async fn clocks_five_minutes_apart_delay_jobs_and_lose_none() {
     let mut ids = Vec::new();
     for (project, offset) in projects.iter().zip([5 * MINUTES, -5 * MINUTES]) {
         let clock = Clock::manual(now + offset);
-        let producer = Queue::new(world.queue.redis().clone(), world.queue.config(), clock);
-        let job = recompute_job(&data(project), world.queue.config());
+        let producer = Queue::new(world.queue.redis().clone(), world.queue.options(), clock);
+        let job = recompute_job(&data(project), world.queue.options());
         let plain = JobOptions { deduplication: None, ..job.opts.clone() };
         let later = JobOptions { delay_ms: 1_000, ..plain.clone() };
         for opts in [plain, later] {
@@ -178,7 +178,7 @@ async fn clocks_five_minutes_apart_delay_jobs_and_lose_none() {
     }
     let clock = Clock::manual(now);
     let store = Store::new(settings.database_url.as_ref().unwrap()).unwrap();
-    let queue = Queue::new(world.queue.redis().clone(), world.queue.config(), clock.clone());
+    let queue = Queue::new(world.queue.redis().clone(), world.queue.options(), clock.clone());
     let recompute = Recompute::new(queue, store, &settings.drain, clock.clone());
     let tick = || recompute.tick(Instant::now() + Duration::from_secs(50));
     let report = tick().await;

@@ -42,7 +42,7 @@ async fn a_thousand_ticks_over_a_slow_database_all_end_in_time() {
     let projects = world.numbered(100).await;
     let jobs: Vec<NewJob> = (0..JOBS)
         .map(|n| {
-            let job = recompute_job(&data(&projects[n % projects.len()]), world.queue.config());
+            let job = recompute_job(&data(&projects[n % projects.len()]), world.queue.options());
             let opts = JobOptions { deduplication: None, ..job.opts.clone() };
             NewJob { opts, ..job }
         })

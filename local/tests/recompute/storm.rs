@@ -12,7 +12,7 @@ use local::gateway::{Gateway, GatewayConfig};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use shared::clock::Clock;
-use shared::config::{RedisConfig, Secret};
+use shared::config::{Endpoint, Secret};
 use shared::queue::{NewJob, Outcome, Queue};
 use shared::recompute::{Recompute, StoppedBecause, recompute_job};
 use shared::redis::{Limits, Options, Redis};
@@ -69,7 +69,7 @@ async fn storm(retention: &[(&str, &str)]) {
     let settings = config(&world.env);
     let peer = || {
         let url = gateway.url();
-        let rest = RedisConfig::Rest { url, token: Secret::new("token"), allow_plaintext: false };
+        let rest = Endpoint::Rest { url, token: Secret::new("token"), allow_plaintext: false };
         let limits = Limits { answer: Duration::from_millis(400), ..Limits::default() };
         let redis = Redis::with_options(&rest, Options { limits, ..Options::default() }).unwrap();
         Queue::new(redis, &settings.queue, Clock::System)
@@ -85,7 +85,7 @@ async fn storm(retention: &[(&str, &str)]) {
                     let jobs: Vec<NewJob> = (0..25)
                         .map(|n| {
                             let project = &projects[random.random_range(0..projects.len())];
-                            let mut job = recompute_job(&data(project), queue.config());
+                            let mut job = recompute_job(&data(project), queue.options());
                             job.opts.timestamp_ms = Some(timestamp);
                             // Every other job is one that no other stands for.
                             job.opts.deduplication.take_if(|_| n % 2 == 0);

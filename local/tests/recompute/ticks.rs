@@ -31,7 +31,7 @@ async fn jobs_of_one_project_share_its_score_and_have_a_row_each() {
     let projects = world.numbered(2).await;
     let plain = |id: &String| NewJob {
         opts: JobOptions::default(),
-        ..recompute_job(&data(id), world.queue.config())
+        ..recompute_job(&data(id), world.queue.options())
     };
     let jobs = [plain(&projects[0]), plain(&projects[0]), plain(&projects[1])];
     let added = world.queue.enqueue(&jobs).await.unwrap();
@@ -69,7 +69,7 @@ async fn a_bad_job_fails_alone_and_at_once() {
     let world = World::new().await;
     let good = world.numbered(1).await.remove(0);
     let job =
-        |data: String| NewJob { data, ..recompute_job(&self::data("x"), world.queue.config()) };
+        |data: String| NewJob { data, ..recompute_job(&self::data("x"), world.queue.options()) };
     let undeduplicated = |mut job: NewJob| {
         job.opts.deduplication = None;
         job
@@ -212,7 +212,7 @@ async fn a_job_that_must_not_complete_fails() {
     world.set("QUEUE_BATCH_SIZE", "3");
     let projects = world.numbered(5).await;
     let job = |(n, id): (usize, &String)| {
-        let mut job = recompute_job(&data(id), world.queue.config());
+        let mut job = recompute_job(&data(id), world.queue.options());
         job.opts = JobOptions {
             job_id: (n % 2 == 1).then(|| format!("job{n}")),
             attempts: 2,

@@ -36,7 +36,7 @@ async fn a_traced_job_is_told_of_in_its_own_trace() {
         TraceContext::new(&parent, None).unwrap()
     };
     let job = |project: &str, telemetry: Option<String>| {
-        let job = recompute_job(&data(project), world.queue.config());
+        let job = recompute_job(&data(project), world.queue.options());
         NewJob { opts: shared::queue::JobOptions { telemetry, ..job.opts }, ..job }
     };
     let jobs = [

@@ -69,7 +69,7 @@ impl World {
 
     pub(super) async fn enqueue(&self, projects: &[String]) -> Vec<String> {
         let jobs: Vec<NewJob> =
-            projects.iter().map(|id| recompute_job(&data(id), self.queue.config())).collect();
+            projects.iter().map(|id| recompute_job(&data(id), self.queue.options())).collect();
         self.queue.enqueue(&jobs).await.unwrap().into_iter().map(|added| added.id).collect()
     }
 

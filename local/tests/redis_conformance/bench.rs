@@ -2,7 +2,7 @@
 
 use local::gateway::{Gateway, GatewayConfig};
 use local::servers::RedisServer;
-use shared::config::{RedisConfig, Secret};
+use shared::config::{Endpoint, Secret};
 use shared::redis::{Command, Error, Options, Redis, RestAnswers, Value};
 
 /// The gateway's token, or the user's password.
@@ -98,11 +98,11 @@ impl Way {
                     if password.is_empty() { String::new() } else { format!("{user}:{password}@") };
                 let url = server.url().replace("redis://", &format!("redis://{userinfo}"));
                 let url = Secret::new(url);
-                Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false }).unwrap()
+                Redis::new(&Endpoint::Tcp { url, allow_plaintext: false }).unwrap()
             }
             Self::Rest { gateway, answers } => {
                 let (url, token) = (gateway.url(), Secret::new(password));
-                let config = RedisConfig::Rest { url, token, allow_plaintext: false };
+                let config = Endpoint::Rest { url, token, allow_plaintext: false };
                 let options = Options { rest_answers: *answers, ..Options::default() };
                 Redis::with_options(&config, options).unwrap()
             }

@@ -150,7 +150,7 @@ fn every_command_of_the_sources_is_among_them() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut sent = called(&root.join("shared/src"), ".rs", &["Command::new(\""]);
     sent.append(&mut called(&root.join("functions"), ".rs", &["Command::new(\""]));
-    sent.append(&mut called(&root.join("shared/src/queue/lua"), ".lua", &LUA));
+    sent.append(&mut called(&root.join("shared/queue/src/script/lua"), ".lua", &LUA));
     assert!(sent.len() > 40, "{sent:?}");
     // Some of which only tables name.
     for name in ["ZCARD", "ZSCORE", "LPOS", "ZREVRANGE"] {

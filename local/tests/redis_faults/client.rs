@@ -1,6 +1,6 @@
 //! A REST client and a server that does what a test tells it.
 
-use shared::config::{RedisConfig, Secret};
+use shared::config::{Endpoint, Secret};
 use shared::redis::{Command, Limits, Options, Redis};
 
 use crate::scripted::{Protocol, Reaction, Scripted, http};
@@ -28,7 +28,7 @@ pub async fn start_with(
     reactions: impl IntoIterator<Item = Reaction>,
 ) -> (Scripted, Redis) {
     let server = Scripted::start(Protocol::Http, reactions).await;
-    let config = RedisConfig::Rest {
+    let config = Endpoint::Rest {
         url: format!("http://{}", server.address()),
         token: Secret::new("test-token"),
         allow_plaintext: false,

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 
-use shared::config::{RedisConfig, Secret};
+use shared::config::{Endpoint, Secret};
 use shared::redis::{Redis, Usage};
 use tokio::sync::Notify;
 
@@ -52,7 +52,7 @@ impl Elsewhere {
 #[tokio::test]
 async fn over_rest() {
     let server = Elsewhere::start(Protocol::Http, http(200, &[], ONE));
-    let config = RedisConfig::Rest {
+    let config = Endpoint::Rest {
         url: format!("http://{}", server.address),
         token: Secret::new("test-token"),
         allow_plaintext: false,
@@ -64,10 +64,10 @@ async fn over_rest() {
 async fn over_tcp() {
     let server = Elsewhere::start(Protocol::Resp, b":1\r\n".to_vec());
     let url = Secret::new(format!("redis://{}", server.address));
-    survives(&RedisConfig::Tcp { url, allow_plaintext: false }, &server).await;
+    survives(&Endpoint::Tcp { url, allow_plaintext: false }, &server).await;
 }
 
-async fn survives(config: &RedisConfig, server: &Elsewhere) {
+async fn survives(config: &Endpoint, server: &Elsewhere) {
     let redis = Redis::new(config).unwrap();
     redis.call(incr()).await.unwrap();
     server.freeze_and_close();

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::config::{RedisConfig, Secret};
+use shared::config::{Endpoint, Secret};
 use shared::redis::{ErrorKind, Limits, Options, Redis, Retry, Usage, Value};
 use tokio::sync::Notify;
 
@@ -15,7 +15,7 @@ fn reply(text: &str) -> Reaction {
 
 fn client(server: &Scripted, userinfo: &str, limits: Limits) -> Redis {
     let url = Secret::new(format!("redis://{userinfo}{}", server.address()));
-    let config = RedisConfig::Tcp { url, allow_plaintext: false };
+    let config = Endpoint::Tcp { url, allow_plaintext: false };
     Redis::with_options(&config, Options { limits, ..Options::default() }).unwrap()
 }
 
@@ -41,7 +41,7 @@ async fn the_url_asks_for_auth_and_select() {
         Scripted::start(Protocol::Resp, [reply("+OK\r\n"), reply("+OK\r\n"), reply(":1\r\n")])
             .await;
     let url = Secret::new(format!("redis://app:p%40ss@{}/3", server.address()));
-    let redis = Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false }).unwrap();
+    let redis = Redis::new(&Endpoint::Tcp { url, allow_plaintext: false }).unwrap();
     redis.call(incr()).await.unwrap();
     let sent: Vec<String> = server.seen().into_iter().map(|seen| seen.text).collect();
     assert_eq!(
@@ -62,7 +62,7 @@ async fn each_connection_gets_its_name_and_a_refusal_changes_nothing() {
     let reactions = [reply("+OK\r\n"), close, reply(refusal), reply(":2\r\n")];
     let server = Scripted::start(Protocol::Resp, reactions).await;
     let url = Secret::new(format!("redis://{}", server.address()));
-    let config = RedisConfig::Tcp { url, allow_plaintext: false };
+    let config = Endpoint::Tcp { url, allow_plaintext: false };
     let options = Options { client_name: Some("a:b=".to_owned()), ..Options::default() };
     let redis = Redis::with_options(&config, options).unwrap();
     assert_eq!(redis.call(incr()).await.unwrap(), Value::Int(1));

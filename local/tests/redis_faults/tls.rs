@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
-use shared::config::{RedisConfig, Secret};
+use shared::config::{Endpoint, Secret};
 use shared::redis::{ErrorKind, Limits, Options, Redis, Retry, Usage};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -44,12 +44,12 @@ async fn a_stranger_is_refused_at_once() {
     let (address, server) = self_signed().await;
     let port = address.port();
     for config in [
-        RedisConfig::Rest {
+        Endpoint::Rest {
             url: format!("https://localhost:{port}"),
             token: Secret::new("test-token"),
             allow_plaintext: true,
         },
-        RedisConfig::Tcp {
+        Endpoint::Tcp {
             url: Secret::new(format!("rediss://:canary-password@localhost:{port}")),
             allow_plaintext: true,
         },
@@ -72,12 +72,12 @@ async fn a_server_that_shakes_no_hands_is_given_up_in_time_and_was_sent_nothing(
     let port = silent.local_addr().unwrap().port();
     let limits = Limits { connect: Duration::from_millis(200), ..Limits::default() };
     for config in [
-        RedisConfig::Rest {
+        Endpoint::Rest {
             url: format!("https://localhost:{port}"),
             token: Secret::new("test-token"),
             allow_plaintext: false,
         },
-        RedisConfig::Tcp {
+        Endpoint::Tcp {
             url: Secret::new(format!("rediss://localhost:{port}")),
             allow_plaintext: false,
         },

@@ -62,7 +62,7 @@ impl World {
     pub(crate) fn job(&self, project: u32, delay_ms: u64) -> NewJob {
         let project_id = format!("p{project}");
         let data = JobData { project_id, triggered_by_user_id: None, reason: Reason::Manual };
-        let job = recompute_job(&data, self.queue.config());
+        let job = recompute_job(&data, self.queue.options());
         NewJob { opts: JobOptions { delay_ms, ..job.opts }, ..job }
     }
 

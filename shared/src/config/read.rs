@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use super::redis_url::redis_url;
-use super::rest_url::rest_url;
 use super::variables::{self as v, Kind, Variable};
 use super::{
-    Config, CronConfig, DrainConfig, Env, Events, Limiter, QUEUE_NAME, QueueConfig, RedisConfig,
-    Retention, Scope, Secret, SnapshotRetention, WakeConfig,
+    Config, CronConfig, DrainConfig, Endpoint, Env, Events, JobDefaults, Limiter, QUEUE_NAME,
+    QueueOptions, REDIS_NAMES, Retention, Scope, Secret, SnapshotRetention, WakeConfig,
 };
 
 /// How much longer than a tick a lock must live, so that no tick at work loses its jobs.
@@ -26,11 +24,18 @@ impl Config {
     /// The first variable, in the order of the documentation, that cannot be used.
     pub fn from_env(env: &dyn Env) -> Result<Self, ConfigError> {
         let read = Reader(env);
+        let jobs = JobDefaults {
+            attempts: read.whole(&v::ATTEMPTS)?,
+            backoff: read.millis(&v::BACKOFF)?,
+            backoff_jitter: read.part(&v::BACKOFF_JITTER)?,
+            keep_completed: read.retention(&v::KEEP_COMPLETED, &v::KEEP_COMPLETED_SECONDS)?,
+            keep_failed: read.retention(&v::KEEP_FAILED, &v::KEEP_FAILED_SECONDS)?,
+        };
         let config = Self {
             redis: read.redis()?,
             database_url: read.text(&v::DATABASE_URL)?.map(Secret::new),
             jwt_secret: read.text(&v::JWT_SECRET)?.map(Secret::new),
-            queue: QueueConfig {
+            queue: QueueOptions {
                 prefix: read.text(&v::PREFIX)?.unwrap_or_default(),
                 name: QUEUE_NAME.to_owned(),
                 events: read.word(&v::EVENTS, |word| match word {
@@ -39,23 +44,20 @@ impl Config {
                     _ => Events::Off,
                 })?,
                 metrics_minutes: read.whole(&v::METRICS)?,
-                batch_size: read.whole(&v::BATCH_SIZE)?,
                 limiter: Limiter {
                     max: read.bound(&v::LIMITER_MAX)?,
                     duration: read.millis(&v::LIMITER_DURATION)?,
                 },
-                attempts: read.whole(&v::ATTEMPTS)?,
-                backoff: read.millis(&v::BACKOFF)?,
-                backoff_jitter: read.part(&v::BACKOFF_JITTER)?,
                 lock: read.millis(&v::LOCK)?,
                 open_deduplication: read.flag(&v::OPEN_DEDUPLICATION)?,
-                keep_completed: read.retention(&v::KEEP_COMPLETED, &v::KEEP_COMPLETED_SECONDS)?,
-                keep_failed: read.retention(&v::KEEP_FAILED, &v::KEEP_FAILED_SECONDS)?,
+                default_job_options: jobs.options(),
             },
+            jobs,
             drain: DrainConfig {
                 enabled: read.flag(&v::PROCESSORS)?,
                 timeout: read.millis(&v::DRAIN_TIMEOUT)?,
                 margin: read.millis(&v::DRAIN_MARGIN)?,
+                batch_size: read.whole(&v::BATCH_SIZE)?,
                 snapshots: read.snapshots(&v::SNAPSHOTS)?,
             },
             wake: WakeConfig {
@@ -226,7 +228,7 @@ impl Reader<'_> {
     }
 
     /// Which Redis, over which transport.
-    fn redis(&self) -> Result<Option<RedisConfig>, ConfigError> {
+    fn redis(&self) -> Result<Option<Endpoint>, ConfigError> {
         let wanted = self.word(&v::TRANSPORT, str::to_owned)?;
         let allow_plaintext = self.flag(&v::ALLOW_PLAINTEXT)?;
         let rest = self.set(&v::REST_URL).is_some() || self.set(&v::REST_TOKEN).is_some();
@@ -245,13 +247,9 @@ impl Reader<'_> {
             let token = self
                 .spelled(&v::REST_TOKEN)?
                 .ok_or_else(|| missing(v::REST_TOKEN.name, &why(&v::REST_URL)))?;
-            rest_url(&url, &token, allow_plaintext)
-                .map_err(|wrong| ConfigError(format!("{wrong}.")))?;
-            return Ok(Some(RedisConfig::Rest {
-                url: url.trim_end_matches('/').to_owned(),
-                token: Secret::new(token),
-                allow_plaintext,
-            }));
+            let url = url.trim_end_matches('/').to_owned();
+            let token = Secret::new(token);
+            return checked(Endpoint::Rest { url, token, allow_plaintext });
         }
         if wanted == "tcp" && !tcp {
             return Err(ConfigError(format!(
@@ -261,9 +259,13 @@ impl Reader<'_> {
             )));
         }
         let Some(url) = self.spelled(&v::REDIS_URL)? else { return Ok(None) };
-        redis_url(&url, allow_plaintext).map_err(|wrong| ConfigError(format!("{wrong}.")))?;
-        Ok(Some(RedisConfig::Tcp { url: Secret::new(url), allow_plaintext }))
+        checked(Endpoint::Tcp { url: Secret::new(url), allow_plaintext })
     }
+}
+
+fn checked(endpoint: Endpoint) -> Result<Option<Endpoint>, ConfigError> {
+    endpoint.check(&REDIS_NAMES).map_err(|wrong| ConfigError(format!("{wrong}.")))?;
+    Ok(Some(endpoint))
 }
 
 /// A value of the wrong form; a secret's is not shown.

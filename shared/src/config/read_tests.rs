@@ -27,11 +27,12 @@ fn nothing_set_gives_the_documented_defaults() {
     assert!(config.drain.enabled && config.cron.enabled && !config.schedulers);
     let queue = config.queue;
     assert_eq!((queue.prefix.as_str(), queue.name.as_str()), ("engineo", "deo_score_queue"));
-    assert_eq!((queue.events, queue.batch_size, queue.attempts), (Events::Off, 100, 3));
-    assert_eq!((queue.backoff.as_secs(), queue.lock.as_secs()), (5, 85));
-    assert_eq!(queue.backoff_jitter, 1.0);
-    assert_eq!(queue.keep_completed, Retention { age_s: Some(24 * 3600), count: Some(1000) });
-    assert_eq!(queue.keep_failed, Retention { age_s: Some(14 * 24 * 3600), count: Some(5000) });
+    assert_eq!((queue.events, queue.lock.as_secs()), (Events::Off, 85));
+    let jobs = config.jobs;
+    assert_eq!((config.drain.batch_size, jobs.attempts), (100, 3));
+    assert_eq!((jobs.backoff.as_secs(), jobs.backoff_jitter), (5, 1.0));
+    assert_eq!(jobs.keep_completed, Retention { age_s: Some(24 * 3600), count: Some(1000) });
+    assert_eq!(jobs.keep_failed, Retention { age_s: Some(14 * 24 * 3600), count: Some(5000) });
     assert_eq!((config.drain.timeout.as_secs(), config.drain.margin.as_secs()), (55, 3));
     assert_eq!(config.drain.snapshots, SnapshotRetention::All);
     assert_eq!(config.cron.scope, Scope::Stale);
@@ -40,7 +41,7 @@ fn nothing_set_gives_the_documented_defaults() {
 
 #[test]
 fn jitter_is_a_part_of_the_whole() {
-    let jitter = |value| read(&[("QUEUE_BACKOFF_JITTER", value)]).map(|c| c.queue.backoff_jitter);
+    let jitter = |value| read(&[("QUEUE_BACKOFF_JITTER", value)]).map(|c| c.jobs.backoff_jitter);
     assert_eq!([jitter("0"), jitter(" 0.25 "), jitter("1")], [Ok(0.0), Ok(0.25), Ok(1.0)]);
     for wrong in ["-0.1", "1.1", "half", "NaN", "inf", "0,5"] {
         let sentence = jitter(wrong).unwrap_err();
@@ -76,7 +77,7 @@ fn every_variable_of_the_table_is_read_and_no_other() {
 
 #[test]
 fn rest_is_chosen_by_its_two_variables_and_loses_its_trailing_slash() {
-    let Some(RedisConfig::Rest { url, token, allow_plaintext }) = read(&REST).unwrap().redis else {
+    let Some(Endpoint::Rest { url, token, allow_plaintext }) = read(&REST).unwrap().redis else {
         panic!("not REST");
     };
     assert_eq!((url.as_str(), token.expose()), ("https://x.upstash.io", "AXtoken"));
@@ -87,7 +88,7 @@ fn rest_is_chosen_by_its_two_variables_and_loses_its_trailing_slash() {
 fn transport_decides_when_both_are_set() {
     let is_rest = |transport: &str| {
         let config = read(&[REST[0], REST[1], TCP, ("REDIS_TRANSPORT", transport)]).unwrap();
-        matches!(config.redis, Some(RedisConfig::Rest { .. }))
+        matches!(config.redis, Some(Endpoint::Rest { .. }))
     };
     assert!(is_rest("") && is_rest("rest") && is_rest(" REST "));
     assert!(!is_rest("tcp"));
@@ -100,7 +101,7 @@ fn transport_decides_when_both_are_set() {
 #[test]
 fn redis_url_alone_chooses_tcp() {
     let config = read(&[TCP, ("REDIS_ALLOW_PLAINTEXT", "1")]).unwrap();
-    let Some(RedisConfig::Tcp { url, allow_plaintext }) = config.redis else { panic!("not TCP") };
+    let Some(Endpoint::Tcp { url, allow_plaintext }) = config.redis else { panic!("not TCP") };
     assert_eq!(url.expose(), TCP.1);
     assert!(allow_plaintext);
 }
@@ -309,7 +310,7 @@ fn numbers_stay_within_their_bounds() {
             );
         }
     }
-    assert_eq!(read(&[("QUEUE_BATCH_SIZE", " 1000 ")]).unwrap().queue.batch_size, 1000);
+    assert_eq!(read(&[("QUEUE_BATCH_SIZE", " 1000 ")]).unwrap().drain.batch_size, 1000);
 }
 
 #[test]
@@ -320,9 +321,9 @@ fn retention_may_be_unbounded() {
         ("QUEUE_KEEP_FAILED", "0"),
         ("QUEUE_KEEP_FAILED_SECONDS", "all"),
     ]);
-    let queue = config.unwrap().queue;
-    assert_eq!(queue.keep_completed, Retention { count: None, age_s: Some(60) });
-    assert_eq!(queue.keep_failed, Retention { count: Some(0), age_s: None });
+    let jobs = config.unwrap().jobs;
+    assert_eq!(jobs.keep_completed, Retention { count: None, age_s: Some(60) });
+    assert_eq!(jobs.keep_failed, Retention { count: Some(0), age_s: None });
 }
 
 #[test]

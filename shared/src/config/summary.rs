@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::variables as v;
-use super::{Config, Events, RedisConfig, Retention, Scope, Secret};
+use super::{Config, Endpoint, Events, Retention, Scope, Secret};
 
 /// Every variable with the value in force: secrets only as `set` or `not set`, URLs only with
 /// their host.
@@ -34,10 +34,10 @@ impl Config {
         let unset = || NOT_SET.to_owned();
         let (transport, rest_url, token, redis_url, plaintext) = match &self.redis {
             None => (unset(), unset(), unset(), unset(), unset()),
-            Some(RedisConfig::Rest { url, allow_plaintext, .. }) => {
+            Some(Endpoint::Rest { url, allow_plaintext, .. }) => {
                 ("rest".to_owned(), host(url), SET.to_owned(), unset(), allow_plaintext.to_string())
             }
-            Some(RedisConfig::Tcp { url, allow_plaintext }) => (
+            Some(Endpoint::Tcp { url, allow_plaintext }) => (
                 "tcp".to_owned(),
                 unset(),
                 unset(),
@@ -56,7 +56,8 @@ impl Config {
             Scope::All => "all",
         };
         let limiter_max = queue.limiter.max.map_or_else(|| "all".to_owned(), |max| max.to_string());
-        let (completed, failed) = (queue.keep_completed, queue.keep_failed);
+        let jobs = &self.jobs;
+        let (completed, failed) = (jobs.keep_completed, jobs.keep_failed);
         Summary(vec![
             (v::REST_URL.name, rest_url),
             (v::REST_TOKEN.name, token),
@@ -71,12 +72,12 @@ impl Config {
             (v::EVENTS.name, events.to_owned()),
             (v::SCHEDULERS.name, self.schedulers.to_string()),
             (v::METRICS.name, queue.metrics_minutes.to_string()),
-            (v::BATCH_SIZE.name, queue.batch_size.to_string()),
+            (v::BATCH_SIZE.name, drain.batch_size.to_string()),
             (v::LIMITER_MAX.name, limiter_max),
             (v::LIMITER_DURATION.name, queue.limiter.duration.as_millis().to_string()),
-            (v::ATTEMPTS.name, queue.attempts.to_string()),
-            (v::BACKOFF.name, queue.backoff.as_millis().to_string()),
-            (v::BACKOFF_JITTER.name, queue.backoff_jitter.to_string()),
+            (v::ATTEMPTS.name, jobs.attempts.to_string()),
+            (v::BACKOFF.name, jobs.backoff.as_millis().to_string()),
+            (v::BACKOFF_JITTER.name, jobs.backoff_jitter.to_string()),
             (v::LOCK.name, queue.lock.as_millis().to_string()),
             (v::OPEN_DEDUPLICATION.name, queue.open_deduplication.to_string()),
             (v::KEEP_COMPLETED.name, count(completed)),

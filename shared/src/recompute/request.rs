@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::millis;
-use crate::config::QueueConfig;
-use crate::queue::{Deduplication, JobOptions, NewJob};
+use crate::queue::{Deduplication, JobOptions, NewJob, QueueOptions};
 
 /// BullMQ's name of our jobs.
 pub const JOB_NAME: &str = "deo_score_recompute";
@@ -50,9 +49,9 @@ pub struct JobResult {
 }
 
 /// The job that recomputes one project: deduplicated by the project's id, retried with backoff,
-/// kept as `config` says. A scheduled one stands behind all others; any other one moves a waiting
+/// kept as `options` say by default. A scheduled one stands behind all others; any other one moves a waiting
 /// duplicate to the front.
-pub fn recompute_job(data: &JobData, config: &QueueConfig) -> NewJob {
+pub fn recompute_job(data: &JobData, options: &QueueOptions) -> NewJob {
     let scheduled = data.reason == Reason::Scheduled;
     NewJob {
         name: JOB_NAME.to_owned(),
@@ -64,7 +63,7 @@ pub fn recompute_job(data: &JobData, config: &QueueConfig) -> NewJob {
                 keep_last_if_active: true,
                 ..Deduplication::default()
             }),
-            ..JobOptions::usual(config)
+            ..options.default_job_options.clone()
         },
         promote_duplicate: !scheduled,
     }

@@ -39,6 +39,8 @@ pub(super) struct Tick<'a> {
     pub(super) clock: &'a Clock,
     pub(super) stop: &'a Stop,
     pub(super) retention: SnapshotRetention,
+    /// Jobs a batch.
+    pub(super) batch_size: u32,
     pub(super) schedules_at: &'a Mutex<Option<Instant>>,
     /// No claim after this moment, and no batch is worked on past it.
     pub(super) claim_until: Instant,
@@ -167,7 +169,7 @@ impl Tick<'_> {
         if self.is_late() {
             return Ok(Some(StoppedBecause::Deadline));
         }
-        let count = self.queue.config().batch_size;
+        let count = self.batch_size;
         let request = ClaimRequest {
             wait: occupied.wait || recovered,
             prioritized: occupied.prioritized,
@@ -191,7 +193,7 @@ impl Tick<'_> {
             }
             let began = Instant::now();
             let batch = info_span!("batch", jobs = claim.jobs.len());
-            let traced = Traced::begin(&claim.jobs, &self.queue.config().name, &batch);
+            let traced = Traced::begin(&claim.jobs, &self.queue.options().name, &batch);
             let (settlements, failure) = self.work(&claim).instrument(batch).await;
             self.slowest = self.slowest.max(began.elapsed());
             let short = claim.jobs.len() < count as usize && !claim.more;
@@ -217,7 +219,7 @@ impl Tick<'_> {
     /// What to claim next, from wherever it waits: until the tick's deadline and some time more.
     fn request(&self, occupied: Occupied) -> ClaimRequest {
         let lock = self.locked_until.saturating_duration_since(Instant::now());
-        let count = self.queue.config().batch_size;
+        let count = self.batch_size;
         ClaimRequest {
             delayed: occupied.delayed,
             lock: Some(lock),
@@ -230,7 +232,7 @@ impl Tick<'_> {
     /// hold them up for ever, and to the front what a stop cut short.
     async fn work(&mut self, claim: &Claim) -> (Vec<Settlement>, Option<Failure>) {
         let began = Instant::now();
-        let names = self.queue.config();
+        let names = self.queue.options();
         let scoring = score(&claim.jobs, self.store, self.clock, &names.prefix, &names.name);
         let scored = self.in_time(scoring).await;
         self.report.batches += 1;

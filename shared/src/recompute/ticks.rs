@@ -71,9 +71,10 @@ impl Recompute {
             clock: &self.clock,
             stop,
             retention: self.config.snapshots,
+            batch_size: self.config.batch_size,
             schedules_at: &self.schedules_at,
             claim_until: deadline.checked_sub(self.config.margin).unwrap_or(started),
-            locked_until: deadline + self.queue.config().lock.saturating_sub(self.config.timeout),
+            locked_until: deadline + self.queue.options().lock.saturating_sub(self.config.timeout),
             slowest: Duration::ZERO,
             report: Report::default(),
         };

@@ -12,7 +12,8 @@ use reqwest::{Body, Client, StatusCode, Url};
 use tokio::sync::oneshot;
 
 use super::WakeError;
-use crate::config::{Secret, WakeConfig, is_loopback};
+use crate::config::{Secret, WakeConfig};
+use crate::redis::is_loopback;
 
 /// How long a request lives. A drain that takes longer has its request long since.
 const LIFE: Duration = Duration::from_secs(10);

@@ -60,7 +60,7 @@ impl Ours {
 
     /// What BullMQ is to keep of the jobs that it processes: ours, in its own words.
     pub(super) fn retention(&self) -> Result<serde_json::Value, Failure> {
-        let keep = self.config("retention", "false")?.queue.keep_completed;
+        let keep = self.config("retention", "false")?.jobs.keep_completed;
         Ok(serde_json::json!({"age": keep.age_s, "count": keep.count}))
     }
 
@@ -143,7 +143,7 @@ impl Ours {
 impl Bench {
     /// A recompute of each project, as it is asked for in production.
     fn asked(&self, projects: &[String], reason: Reason) -> Vec<NewJob> {
-        let ask = |id: &String| recompute_job(&data(id, reason), self.queue.config());
+        let ask = |id: &String| recompute_job(&data(id, reason), self.queue.options());
         projects.iter().map(ask).collect()
     }
 

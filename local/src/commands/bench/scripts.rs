@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
-use shared::config::{Config, QueueConfig};
+use shared::config::{Config, QueueOptions};
 use shared::queue::script_sizes;
 use shared::queue::{Claim, ClaimRequest, ClaimedJob, JobOptions, NewJob, Queue, Settlement};
 use shared::recompute::{JobData, Reason, recompute_job};
@@ -93,7 +93,7 @@ pub(super) async fn run(args: Args) -> Outcome {
 
 struct Bench {
     queue: Queue,
-    config: QueueConfig,
+    config: QueueOptions,
 }
 
 impl Bench {

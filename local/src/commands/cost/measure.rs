@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use shared::config::{RedisConfig, Secret};
+use shared::config::{Endpoint, Secret};
 use shared::recompute::Report;
 use shared::redis::Redis;
 
@@ -48,7 +48,7 @@ pub(super) async fn measure(bootstraps: &Path, jobs: u32) -> Result<Figures, Fai
     let settings = world.settings("cost");
     let start = async |name| Function::start(name, program(name), &[] as &[&str], &settings).await;
     let url = Secret::new(world.redis.url());
-    let redis = Redis::new(&RedisConfig::Tcp { url, allow_plaintext: false })?;
+    let redis = Redis::new(&Endpoint::Tcp { url, allow_plaintext: false })?;
     let (mut drain, mut api, mut cron) =
         (start("drain").await?, start("api").await?, start("cron").await?);
 

@@ -1,7 +1,7 @@
 //! A database and a key prefix of the demo's own, on servers that may be somebody's.
 
 use rand::distr::{Alphanumeric, SampleString as _};
-use shared::config::{RedisConfig, Secret};
+use shared::config::{Endpoint, Secret};
 use shared::redis::{Command, Redis, Value};
 use shared::store::Database;
 
@@ -65,7 +65,7 @@ impl Scratch {
     }
 
     async fn remove_keys(&self) -> Result<(), Failure> {
-        let redis = Redis::new(&RedisConfig::Tcp {
+        let redis = Redis::new(&Endpoint::Tcp {
             url: Secret::new(&self.redis_url),
             allow_plaintext: true,
         })?;

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use shared::clock::Clock;
-use shared::config::{Config, ProcessEnv, QueueConfig};
+use shared::config::{Config, ProcessEnv, QueueOptions};
 use shared::queue::{self, Claim, ClaimRequest, ClaimedJob, Queue, Settled, Settlement};
 use shared::redis::Redis;
 
@@ -54,7 +54,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 
 struct Driver {
     redis: Redis,
-    config: QueueConfig,
+    config: QueueOptions,
     /// The time of the last line that had one.
     clock: Option<i64>,
     claims: HashMap<usize, Held>,

@@ -128,7 +128,7 @@ impl View {
             }
             return Ok(());
         };
-        let config = self.queue.config();
+        let config = self.queue.options();
         let every = span::shown(i64::try_from(interval.as_millis()).unwrap_or(i64::MAX));
         let state = match trouble {
             Some(error) => format!("cannot look: {error}"),

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use shared::config::QueueConfig;
+use shared::config::QueueOptions;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
@@ -36,7 +36,7 @@ impl Board {
     /// Why there is none, as the end of a sentence.
     pub(super) async fn start(
         redis_url: &str,
-        queue: &QueueConfig,
+        queue: &QueueOptions,
         port: Option<u16>,
     ) -> Result<Self, String> {
         for program in ["node", "npm"] {
@@ -58,7 +58,7 @@ impl Board {
     async fn listen(
         folder: &Path,
         redis_url: &str,
-        queue: &QueueConfig,
+        queue: &QueueOptions,
         port: u16,
     ) -> Result<Self, String> {
         let mut child = Command::new("node")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use drain::Drain;
 use shared::clock::Clock;
-use shared::config::{Config, RedisConfig};
+use shared::config::{Config, Endpoint};
 use shared::queue::{Error, Queue, Waited};
 use shared::recompute::{Report, Stop, StoppedBecause};
 use shared::redis::{Command, Limits, Options, Redis};
@@ -45,7 +45,7 @@ impl Sleep {
         let answer = every + SLACK;
         let limits = Limits { answer, call: answer + SLACK, ..Limits::default() };
         let blocking = match &config.redis {
-            Some(redis @ RedisConfig::Tcp { .. }) => {
+            Some(redis @ Endpoint::Tcp { .. }) => {
                 let client_name = Some(queue.worker_name());
                 let options = Options { limits, client_name, ..Options::default() };
                 Some(queue.over(Redis::with_options(redis, options)?))

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use local::servers::RedisServer;
 use redis::aio::MultiplexedConnection;
 use shared::clock::Clock;
-use shared::config::{Config, Events, QueueConfig, RedisConfig, Secret};
+use shared::config::{Config, Endpoint, Events, QueueOptions, Secret};
 use shared::queue::Queue;
 use shared::redis::Redis;
 use tokio::sync::OnceCell;
@@ -44,7 +44,7 @@ pub(crate) struct Bench {
 }
 
 fn client(url: &str) -> Redis {
-    Redis::new(&RedisConfig::Tcp { url: Secret::new(url), allow_plaintext: false }).unwrap()
+    Redis::new(&Endpoint::Tcp { url: Secret::new(url), allow_plaintext: false }).unwrap()
 }
 
 async fn connect(url: &str) -> MultiplexedConnection {
@@ -103,17 +103,17 @@ impl Bench {
     }
 
     /// The queue that is called, behind the proxy.
-    pub(crate) fn behind_proxy(&self, change: fn(&mut QueueConfig)) -> Queue {
+    pub(crate) fn behind_proxy(&self, change: fn(&mut QueueOptions)) -> Queue {
         queue(&self.proxied, "q", &Clock::manual(NOW), change)
     }
 
     /// One of the queues at another time, without obstacle.
-    pub(crate) fn direct(&self, name: &str, clock: &Clock, change: fn(&mut QueueConfig)) -> Queue {
+    pub(crate) fn direct(&self, name: &str, clock: &Clock, change: fn(&mut QueueOptions)) -> Queue {
         queue(&self.direct, name, clock, change)
     }
 
     /// The queue, as a user who may do everything but one command.
-    pub(crate) async fn without(&mut self, lacks: &str, change: fn(&mut QueueConfig)) -> Queue {
+    pub(crate) async fn without(&mut self, lacks: &str, change: fn(&mut QueueOptions)) -> Queue {
         if !self.users.contains_key(lacks) {
             let name = format!("lacks-{lacks}");
             let rules = ["on", ">secret", "~*", "&*", "+@all", &format!("-{lacks}")];
@@ -134,11 +134,11 @@ fn command(words: &[String]) -> redis::Cmd {
     command
 }
 
-fn queue(redis: &Redis, name: &str, clock: &Clock, change: fn(&mut QueueConfig)) -> Queue {
-    static USUAL: LazyLock<QueueConfig> =
+fn queue(redis: &Redis, name: &str, clock: &Clock, change: fn(&mut QueueOptions)) -> Queue {
+    static USUAL: LazyLock<QueueOptions> =
         LazyLock::new(|| Config::from_env(&BTreeMap::new()).unwrap().queue);
     let (prefix, name) = ("t".to_owned(), name.to_owned());
-    let mut config = QueueConfig { prefix, name, events: Events::Off, ..USUAL.clone() };
+    let mut config = QueueOptions { prefix, name, events: Events::Off, ..USUAL.clone() };
     change(&mut config);
     Queue::new(redis.clone(), &config, clock.clone())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use shared::config::QueueConfig;
+use shared::config::QueueOptions;
 
 use super::call::Call;
 use super::jobs::Job;
@@ -12,7 +12,7 @@ use super::jobs::Job;
 pub(crate) struct Scenario {
     pub(crate) name: String,
     pub(crate) call: Call,
-    pub(crate) settings: fn(&mut QueueConfig),
+    pub(crate) settings: fn(&mut QueueOptions),
     pub(crate) lines: Vec<Vec<String>>,
     /// Hashes' keys of the jobs that the call is to take away.
     pub(crate) may_go: BTreeSet<String>,
@@ -37,7 +37,7 @@ impl Scenario {
         self
     }
 
-    pub(crate) fn with(mut self, settings: fn(&mut QueueConfig)) -> Self {
+    pub(crate) fn with(mut self, settings: fn(&mut QueueOptions)) -> Self {
         self.settings = settings;
         self
     }

@@ -51,7 +51,7 @@ impl Load {
         let job = |project_id| {
             let data =
                 JobData { project_id, triggered_by_user_id: None, reason: Reason::Scheduled };
-            let mut job = recompute_job(&data, queue.config());
+            let mut job = recompute_job(&data, queue.options());
             // Else a project's second job would be its first.
             job.opts.deduplication = None;
             job

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use shared::config::{RedisConfig, Secret};
+use shared::config::{Endpoint, Secret};
 use shared::redis::Redis;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -42,8 +42,8 @@ impl World {
         let material = Arc::new(Material::new());
         let sdk = Sdk::start(sdk, &url, TOKEN, &material).await?;
         let (tcp, token) = (Secret::new(server.url()), Secret::new(TOKEN));
-        let tcp = Redis::new(&RedisConfig::Tcp { url: tcp, allow_plaintext: false })?;
-        let rest = Redis::new(&RedisConfig::Rest { url, token, allow_plaintext: false })?;
+        let tcp = Redis::new(&Endpoint::Tcp { url: tcp, allow_plaintext: false })?;
+        let rest = Redis::new(&Endpoint::Rest { url, token, allow_plaintext: false })?;
         let ours = Ours::new(material)?;
         ours.prepare(&tcp).await?;
         Ok(Self { tcp, rest, ours, sdk, gateway, _server: server })

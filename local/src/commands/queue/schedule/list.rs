@@ -27,7 +27,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
-    let schedulers = queue()?.schedulers(args.skip, args.limit).await?;
+    let schedulers = queue()?.0.schedulers(args.skip, args.limit).await?;
     let text = if schedulers.is_empty() {
         "No job schedulers.".to_owned()
     } else {

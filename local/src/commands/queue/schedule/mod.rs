@@ -36,15 +36,15 @@ pub(super) async fn run(args: Args) -> Outcome {
     }
 }
 
-/// The queue, if its schedulers may be touched from here.
-fn queue() -> Result<Queue, Failure> {
+/// The queue and its settings, if its schedulers may be touched from here.
+fn queue() -> Result<(Queue, Config), Failure> {
     let config = Config::from_env(&ProcessEnv)?;
     if !config.schedulers {
         return Err("job schedulers are left to BullMQ here: set ENABLE_QUEUE_SCHEDULERS=true to \
                     make, list and end them with deo"
             .into());
     }
-    connect(&config)
+    Ok((connect(&config)?, config))
 }
 
 /// Reads a date.

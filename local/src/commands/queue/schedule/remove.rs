@@ -19,7 +19,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Outcome {
     let id = &args.id;
-    if !queue()?.unschedule(id).await? {
+    if !queue()?.0.unschedule(id).await? {
         return Err(format!("there is no job scheduler {id}").into());
     }
     report(args.json, &json!({"removed": id}), format!("The job scheduler {id} has ended."))

@@ -106,13 +106,13 @@ fn bound(text: &str) -> Result<Bound, String> {
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
-    let queue = queue()?;
+    let (queue, config) = queue()?;
     // What is not said is as for all jobs that we add.
-    let mut config = queue.config().clone();
-    config.attempts = args.attempts.unwrap_or(config.attempts);
-    config.backoff = args.backoff.unwrap_or(config.backoff);
-    config.keep_completed.count = args.keep_completed.unwrap_or(config.keep_completed.count);
-    config.keep_failed.count = args.keep_failed.unwrap_or(config.keep_failed.count);
+    let mut jobs = config.jobs;
+    jobs.attempts = args.attempts.unwrap_or(jobs.attempts);
+    jobs.backoff = args.backoff.unwrap_or(jobs.backoff);
+    jobs.keep_completed.count = args.keep_completed.unwrap_or(jobs.keep_completed.count);
+    jobs.keep_failed.count = args.keep_failed.unwrap_or(jobs.keep_failed.count);
     let rule = match args.rule.cron {
         Some(pattern) => Rule::Pattern { pattern, tz: args.tz, immediately: args.immediately },
         None => Rule::Every {
@@ -123,7 +123,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     let scheduler = Scheduler {
         name: args.name.unwrap_or_else(|| args.id.clone()),
         data: args.data,
-        opts: JobOptions { priority: args.priority, ..JobOptions::usual(&config) },
+        opts: JobOptions { priority: args.priority, ..jobs.options() },
         rule,
         limit: args.limit,
         start_ms: args.start,

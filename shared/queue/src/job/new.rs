@@ -1,0 +1,132 @@
+//! A job to be added, and what became of it.
+
+/// A job to be added.
+#[derive(Clone, Debug, Default)]
+pub struct NewJob {
+    /// BullMQ's job name.
+    pub name: String,
+    /// JSON text, stored as it is.
+    pub data: String,
+    /// The options.
+    pub opts: JobOptions,
+    /// When deduplicated against a job that waits in the prioritized or delayed set: move that job
+    /// to `wait`, so that whoever asked by hand does not wait behind a night's jobs.
+    pub promote_duplicate: bool,
+}
+
+/// BullMQ's job options, the ones that a producer sets.
+#[derive(Clone, Debug, Default)]
+pub struct JobOptions {
+    /// A custom id; `None` takes the queue's counter.
+    pub job_id: Option<String>,
+    /// 0 (none) to 2,097,151; lower runs first, 0 before all.
+    pub priority: u32,
+    /// Milliseconds.
+    pub delay_ms: u64,
+    /// Tries in all; 0 and 1 both mean one.
+    pub attempts: u32,
+    /// Between tries.
+    pub backoff: Option<Backoff>,
+    /// Put it in front of the queue.
+    pub lifo: bool,
+    /// At most one waiting job an id.
+    pub deduplication: Option<Deduplication>,
+    /// What to keep of completed jobs; `None` keeps all.
+    pub remove_on_complete: Option<KeepJobs>,
+    /// What to keep of failed jobs; `None` keeps all.
+    pub remove_on_fail: Option<KeepJobs>,
+    /// Milliseconds since the epoch; `None` takes the queue's clock.
+    pub timestamp_ms: Option<i64>,
+    /// Refuse the job if its data is longer than so many bytes of UTF-8; 0 is no limit.
+    pub size_limit: Option<usize>,
+    /// Opaque trace context for the consumer (`tm`).
+    pub telemetry: Option<String>,
+}
+
+/// How long to wait between tries.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Backoff {
+    /// Always the same.
+    Fixed {
+        /// Milliseconds.
+        delay_ms: u64,
+        /// 0..=1: the part of the delay that is random.
+        jitter: Option<f64>,
+    },
+    /// Doubling.
+    Exponential {
+        /// Milliseconds, the first delay.
+        delay_ms: u64,
+        /// 0..=1: the part of the delay that is random.
+        jitter: Option<f64>,
+    },
+}
+
+/// BullMQ's deduplication options.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deduplication {
+    /// The deduplication id.
+    pub id: String,
+    /// Milliseconds.
+    pub ttl_ms: Option<u64>,
+    /// Every add renews the time to live.
+    pub extend: bool,
+    /// A newer add replaces a delayed job.
+    pub replace: bool,
+    /// A duplicate of an active job is a job of its own.
+    pub keep_last_if_active: bool,
+    /// A newer add gives a delayed job its own delay, counted from its own timestamp; without effect
+    /// beside `replace`. BullMQ knows it since 6.7.
+    pub reschedule: bool,
+}
+
+/// What to keep of finished jobs (`removeOnComplete`, `removeOnFail`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepJobs {
+    /// All (`false`).
+    All,
+    /// None (`true`).
+    None,
+    /// A bound by number, by age or by both.
+    Bounded {
+        /// The newest so many.
+        count: Option<u64>,
+        /// Seconds.
+        age_s: Option<u64>,
+        /// At most so many removals a finish.
+        limit: Option<u64>,
+    },
+}
+
+/// What became of a job that was added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The job's id, or that of the job that stands for it.
+    pub id: String,
+    /// How.
+    pub outcome: Outcome,
+}
+
+/// What became of a call's jobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enqueued {
+    /// One a job, in order.
+    pub added: Vec<Added>,
+    /// No job waited before these in a queue that runs, so that maybe nobody is at work. Known from
+    /// what the writes answer, at no command: a lone prioritized job that was removed by hand may
+    /// hide it.
+    pub first: bool,
+}
+
+/// How an add ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A new job.
+    Added,
+    /// The custom id existed already; nothing changed.
+    Duplicate,
+    /// A waiting job with the same deduplication id stands for it.
+    Deduplicated,
+    /// A new job, although one with the same deduplication id is being processed.
+    AfterActive,
+}

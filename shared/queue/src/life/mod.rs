@@ -1,0 +1,8 @@
+//! A job's life: added, claimed, settled, recovered from an owner that died.
+
+pub(crate) mod claim;
+pub(crate) mod enqueue;
+pub(crate) mod marker;
+pub(crate) mod recover;
+pub(crate) mod renew;
+pub(crate) mod settle;

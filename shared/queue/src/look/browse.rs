@@ -1,0 +1,228 @@
+//! Pages of jobs, of logs and of priorities, for people to read.
+
+use serde::Serialize;
+
+use crate::answer::{lossy, strings};
+use crate::error::Error;
+use crate::queue::Queue;
+use crate::script::library::PRIORITIES;
+use batchmq_redis::{Command, Value};
+
+/// Jobs or lines a page at most.
+pub const MOST_PER_PAGE: u64 = 1_000;
+
+/// A list or set of jobs, by BullMQ's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shelf {
+    /// `wait`, the next to run first.
+    Wait,
+    /// `paused`, where what waits is kept while the queue is paused, the next to run first.
+    Paused,
+    /// `prioritized`, the next to run first.
+    Prioritized,
+    /// `delayed`, the next to fall due first.
+    Delayed,
+    /// `active`, the one taken longest ago first.
+    Active,
+    /// `waiting-children`, the one that waits longest first.
+    WaitingChildren,
+    /// `completed`, the newest first.
+    Completed,
+    /// `failed`, the newest first.
+    Failed,
+}
+
+impl Shelf {
+    /// The name of the list or set.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Paused => "paused",
+            Self::Prioritized => "prioritized",
+            Self::Delayed => "delayed",
+            Self::Active => "active",
+            Self::WaitingChildren => "waiting-children",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One line of a page of jobs: what is worth a column.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobLine {
+    /// Its id.
+    pub id: String,
+    /// BullMQ's job name; `None` when there is no job behind the id.
+    pub name: Option<String>,
+    /// When it was added: milliseconds since the epoch.
+    pub timestamp: Option<i64>,
+    /// When it was last taken: milliseconds since the epoch.
+    pub processed_on: Option<i64>,
+    /// When it ended: milliseconds since the epoch.
+    pub finished_on: Option<i64>,
+    /// When it falls due, if it is delayed: milliseconds since the epoch.
+    pub due: Option<i64>,
+    /// 0: none.
+    pub priority: Option<i64>,
+    /// Attempts that ended.
+    pub attempts_made: Option<i64>,
+    /// Why it failed last.
+    pub failed_reason: Option<String>,
+}
+
+/// Jobs of one priority that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PriorityCount {
+    /// 1 is the most urgent.
+    pub priority: u64,
+    /// Jobs.
+    pub jobs: u64,
+}
+
+/// A job's log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Logs {
+    /// The page, oldest first.
+    pub lines: Vec<String>,
+    /// Lines in all.
+    pub total: u64,
+}
+
+#[derive(Serialize)]
+struct Most {
+    most: u64,
+}
+
+impl Queue {
+    /// A page of the jobs on `shelf`: `count` (at most [`MOST_PER_PAGE`]) after the first `skip`.
+    /// One command and one a job, two round trips.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn jobs(&self, shelf: Shelf, skip: u64, count: u64) -> Result<Vec<JobLine>, Error> {
+        let ids = self.ids(shelf, skip, count.min(MOST_PER_PAGE)).await?;
+        let read = |(id, _): &(String, Option<i64>)| {
+            let fields = [
+                "name",
+                "timestamp",
+                "processedOn",
+                "finishedOn",
+                "priority",
+                "atm",
+                "failedReason",
+            ];
+            Command::new("HMGET").arg(self.keys.of(id)).args(fields).replay_safe()
+        };
+        let answers = self.redis.pipeline(ids.iter().map(read).collect()).await?;
+        ids.into_iter()
+            .zip(answers)
+            .map(|((id, due), answer)| line(id, due, &answer?).ok_or(Error::Protocol("HMGET")))
+            .collect()
+    }
+
+    /// The ids of a page, each with the time at which it falls due if `shelf` is the delayed jobs'.
+    async fn ids(
+        &self,
+        shelf: Shelf,
+        skip: u64,
+        count: u64,
+    ) -> Result<Vec<(String, Option<i64>)>, Error> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let (first, last) = (skip.to_string(), (skip + count - 1).to_string());
+        // The right end of a list is the next to run; a page from there comes out backwards.
+        let (low, high) = (format!("-{}", skip + count), format!("-{}", skip + 1));
+        let (name, from, to, backwards) = match shelf {
+            Shelf::Wait | Shelf::Paused | Shelf::Active => ("LRANGE", low, high, true),
+            Shelf::Completed | Shelf::Failed => ("ZREVRANGE", first, last, false),
+            Shelf::Prioritized | Shelf::Delayed | Shelf::WaitingChildren => {
+                ("ZRANGE", first, last, false)
+            }
+        };
+        let key = self.keys.of(shelf.name());
+        let mut command = Command::new(name).arg(key).arg(from).arg(to).replay_safe();
+        if shelf == Shelf::Delayed {
+            command = command.arg("WITHSCORES");
+        }
+        let found = strings(&self.redis.call(command).await?).ok_or(Error::Protocol(name))?;
+        if shelf == Shelf::Delayed {
+            let due = |score: &String| Some((score.parse::<f64>().ok()? / 4096.0).floor() as i64);
+            return Ok(found.chunks_exact(2).map(|p| (p[0].clone(), due(&p[1]))).collect());
+        }
+        let mut ids: Vec<_> = found.into_iter().map(|id| (id, None)).collect();
+        if backwards {
+            ids.reverse();
+        }
+        Ok(ids)
+    }
+
+    /// A page of a job's log: `count` lines (at most [`MOST_PER_PAGE`]) after the first `skip`; none of
+    /// what is no job. Two commands, one round trip; one of each more for a scheduler's job.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn logs(&self, id: &str, skip: u64, count: u64) -> Result<Logs, Error> {
+        if !self.is_job_id(id).await? {
+            return Ok(Logs::default());
+        }
+        let key = self.keys.of(&format!("{id}:logs"));
+        let total = Command::new("LLEN").arg(key.clone()).replay_safe();
+        let mut commands = vec![total];
+        let count = count.min(MOST_PER_PAGE);
+        if count > 0 {
+            let (first, last) = (skip.to_string(), (skip + count - 1).to_string());
+            commands.push(Command::new("LRANGE").arg(key).arg(first).arg(last).replay_safe());
+        }
+        let mut answers = self.redis.pipeline(commands).await?.into_iter();
+        let total = answers.next().ok_or(Error::Protocol("LLEN"))??;
+        let total = total.as_int().and_then(|n| u64::try_from(n).ok());
+        let lines = answers.next().transpose()?.unwrap_or(Value::Array(Vec::new()));
+        Ok(Logs {
+            lines: lines.as_array().ok_or(Error::Protocol("LRANGE"))?.iter().map(lossy).collect(),
+            total: total.ok_or(Error::Protocol("LLEN"))?,
+        })
+    }
+
+    /// How many jobs wait at each priority, the most urgent `most` priorities (at most
+    /// [`MOST_PER_PAGE`]). Two commands a priority, one round trip.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn priorities(&self, most: u64) -> Result<Vec<PriorityCount>, Error> {
+        let keys = [self.keys.of("prioritized")];
+        let most = most.min(MOST_PER_PAGE);
+        let answer = self.run(&PRIORITIES, &keys, |_| Most { most }).await?;
+        let count = |value: &Value| u64::try_from(value.as_int()?).ok();
+        match answer.as_slice() {
+            [Value::Array(items)] => items
+                .chunks_exact(2)
+                .map(|pair| {
+                    Some(PriorityCount { priority: count(&pair[0])?, jobs: count(&pair[1])? })
+                })
+                .collect(),
+            _ => None,
+        }
+        .ok_or(Error::Protocol(PRIORITIES.name))
+    }
+}
+
+/// Reads one answer to the HMGET of [`Queue::jobs`].
+fn line(id: String, due: Option<i64>, answer: &Value) -> Option<JobLine> {
+    let fields = answer.as_array()?;
+    let text = |i: usize| fields.get(i).filter(|value| !value.is_nil()).map(lossy);
+    let number = |i: usize| Some(text(i)?.parse::<f64>().ok()? as i64);
+    Some(JobLine {
+        id,
+        name: text(0),
+        timestamp: number(1),
+        processed_on: number(2),
+        finished_on: number(3),
+        due,
+        priority: number(4),
+        attempts_made: number(5),
+        failed_reason: text(6),
+    })
+}

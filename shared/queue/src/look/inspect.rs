@@ -1,0 +1,160 @@
+//! Looking in from outside: counts, one job.
+
+use std::collections::HashMap;
+
+use crate::answer::fields;
+use crate::error::Error;
+use crate::look::counts::Counts;
+use crate::look::peek::Occupied;
+use crate::queue::Queue;
+use batchmq_redis::{Command, Value};
+
+/// Where a job is; BullMQ's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobState {
+    /// In `wait` or `paused`.
+    Waiting,
+    /// In `prioritized`.
+    Prioritized,
+    /// In `delayed`.
+    Delayed,
+    /// In `active`.
+    Active,
+    /// In `waiting-children`.
+    WaitingChildren,
+    /// In `completed`.
+    Completed,
+    /// In `failed`.
+    Failed,
+    /// In none of them, though its hash exists.
+    Unknown,
+}
+
+/// One job as it stands.
+#[derive(Clone, Debug)]
+pub struct JobView {
+    /// Its id.
+    pub id: String,
+    /// Where it is.
+    pub state: JobState,
+    /// The fields of its hash, as BullMQ names them.
+    pub fields: HashMap<String, String>,
+}
+
+impl Queue {
+    /// How many jobs are in each state. Eight commands, one round trip.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn counts(&self) -> Result<Counts, Error> {
+        self.count(Occupied::ANY, true).await
+    }
+
+    /// How many jobs are in each state that `occupied` names; the others are 0 and cost nothing.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn counts_of(&self, occupied: Occupied) -> Result<Counts, Error> {
+        self.count(occupied, false).await
+    }
+
+    async fn count(&self, occupied: Occupied, rest: bool) -> Result<Counts, Error> {
+        let mut counts = Counts::default();
+        let mut asked: Vec<(&str, &'static str, &mut u64)> = vec![
+            ("wait", "LLEN", &mut counts.wait),
+            ("paused", "LLEN", &mut counts.paused),
+            ("prioritized", "ZCARD", &mut counts.prioritized),
+            ("delayed", "ZCARD", &mut counts.delayed),
+            ("active", "LLEN", &mut counts.active),
+            ("waiting-children", "ZCARD", &mut counts.waiting_children),
+            ("completed", "ZCARD", &mut counts.completed),
+            ("failed", "ZCARD", &mut counts.failed),
+        ];
+        let wanted = [
+            occupied.wait,
+            occupied.paused,
+            occupied.prioritized,
+            occupied.delayed,
+            occupied.active,
+            rest,
+            rest,
+            rest,
+        ];
+        let mut wanted = wanted.into_iter();
+        asked.retain(|_| wanted.next().unwrap_or(false));
+        if asked.is_empty() {
+            return Ok(counts);
+        }
+        let commands = asked
+            .iter()
+            .map(|(state, name, _)| Command::new(name).arg(self.keys.of(state)).replay_safe())
+            .collect();
+        let answers = self.redis.pipeline(commands).await?;
+        for ((_, name, count), answer) in asked.into_iter().zip(answers) {
+            *count = answer?
+                .as_int()
+                .and_then(|n| u64::try_from(n).ok())
+                .ok_or(Error::Protocol(name))?;
+        }
+        Ok(counts)
+    }
+
+    /// When the first delayed job falls due, in milliseconds since the epoch. One command.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn next_due_ms(&self) -> Result<Option<i64>, Error> {
+        let command = Command::new("ZRANGE")
+            .arg(self.keys.of("delayed"))
+            .arg("0")
+            .arg("0")
+            .arg("WITHSCORES")
+            .replay_safe();
+        let answer = self.redis.call(command).await?;
+        let score = answer.as_array().and_then(|pair| pair.get(1)?.as_str()?.parse::<f64>().ok());
+        Ok(score.map(|score| (score / 4096.0).floor() as i64))
+    }
+
+    /// One job with its state, or `None` when there is none of this id, or the id is the name of
+    /// another key of the queue. Nine commands, one round trip; one of each more for a scheduler's job.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn job(&self, id: &str) -> Result<Option<JobView>, Error> {
+        const SETS: [(&str, JobState); 5] = [
+            ("completed", JobState::Completed),
+            ("failed", JobState::Failed),
+            ("delayed", JobState::Delayed),
+            ("prioritized", JobState::Prioritized),
+            ("waiting-children", JobState::WaitingChildren),
+        ];
+        const LISTS: [(&str, JobState); 3] = [
+            ("active", JobState::Active),
+            ("wait", JobState::Waiting),
+            ("paused", JobState::Waiting),
+        ];
+        if !self.is_job_id(id).await? {
+            return Ok(None);
+        }
+        let ask = |name, key: &str| Command::new(name).arg(self.keys.of(key)).replay_safe();
+        let mut commands = vec![ask("HGETALL", id)];
+        commands.extend(SETS.iter().map(|(set, _)| ask("ZSCORE", set).arg(id)));
+        commands.extend(LISTS.iter().map(|(list, _)| ask("LPOS", list).arg(id)));
+        // A transaction, so that a job on its way from one state to the next is seen in one.
+        let mut answers = self.redis.transaction(commands).await?.into_iter();
+        let hash = answers.next().ok_or(Error::Protocol("HGETALL"))??;
+        let fields = fields(&hash)?;
+        if fields.is_empty() {
+            return Ok(None);
+        }
+        let mut state = JobState::Unknown;
+        for ((_, candidate), answer) in SETS.iter().chain(&LISTS).zip(answers) {
+            if answer? != Value::Nil {
+                state = *candidate;
+                break;
+            }
+        }
+        Ok(Some(JobView { id: id.to_owned(), state, fields }))
+    }
+}

@@ -1,0 +1,9 @@
+//! Looking in from outside: counts, lists, single jobs, throughput.
+
+pub(crate) mod browse;
+pub(crate) mod counts;
+pub(crate) mod inspect;
+pub(crate) mod oldest;
+pub(crate) mod overview;
+pub(crate) mod peek;
+pub(crate) mod throughput;

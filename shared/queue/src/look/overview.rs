@@ -1,0 +1,35 @@
+//! The queue at a glance, for people.
+
+use crate::error::Error;
+use crate::look::counts::Counts;
+use crate::look::throughput::Throughput;
+use crate::queue::Queue;
+
+/// The queue at a glance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overview {
+    /// Jobs per state.
+    pub counts: Counts,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// When the job that waits longest was added, in milliseconds since the epoch.
+    pub oldest_waiting_ms: Option<i64>,
+    /// What was finished in the last minute.
+    pub last_minute: Throughput,
+    /// What was finished in the last hour.
+    pub last_hour: Throughput,
+}
+
+impl Queue {
+    /// Looks at everything. 14 commands, 4 more where a worker writes metrics, and those of
+    /// [`Queue::oldest_waiting_ms`]; some of its round trips are made at the same time.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn overview(&self) -> Result<Overview, Error> {
+        let (paused, counts, [last_minute, last_hour]) =
+            tokio::try_join!(self.is_paused(), self.counts(), self.throughputs([1, 60]))?;
+        let oldest_waiting_ms = self.oldest_waiting_ms(counts.into()).await?;
+        Ok(Overview { counts, paused, oldest_waiting_ms, last_minute, last_hour })
+    }
+}

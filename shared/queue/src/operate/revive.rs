@@ -1,0 +1,154 @@
+//! Jobs that go back to waiting: finished ones that are retried, delayed ones that are promoted.
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::operate::operation::code;
+use crate::operate::refusal::Refusal;
+use crate::queue::Queue;
+use crate::script::library::{Lazy, MOVE_TO_WAIT, PROMOTE, RETRY, RETRY_BY_REASON};
+
+/// Jobs a call of the bulk operations: keeps its time in Redis short.
+const PAGE: usize = 500;
+
+/// A job's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It worked.
+    Completed,
+    /// It did not.
+    Failed,
+}
+
+impl Ended {
+    /// BullMQ's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    reset: bool,
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    state: &'static str,
+    until: &'a str,
+    count: usize,
+}
+
+#[derive(Serialize)]
+struct Scan<'a> {
+    cursor: &'a str,
+    until: i64,
+    count: usize,
+    reason: &'a str,
+}
+
+impl Queue {
+    /// Puts a finished job back to work. The attempts that it made stay counted, unless `reset`
+    /// forgets them; at least one more is made. About 9 commands.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is no such job or it has not ended so. [`Error::Redis`].
+    pub async fn retry(&self, id: &str, ended: Ended, reset: bool) -> Result<(), Error> {
+        let args = One { id, state: Some(ended.name()), reset };
+        self.one(&RETRY, args, ended.name(), "reprocessJob").await
+    }
+
+    /// Makes a delayed job wait for nothing but its turn. About 8 commands.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is no such job or it is not delayed. [`Error::Redis`].
+    pub async fn promote(&self, id: &str) -> Result<(), Error> {
+        let args = One { id, state: None, reset: false };
+        self.one(&PROMOTE, args, "delayed", "promote").await
+    }
+
+    /// Puts every job that has ended so until now back to work, in pages of 500, and answers how
+    /// many. Up to 2 commands a job, one more with events.
+    ///
+    /// # Errors
+    /// [`Error::Redis`]: pages before the failing one are done.
+    pub async fn retry_all(&self, ended: Ended) -> Result<u64, Error> {
+        self.all(ended.name(), &self.clock.now_ms().to_string()).await
+    }
+
+    /// Puts every job back to work that has failed until now for a reason that contains `text`, as it
+    /// is written, in pages of about 500; answers how many. One command a failed job, one to three
+    /// more for each that is retried. Jobs may come and go meanwhile: none is retried twice.
+    ///
+    /// # Errors
+    /// [`Error::Redis`]: pages before the failing one are done.
+    pub async fn retry_by_reason(&self, text: &str) -> Result<u64, Error> {
+        let until = self.clock.now_ms();
+        let (mut retried, mut cursor) = (0, "0".to_owned());
+        loop {
+            let page = Scan { cursor: &cursor, until, count: PAGE, reason: text };
+            let answer = self.operate(&RETRY_BY_REASON, Vec::new(), page).await?;
+            let next = match code(&answer) {
+                Some((moved, [next])) => {
+                    retried += u64::try_from(moved).unwrap_or(0);
+                    next.as_str().map(str::to_owned)
+                }
+                _ => None,
+            };
+            cursor = next.ok_or(Error::Protocol(RETRY_BY_REASON.name))?;
+            if cursor == "0" {
+                return Ok(retried);
+            }
+        }
+    }
+
+    /// Makes every delayed job wait for nothing but its turn, in pages of 500, and answers how
+    /// many. As in BullMQ the prioritized among them lose their place. One command a job, one more
+    /// with events.
+    ///
+    /// # Errors
+    /// [`Error::Redis`]: pages before the failing one are done.
+    pub async fn promote_all(&self) -> Result<u64, Error> {
+        self.all("delayed", "+inf").await
+    }
+
+    async fn one(
+        &self,
+        script: &'static Lazy,
+        args: One<'_>,
+        state: &'static str,
+        command: &'static str,
+    ) -> Result<(), Error> {
+        let id = args.id.to_owned();
+        if !self.is_job_id(&id).await? {
+            return Err(Refusal::NotAJob { id }.into());
+        }
+        let known = vec![self.keys.of(&id)];
+        let answer = self.operate(script, known, args).await?;
+        match code(&answer) {
+            Some((1, _)) => Ok(()),
+            Some((-1, _)) => Err(Refusal::Missing { id, command }.into()),
+            Some((-3, _)) => Err(Refusal::NotInState { id, state, command }.into()),
+            _ => Err(Error::Protocol(script.name)),
+        }
+    }
+
+    async fn all(&self, state: &'static str, until: &str) -> Result<u64, Error> {
+        let mut moved = 0;
+        loop {
+            let page = Page { state, until, count: PAGE };
+            let answer = self.operate(&MOVE_TO_WAIT, Vec::new(), page).await?;
+            let (found, ids) = code(&answer).ok_or(Error::Protocol(MOVE_TO_WAIT.name))?;
+            moved += ids.len() as u64;
+            if found < PAGE as i64 {
+                return Ok(moved);
+            }
+        }
+    }
+}

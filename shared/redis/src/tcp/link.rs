@@ -1,0 +1,128 @@
+//! One open connection.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, ErrorKind as RedisErrorKind};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+
+use super::address::Address;
+use super::convert;
+use crate::error::ErrorKind;
+use crate::failure::{Failure, kind_of};
+
+/// A connection and the task that drives it; dropping the last handle closes it.
+#[derive(Debug)]
+pub(super) struct Link {
+    connection: MultiplexedConnection,
+    driver: JoinHandle<()>,
+    /// By the wall clock, which goes on while a function is frozen.
+    last_used: Mutex<SystemTime>,
+}
+
+impl Link {
+    /// Connects, encrypts and authenticates, as the address asks, and gives the connection its name.
+    pub(super) async fn open(address: &Address, name: Option<&str>) -> Result<Self, Failure> {
+        let unreachable = |what: &str, error: &std::io::Error| {
+            Failure::unreachable(format!("cannot {what} {}: {error}", address.host()))
+        };
+        let stream = TcpStream::connect((address.host(), address.port()))
+            .await
+            .map_err(|error| unreachable("connect to", &error))?;
+        stream.set_nodelay(true).map_err(|error| unreachable("set up the socket to", &error))?;
+        let link = match address.server_name() {
+            None => Self::over(address, stream).await?,
+            Some(name) => {
+                let connector = TlsConnector::from(crate::tls::client_config());
+                let stream = connector.connect(name, stream).await.map_err(|error| {
+                    match crate::tls::distrust(&error) {
+                        Some(distrust) => Failure::untrusted(address.host(), &distrust),
+                        None => unreachable("open TLS to", &error),
+                    }
+                })?;
+                Self::over(address, stream).await?
+            }
+        };
+        if let Some(name) = name {
+            link.introduce(name, address.host()).await?;
+        }
+        Ok(link)
+    }
+
+    /// Asks for `name` in the server's list of its clients. A server may refuse that, or its name.
+    async fn introduce(&self, name: &str, host: &str) -> Result<(), Failure> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("CLIENT").arg("SETNAME").arg(name);
+        let replies = self.connection().send_packed_commands(&pipeline, 0, 1).await;
+        // Refusals are replies.
+        replies.map(drop).map_err(|error| {
+            let reason = convert::io_reason(&error);
+            Failure::unreachable(format!("cannot introduce oneself to {host}: {reason}"))
+        })
+    }
+
+    async fn over<S>(address: &Address, stream: S) -> Result<Self, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // The time limits are ours, one layer up.
+        let config =
+            AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+        let opened =
+            MultiplexedConnection::new_with_config(address.settings(), stream, config).await;
+        let (connection, driver) = opened.map_err(|error| refused(address, &error))?;
+        Ok(Self {
+            connection,
+            driver: tokio::spawn(driver),
+            last_used: Mutex::new(SystemTime::now()),
+        })
+    }
+
+    /// A handle to send with.
+    pub(super) fn connection(&self) -> MultiplexedConnection {
+        self.connection.clone()
+    }
+
+    /// Whether it is open and was used within `idle`.
+    pub(super) fn is_usable(&self, idle: Duration) -> bool {
+        let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+        // A clock that was set back tells nothing about the age: such a link is replaced, too.
+        let fresh = last_used.elapsed().is_ok_and(|age| age <= idle);
+        fresh && !self.driver.is_finished()
+    }
+
+    /// Notes that an answer came.
+    pub(super) fn used(&self) {
+        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Why AUTH or SELECT failed. No command was sent yet.
+fn refused(address: &Address, error: &redis::RedisError) -> Failure {
+    let host = address.host();
+    if error.kind() == RedisErrorKind::AuthenticationFailed {
+        let reason = format!("{host} refused the user or password in the Redis URL");
+        return Failure::Unsent { kind: ErrorKind::Authorization, reason };
+    }
+    if error.is_io_error() {
+        let reason = convert::io_reason(error);
+        return Failure::unreachable(format!("cannot connect to {host}: {reason}"));
+    }
+    let said = error.detail().unwrap_or("no reason given");
+    let kind = match kind_of(said) {
+        ErrorKind::Server(_) => ErrorKind::Configuration,
+        kind => kind,
+    };
+    let reason = format!("{host} refused the database number in the Redis URL: {said}");
+    Failure::Unsent { kind, reason }
+}
