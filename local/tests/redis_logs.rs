@@ -28,7 +28,7 @@ impl Log {
         let lines = self.text();
         let lines = lines.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
         let ended = lines.filter(|line| {
-            line["fields"]["message"] == "close" && line["target"] == "shared::redis::delivery"
+            line["fields"]["message"] == "close" && line["target"] == "batchmq_redis::delivery"
         });
         ended.map(|line| line["span"].clone()).collect()
     }

@@ -42,7 +42,9 @@ async fn a_wake_up_that_was_put_off_is_sent_after_the_answer_and_before_the_free
     };
     let endpoint = Endpoint::start(behave).await;
     let world = World::start().await;
-    let Some(RedisEndpoint::Tcp { url: redis, .. }) = &world.config.redis else { panic!("not TCP") };
+    let Some(RedisEndpoint::Tcp { url: redis, .. }) = &world.config.redis else {
+        panic!("not TCP")
+    };
     let database = world.config.database_url.as_ref().unwrap();
     let settings = [
         ("REDIS_URL", redis.expose()),

@@ -62,10 +62,10 @@ async fn refusals_have_their_kinds() {
     let noperm = r#"{"error":"NOPERM this user has no permissions to run the 'evalsha' command"}"#;
     for (reaction, kind, words) in [
         (status(401, &[], wrongpass), ErrorKind::Authorization, "Check the token"),
-        (html(401), ErrorKind::Authorization, "check UPSTASH_REDIS_REST_TOKEN"),
+        (html(401), ErrorKind::Authorization, "check the REST token"),
         (html(403), ErrorKind::Authorization, "HTTP 403"),
         (status(400, &[], noperm), ErrorKind::Authorization, "read-only token"),
-        (html(404), ErrorKind::Configuration, "check UPSTASH_REDIS_REST_URL"),
+        (html(404), ErrorKind::Configuration, "check the REST URL"),
         (status(301, &["Location: /x"], ""), ErrorKind::Configuration, "HTTP 301"),
         (html(405), ErrorKind::Configuration, "HTTP 405"),
         (html(413), ErrorKind::Unsendable, "send less at once"),

@@ -19,7 +19,8 @@ async fn no_job_is_lost_whichever_command_a_user_lacks() {
 /// The commands that stand in the scripts, but for the one that only counts.
 fn of_the_scripts() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/queue/src/script/lua")];
+    let mut folders =
+        vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/queue/src/script/lua")];
     while let Some(folder) = folders.pop() {
         for entry in folder.read_dir().unwrap() {
             let path = entry.unwrap().path();

@@ -14,7 +14,7 @@
 //! little is to be had. A settle-and-claim of 100 jobs, the largest call that a drain makes, has
 //! 9.6 KB and its answer 43 KB. gzip (zlib, level 1) makes them 2.6 and 6.0 KB for 78 µs to pack
 //! and 36 µs to unpack, half as much again as all the CPU that the client takes for the call (222
-//! µs, `deo bench rest`), for a batch whose transfer within a region takes a fraction of a
+//! µs, measured), for a batch whose transfer within a region takes a fraction of a
 //! millisecond. Everything smaller fits into a few packets anyway, and a function's zip would grow
 //! by a codec.
 
