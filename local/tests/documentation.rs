@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use shared::config::{VARIABLES, markdown};
-use shared::recompute::{Remaining, Report};
+use shared::engine::{Remaining, Report};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()

@@ -93,7 +93,7 @@ impl Api {
         }
         Ok(Self(Arc::new(Parts {
             tokens,
-            redis: config.redis.as_ref().map(Redis::new).transpose()?,
+            redis: config.redis_client()?,
             queue: config.queue.clone(),
             wake: Wake::new(&config.wake)?,
             store,

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use shared::engine::{Alive, PastTick, StoppedBecause, alive};
 use shared::queue::{self, Counts};
-use shared::recompute::{Alive, PastTick, StoppedBecause, alive};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::config::WakeConfig;
-use shared::recompute::Report;
+use shared::engine::Report;
 use shared::wake::may_wake;
 
 /// What an event asks for.

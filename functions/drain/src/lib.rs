@@ -5,8 +5,9 @@ mod metrics;
 
 use shared::clock::Clock;
 use shared::config::Config;
+use shared::engine::{Report, Stop, Ticker};
 use shared::queue::Queue;
-use shared::recompute::{Recompute, Report, Stop, open};
+use shared::recompute::{Recompute, open, ticker};
 use shared::store::Store;
 use tokio::time::Instant;
 
@@ -17,7 +18,7 @@ pub use shared::recompute::StartError;
 /// The drain, ready to tick. Connections open when they are first needed and are kept.
 #[derive(Clone, Debug)]
 pub struct Drain {
-    recompute: Recompute,
+    recompute: Ticker<Recompute>,
     queue: Queue,
     store: Store,
 }
@@ -29,7 +30,7 @@ impl Drain {
     /// [`StartError`], which names the variable to set.
     pub fn new(config: &Config) -> Result<Self, StartError> {
         let (queue, store) = open(config, Clock::System)?;
-        let recompute = Recompute::new(queue.clone(), store.clone(), &config.drain, Clock::System);
+        let recompute = ticker(queue.clone(), store.clone(), &config.drain, Clock::System);
         Ok(Self { recompute, queue, store })
     }
 

@@ -9,7 +9,7 @@ use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::config::{Config, ProcessEnv, WakeConfig};
-use shared::recompute::{Report, StoppedBecause};
+use shared::engine::{Report, StoppedBecause};
 use telemetry::Invocations;
 use tokio::time::Instant;
 

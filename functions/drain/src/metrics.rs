@@ -1,7 +1,7 @@
 //! A tick's figures for CloudWatch: one line on stdout in its embedded metric format.
 
 use serde_json::{Map, Value, json};
-use shared::recompute::{Remaining, Report};
+use shared::engine::{Remaining, Report};
 
 /// Where CloudWatch keeps them; `template.yaml`'s alarms and dashboard look here.
 const NAMESPACE: &str = "EngineO/DEO";
@@ -20,7 +20,7 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
         ("Failed", "Count", Some(json!(report.failed))),
         ("Retried", "Count", Some(json!(report.retried))),
         ("Released", "Count", Some(json!(report.released))),
-        ("Coalesced", "Count", Some(json!(report.coalesced))),
+        ("Coalesced", "Count", Some(json!(report.counters.get("coalesced")))),
         ("Recovered", "Count", Some(json!(report.recovered))),
         ("Rescheduled", "Count", Some(json!(report.rescheduled))),
         ("BilledCommands", "Count", Some(json!(report.billed_commands))),
@@ -29,7 +29,7 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
         ("OldestWaitingMs", "Milliseconds", oldest.map(Value::from)),
         ("DurationMs", "Milliseconds", Some(json!(report.duration_ms))),
         ("BatchMs", "Milliseconds", (report.batches > 0).then(|| json!(report.batch_ms))),
-        ("DatabaseMs", "Milliseconds", Some(json!(report.database_ms))),
+        ("DatabaseMs", "Milliseconds", Some(json!(report.counters.get("databaseMs")))),
     ];
     let mut line = Map::new();
     let mut known = Vec::new();
@@ -54,7 +54,7 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use shared::recompute::StoppedBecause;
+    use shared::engine::StoppedBecause;
 
     use super::*;
 

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use shared::config::{Config, ProcessEnv, markdown};
-use shared::redis::Redis;
 use shared::store::Store;
 use shared::wake::Wake;
 
@@ -43,7 +42,7 @@ pub(super) async fn run(args: Args) -> Outcome {
 
 /// The rest of what ends a function at its start: addresses that cannot be used. Connects to nothing.
 fn check(config: &Config) -> Result<(), Failure> {
-    config.redis.as_ref().map(Redis::new).transpose()?;
+    config.redis_client()?;
     config.database_url.as_ref().map(Store::new).transpose()?;
     Wake::new(&config.wake)?;
     Ok(())

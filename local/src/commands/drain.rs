@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use drain::Drain;
 use shared::config::{Config, ProcessEnv};
-use shared::recompute::StoppedBecause;
+use shared::engine::StoppedBecause;
 use tokio::time::Instant;
 
 use super::{Outcome, report};

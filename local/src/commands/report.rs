@@ -1,7 +1,7 @@
 //! A drain's report as a table: a line a figure, a column a tick.
 
 use comfy_table::Table;
-use shared::recompute::Report;
+use shared::engine::Report;
 
 use crate::terminal;
 
@@ -43,8 +43,8 @@ const FIGURES: &[Figure] = &[
     ("failed", |r| r.failed.to_string()),
     ("retried", |r| r.retried.to_string()),
     ("released", |r| r.released.to_string()),
-    ("coalesced", |r| r.coalesced.to_string()),
-    ("malformed rows", |r| r.malformed_rows.to_string()),
+    ("coalesced", |r| r.counters.get("coalesced").to_string()),
+    ("malformed rows", |r| r.counters.get("malformedRows").to_string()),
     ("batches", |r| r.batches.to_string()),
     ("billed commands", |r| r.billed_commands.to_string()),
     ("round trips", |r| r.round_trips.to_string()),

@@ -166,7 +166,7 @@ async fn every_reason_to_stop_is_described() {
         schema.pointer("/properties/stoppedBecause/enum").and_then(|words| words.as_array())
     });
     let known = known.unwrap();
-    for reason in shared::recompute::StoppedBecause::ALL {
+    for reason in shared::engine::StoppedBecause::ALL {
         world.queue().beat(&json!({"stoppedBecause": reason}).to_string()).await.unwrap();
         let drain = world.get("admin", "/queue").await.json()["drain"].take();
         assert_eq!(drain["ticks"][0]["stoppedBecause"], json!(reason));

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use drain::Drain;
 use futures_util::stream::{self, StreamExt as _};
 use shared::config::{Secret, WakeConfig};
-use shared::recompute::Report;
+use shared::engine::Report;
 use shared::wake::Wake;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};

@@ -1,8 +1,9 @@
 //! What a tick costs, by Redis' own count.
 
 use shared::config::Events;
+use shared::engine::{Remaining, StoppedBecause};
 use shared::queue::{JobOptions, NewJob};
-use shared::recompute::{Remaining, StoppedBecause, recompute_job};
+use shared::recompute::recompute_job;
 
 use super::world::{World, data, nowhere};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::recompute::StoppedBecause;
+use shared::engine::StoppedBecause;
 use tokio::process;
 use tokio::time::Instant;
 

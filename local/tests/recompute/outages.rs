@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use shared::clock::Clock;
+use shared::engine::{Report, StoppedBecause};
 use shared::queue::{ClaimRequest, JobOptions, NewJob, Queue};
-use shared::recompute::{Recompute, Report, StoppedBecause, recompute_job};
+use shared::recompute::{recompute_job, ticker};
 use shared::redis::{Command, ErrorKind};
 use shared::store::Store;
 use tokio::task::JoinHandle;
@@ -179,7 +180,7 @@ async fn clocks_five_minutes_apart_delay_jobs_and_lose_none() {
     let clock = Clock::manual(now);
     let store = Store::new(settings.database_url.as_ref().unwrap()).unwrap();
     let queue = Queue::new(world.queue.redis().clone(), world.queue.options(), clock.clone());
-    let recompute = Recompute::new(queue, store, &settings.drain, clock.clone());
+    let recompute = ticker(queue, store, &settings.drain, clock.clone());
     let tick = || recompute.tick(Instant::now() + Duration::from_secs(50));
     let report = tick().await;
     // Of the producer that is ahead, the plain job; of the one that is behind, both.

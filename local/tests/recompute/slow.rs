@@ -9,8 +9,9 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use shared::clock::Clock;
+use shared::engine::StoppedBecause;
 use shared::queue::{JobOptions, NewJob, Queue};
-use shared::recompute::{Recompute, StoppedBecause, recompute_job};
+use shared::recompute::{recompute_job, ticker};
 use shared::redis::{Command, Redis};
 use shared::store::Store;
 use tokio::sync::Mutex;
@@ -63,7 +64,7 @@ async fn a_thousand_ticks_over_a_slow_database_all_end_in_time() {
             let store = Store::new(&shared::config::Secret::new(&*database)).unwrap();
             let redis = Redis::new(settings.redis.as_ref().unwrap()).unwrap();
             let queue = Queue::new(redis, &settings.queue, Clock::System);
-            let recompute = Recompute::new(queue, store, &settings.drain, Clock::System);
+            let recompute = ticker(queue, store, &settings.drain, Clock::System);
             let left = left.clone();
             tokio::spawn(async move {
                 let (mut released, mut late) = (0, 0);

@@ -13,8 +13,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use shared::clock::Clock;
 use shared::config::{Endpoint, Secret};
+use shared::engine::StoppedBecause;
 use shared::queue::{NewJob, Outcome, Queue};
-use shared::recompute::{Recompute, StoppedBecause, recompute_job};
+use shared::recompute::{recompute_job, ticker};
 use shared::redis::{Limits, Options, Redis};
 use shared::store::Store;
 use tokio::time::{Instant, sleep, timeout};
@@ -109,7 +110,7 @@ async fn storm(retention: &[(&str, &str)]) {
     let drains: Vec<_> = (0..DRAINS)
         .map(|_| {
             let store = Store::new(&Secret::new(&*database)).unwrap();
-            let recompute = Recompute::new(peer(), store, &settings.drain, Clock::System);
+            let recompute = ticker(peer(), store, &settings.drain, Clock::System);
             let over = over.clone();
             tokio::spawn(async move {
                 let (mut ticks, mut failed) = (0, 0);

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use shared::engine::{StoppedBecause, Stopper};
 use shared::queue::{ClaimRequest, JobOptions, NewJob};
-use shared::recompute::{StoppedBecause, Stopper, recompute_job};
+use shared::recompute::recompute_job;
 use shared::redis::Command;
 use tokio::time::Instant;
 
@@ -36,7 +37,7 @@ async fn jobs_of_one_project_share_its_score_and_have_a_row_each() {
     let jobs = [plain(&projects[0]), plain(&projects[0]), plain(&projects[1])];
     let added = world.queue.enqueue(&jobs).await.unwrap();
     let report = world.tick().await;
-    assert_eq!((report.completed, report.coalesced, report.batches), (3, 1, 1));
+    assert_eq!((report.completed, report.counters.get("coalesced"), report.batches), (3, 1, 1));
     assert_eq!(
         world.snapshots().await,
         HashMap::from([("p0000".to_owned(), 2), ("p0001".to_owned(), 1)])

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use shared::clock::Clock;
+use shared::engine::{Alive, PastTick, Report, StoppedBecause, alive};
 use shared::queue::{NewJob, Queue};
-use shared::recompute::{Alive, PastTick, Recompute, Report, StoppedBecause, alive, recompute_job};
+use shared::recompute::{recompute_job, ticker};
 use shared::redis::{Command, Redis};
 use shared::store::Store;
 use shared::trace::TraceContext;
@@ -105,7 +106,7 @@ async fn an_idle_drain_is_seen_for_one_command_in_ten_minutes() {
     let redis = Redis::new(config.redis.as_ref().unwrap()).unwrap();
     let queue = Queue::new(redis, &config.queue, clock.clone());
     let store = Store::new(config.database_url.as_ref().unwrap()).unwrap();
-    let drain = Recompute::new(queue, store, &config.drain, clock.clone());
+    let drain = ticker(queue, store, &config.drain, clock.clone());
     let mut costs = Vec::new();
     let mut ages = Vec::new();
     for _minute in 0..35 {
@@ -157,7 +158,7 @@ async fn malformed_rows_are_told_by_id_or_by_number() {
     }
     world.enqueue(&projects).await;
     let report = world.tick().await;
-    assert_eq!((report.completed, report.malformed_rows), (2, 203), "{report:?}");
+    assert_eq!((report.completed, report.counters.get("malformedRows")), (2, 203), "{report:?}");
 
     let told = |message: &str, field: &str| -> Vec<Value> {
         let lines = log.lines();

@@ -6,8 +6,9 @@ use std::time::Duration;
 use local::servers::{PostgresServer, RedisServer};
 use shared::clock::Clock;
 use shared::config::{Config, Env, Secret};
+use shared::engine::{Report, Ticker};
 use shared::queue::{Counts, NewJob, Queue};
-use shared::recompute::{JobData, Reason, Recompute, Report, recompute_job};
+use shared::recompute::{JobData, Reason, Recompute, recompute_job, ticker};
 use shared::redis::{Command, Redis};
 use shared::store::{Database, Store};
 use tokio::sync::OnceCell;
@@ -131,9 +132,9 @@ pub(super) fn queue(config: &Config) -> Queue {
     Queue::new(redis, &config.queue, Clock::System)
 }
 
-pub(super) fn recompute(config: &Config) -> Recompute {
+pub(super) fn recompute(config: &Config) -> Ticker<Recompute> {
     let store = Store::new(config.database_url.as_ref().unwrap()).unwrap();
-    Recompute::new(queue(config), store, &config.drain, Clock::System)
+    ticker(queue(config), store, &config.drain, Clock::System)
 }
 
 pub(super) async fn connect(url: &str) -> Client {

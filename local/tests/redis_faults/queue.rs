@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use drain::Drain;
 use shared::clock::Clock;
 use shared::config::Config;
+use shared::engine::StoppedBecause;
 use shared::queue::{ClaimRequest, ClaimedJob, Error, NewJob, Queue, Settlement};
-use shared::recompute::StoppedBecause;
 use shared::redis::{ErrorKind, Limits, Redis};
 
 use crate::client::{html, ok, start, start_with, status};

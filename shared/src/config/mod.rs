@@ -13,7 +13,8 @@ mod variables;
 use std::time::Duration;
 
 pub use crate::queue::{Events, Limiter, QueueOptions};
-pub use crate::redis::{Endpoint, Names, Secret};
+use crate::redis::{self, Names, Redis};
+pub use crate::redis::{Endpoint, Secret};
 pub use env::{Env, ProcessEnv};
 pub use jobs::{JobDefaults, Retention};
 pub use read::ConfigError;
@@ -25,7 +26,7 @@ pub use variables::{Kind, VARIABLES, Variable, markdown};
 pub const QUEUE_NAME: &str = "deo_score_queue";
 
 /// What errors of the Redis client call its settings.
-pub const REDIS_NAMES: Names = Names {
+pub(crate) const REDIS_NAMES: Names = Names {
     rest_url: variables::REST_URL.name,
     rest_token: variables::REST_TOKEN.name,
     redis_url: variables::REDIS_URL.name,
@@ -53,6 +54,19 @@ pub struct Config {
     pub cron: CronConfig,
     /// `ENABLE_QUEUE_SCHEDULERS`: whether job schedulers may be changed from here.
     pub schedulers: bool,
+}
+
+impl Config {
+    /// Makes a client of the configured Redis, whose errors name our variables; `None` when none is
+    /// configured. Opens no connection.
+    ///
+    /// # Errors
+    /// When the URL or the token cannot be used.
+    pub fn redis_client(&self) -> Result<Option<Redis>, redis::Error> {
+        let options = || redis::Options { names: REDIS_NAMES, ..redis::Options::default() };
+        let client = |endpoint| Redis::with_options(endpoint, options());
+        self.redis.as_ref().map(client).transpose()
+    }
 }
 
 /// The drain.

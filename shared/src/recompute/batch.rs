@@ -2,33 +2,35 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::request::JobResult;
 use crate::clock::Clock;
 use crate::deo::{Score, Tally};
+use crate::engine::Context;
 use crate::queue::{ClaimedJob, Settlement};
 use crate::store::{Error, NewSnapshot, Saved, Store, snapshot_id};
 
 /// The longest id that the platform's tables are asked for.
 const MAX_ID_CHARS: usize = 191;
 
+/// Jobs that shared another one's project.
+pub(super) const COALESCED: &str = "coalesced";
+
+/// Rows that counted without their unreadable part.
+pub(super) const MALFORMED_ROWS: &str = "malformedRows";
+
+/// Milliseconds in Postgres.
+pub(super) const DATABASE_MS: &str = "databaseMs";
+
 /// What became of a batch.
 pub(super) struct Scored {
     /// One a job, in order.
     pub(super) settlements: Vec<Settlement>,
-    /// Jobs that shared another one's project.
-    pub(super) coalesced: u64,
-    /// Rows that counted without their unreadable part.
-    pub(super) malformed_rows: u64,
     /// The projects that were asked for, each once.
     pub(super) projects: Vec<String>,
-    /// How long the database took.
-    pub(super) database: Duration,
 }
 
 /// Scores every job's project and saves the snapshots: each project is read and scored once, each
@@ -40,21 +42,19 @@ pub(super) async fn score(
     jobs: &[ClaimedJob],
     store: &Store,
     clock: &Clock,
-    prefix: &str,
-    queue: &str,
+    context: &Context<'_>,
 ) -> Result<Scored, Error> {
     let wanted: Vec<Result<String, String>> = jobs.iter().map(project_of).collect();
     let mut projects: Vec<String> = wanted.iter().flatten().cloned().collect();
     let asked = projects.len();
     projects.sort_unstable();
     projects.dedup();
-    let coalesced = (asked - projects.len()) as u64;
+    context.count(COALESCED, (asked - projects.len()) as u64);
 
-    let asked_at = Instant::now();
+    let timer = context.time(DATABASE_MS);
     let mut rows = store.signals(&projects).await?;
-    let mut database = asked_at.elapsed();
+    drop(timer);
     let now_ms = clock.now_ms();
-    let mut malformed_rows = 0;
     let mut results: HashMap<&str, Result<Computed, Settlement>> = HashMap::new();
     for id in &projects {
         let result = match rows.remove(id) {
@@ -64,7 +64,7 @@ pub(super) async fn score(
                 Err(Settlement::Failed(format!("The project's rows cannot be read: {failure}")))
             }
             Some(Ok(rows)) => {
-                malformed_rows += rows.malformed_rows;
+                context.count(MALFORMED_ROWS, rows.malformed_rows);
                 for row in &rows.malformed_ids {
                     warn!(project = id.as_str(), row = row.as_str(), "a malformed row");
                 }
@@ -78,6 +78,7 @@ pub(super) async fn score(
         results.insert(id, result);
     }
 
+    let names = context.queue();
     let mut snapshots = Vec::new();
     let mut settlements = Vec::with_capacity(jobs.len());
     // Which settlement each snapshot stands behind, should it not be saved.
@@ -86,7 +87,8 @@ pub(super) async fn score(
         let settlement = match wanted.as_ref().map(|id| (id, results.get(id.as_str()))) {
             Err(reason) => Settlement::Unrecoverable(reason.clone()),
             Ok((id, Some(Ok(computed)))) => {
-                let snapshot_id = snapshot_id(prefix, queue, &job.id, job.timestamp_ms);
+                let snapshot_id =
+                    snapshot_id(&names.prefix, &names.name, &job.id, job.timestamp_ms);
                 owners.push(settlements.len());
                 snapshots.push(computed.snapshot(&snapshot_id, id, now_ms));
                 completed(id, snapshot_id)
@@ -96,9 +98,9 @@ pub(super) async fn score(
         };
         settlements.push(settlement);
     }
-    let saved_at = Instant::now();
+    let timer = context.time(DATABASE_MS);
     let saved = store.save(&snapshots).await?;
-    database += saved_at.elapsed();
+    drop(timer);
     for ((owner, snapshot), saved) in owners.into_iter().zip(&snapshots).zip(saved) {
         let settlement: &mut Settlement = &mut settlements[owner];
         match saved {
@@ -111,7 +113,7 @@ pub(super) async fn score(
         }
     }
     drop(results);
-    Ok(Scored { settlements, coalesced, malformed_rows, projects, database })
+    Ok(Scored { settlements, projects })
 }
 
 fn not_found(project_id: &str) -> Settlement {
@@ -168,9 +170,6 @@ fn project_of(job: &ClaimedJob) -> Result<String, String> {
     #[serde(rename_all = "camelCase")]
     struct Wanted {
         project_id: String,
-    }
-    if let Some(reason) = &job.deferred_failure {
-        return Err(reason.clone());
     }
     let wanted: Wanted = serde_json::from_str(&job.data)
         .map_err(|_| "Malformed job data: expected {\"projectId\": \"...\"}".to_owned())?;

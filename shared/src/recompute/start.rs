@@ -1,9 +1,8 @@
 //! From the settings to a queue and a store, for whoever needs both.
 
 use crate::clock::Clock;
-use crate::config::{Config, REDIS_NAMES};
+use crate::config::Config;
 use crate::queue::Queue;
-use crate::redis::{Options, Redis};
 use crate::store::Store;
 
 /// Why a function cannot start.
@@ -33,9 +32,7 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`], which names the variable to set.
 pub fn open(config: &Config, clock: Clock) -> Result<(Queue, Store), StartError> {
-    let endpoint = config.redis.as_ref().ok_or(StartError::NoRedis)?;
-    let redis =
-        Redis::with_options(endpoint, Options { names: REDIS_NAMES, ..Options::default() })?;
+    let redis = config.redis_client()?.ok_or(StartError::NoRedis)?;
     let store = Store::new(config.database_url.as_ref().ok_or(StartError::NoDatabase)?)?;
     Ok((Queue::new(redis, &config.queue, clock), store))
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use shared::clock::Clock;
 use shared::config::Config;
+use shared::engine::{Report, Ticker};
 use shared::queue::{ClaimRequest, Code, JobOptions, KeepJobs, NewJob, Queue, Settlement};
-use shared::recompute::{JOB_NAME, JobData, Reason, Recompute, Report, open, recompute_job};
+use shared::recompute::{JOB_NAME, JobData, Reason, Recompute, open, recompute_job, ticker};
 use tokio::time::Instant;
 
 use crate::commands::Failure;
@@ -45,7 +46,7 @@ pub(super) struct Costs {
 /// One queue of its own on the servers.
 struct Bench {
     queue: Queue,
-    recompute: Recompute,
+    recompute: Ticker<Recompute>,
 }
 
 impl Ours {
@@ -82,7 +83,7 @@ impl Ours {
     fn bench(&self, prefix: &str, events: &str) -> Result<Bench, Failure> {
         let config = self.config(prefix, events)?;
         let (queue, store) = open(&config, Clock::System)?;
-        let recompute = Recompute::new(queue.clone(), store, &config.drain, Clock::System);
+        let recompute = ticker(queue.clone(), store, &config.drain, Clock::System);
         Ok(Bench { queue, recompute })
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use shared::config::{Endpoint, Secret};
-use shared::recompute::Report;
+use shared::engine::Report;
 use shared::redis::Redis;
 
 use crate::DEVELOPMENT_SECRET;

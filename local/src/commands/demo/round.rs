@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use drain::Drain;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use shared::config::Config;
-use shared::recompute::{Report, StoppedBecause};
+use shared::engine::{Report, StoppedBecause};
 use tokio::time::Instant;
 
 use super::client::{Client, Scores};

@@ -3,7 +3,7 @@
 use std::io;
 
 use serde::Serialize;
-use shared::recompute::Report;
+use shared::engine::Report;
 
 use super::client::Scores;
 use super::round::Round;

@@ -28,14 +28,9 @@ pub(super) struct Args {}
 
 pub(super) async fn run(_: Args) -> Outcome {
     let config = Config::from_env(&ProcessEnv)?;
-    let redis = config.redis.as_ref().ok_or(drain::StartError::NoRedis)?;
-    let mut driver = Driver {
-        redis: Redis::new(redis)?,
-        config: config.queue,
-        clock: None,
-        claims: HashMap::new(),
-        made: 0,
-    };
+    let redis = config.redis_client()?.ok_or(drain::StartError::NoRedis)?;
+    let mut driver =
+        Driver { redis, config: config.queue, clock: None, claims: HashMap::new(), made: 0 };
     // One line after the other: waiting for the next one holds nobody up.
     for line in io::stdin().lock().lines() {
         let answer = match driver.answer(&line?).await {

@@ -26,7 +26,6 @@ use serde::Serialize;
 use shared::clock::Clock;
 use shared::config::{Config, ProcessEnv};
 use shared::queue::Queue;
-use shared::redis::Redis;
 
 use super::Outcome;
 use crate::commands::Failure;
@@ -78,11 +77,11 @@ pub(super) async fn run(args: Args) -> Outcome {
 
 /// The queue that the environment names.
 pub(super) fn connect(config: &Config) -> Result<Queue, Failure> {
-    let redis = config.redis.as_ref().ok_or(
+    let redis = config.redis_client()?.ok_or(
         "no Redis is configured: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or \
          REDIS_URL",
     )?;
-    Ok(Queue::new(Redis::new(redis)?, &config.queue, Clock::System))
+    Ok(Queue::new(redis, &config.queue, Clock::System))
 }
 
 /// As [`connect`], with the settings read from the environment.

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use shared::clock::Clock;
+use shared::engine::{Alive, PastTick, alive};
 use shared::queue::{Counts, Flow, PriorityCount, Queue, Throughput};
-use shared::recompute::{Alive, PastTick, alive};
 
 use super::{Outcome, queue, report, shown, span};
 use crate::terminal;

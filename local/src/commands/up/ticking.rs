@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use drain::{Drain, StartError};
 use shared::config::Config;
-use shared::recompute::{Report, StoppedBecause};
+use shared::engine::{Report, StoppedBecause};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use drain::Drain;
 use shared::config::{Config, ProcessEnv};
-use shared::recompute::{Report, StoppedBecause, Stopper};
+use shared::engine::{Report, StoppedBecause, Stopper};
 use shared::redis::FullJitter;
 use tokio::time::Instant;
 

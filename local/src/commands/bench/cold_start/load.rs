@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 use shared::config::Config;
+use shared::engine::{Report, StoppedBecause};
 use shared::queue::NewJob;
-use shared::recompute::{JobData, Reason, Report, StoppedBecause, recompute_job};
+use shared::recompute::{JobData, Reason, recompute_job};
 use tokio::time::Instant;
 
 use super::subject::Subject;

@@ -52,7 +52,7 @@ impl Stop {
 
     /// Waits until what is under way must end, too: counted from when the end was asked for, whatever
     /// began meanwhile.
-    pub(super) async fn over(&self) {
+    pub(crate) async fn over(&self) {
         self.asked().await;
         let asked = *self.0.borrow();
         if let Some(asked) = asked {

@@ -2,11 +2,11 @@
 
 use tracing::warn;
 
-use crate::queue::{ClaimedJob, Queue, Settled, Settlement};
+use batchmq::{ClaimedJob, Queue, Settled, Settlement};
 
 /// Ends those of `jobs`, just `settled`, that were refused over their children: by a call of its own,
 /// which no other batch makes. What cannot be ended now stalls, and is tried again.
-pub(super) async fn end_refused(
+pub(crate) async fn end_refused(
     queue: &Queue,
     token: &str,
     jobs: &[(ClaimedJob, Settlement)],

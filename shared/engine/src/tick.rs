@@ -3,57 +3,72 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use batchmq::clock::{Clock, millis};
+use batchmq::{
+    Claim, ClaimRequest, ClaimStatus, Code, Error, Occupied, Queue, Settled, Settlement,
+};
+use batchmq_redis::ErrorKind;
 use tokio::time::Instant;
 use tracing::{Instrument as _, info, info_span, warn};
 
-use super::batch::{Scored, score};
-use super::refused::end_refused;
-use super::report::{Report, StoppedBecause};
-use super::stop::Stop;
-use super::traced::Traced;
-use crate::clock::{Clock, millis};
-use crate::config::SnapshotRetention;
-use crate::queue::{
-    Claim, ClaimRequest, ClaimStatus, Code, Error, Occupied, Queue, Settled, Settlement,
-};
-use crate::redis::ErrorKind;
-use crate::store::Store;
+use crate::batch::{Handled, handle};
+use crate::counters::Counters;
+use crate::handler::{Context, Handler};
+use crate::refused::end_refused;
+use crate::report::{Report, StoppedBecause};
+use crate::stop::Stop;
+use crate::traced::Traced;
 
 /// Ticks that follow one another sooner look after schedules once in this time: as often as stalled
 /// jobs are looked for.
 const SCHEDULES_EVERY: Duration = Duration::from_secs(30);
 
 /// Why a tick cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    #[error(transparent)]
-    Queue(#[from] Error),
-    #[error(transparent)]
-    Store(#[from] crate::store::Error),
+#[derive(Debug)]
+pub(crate) enum Failure<E> {
+    /// Redis, or what it said.
+    Queue(Error),
+    /// The handler.
+    Handler(E),
+}
+
+impl<E> From<Error> for Failure<E> {
+    fn from(error: Error) -> Self {
+        Self::Queue(error)
+    }
+}
+
+impl<E: std::fmt::Display> std::fmt::Display for Failure<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Queue(error) => error.fmt(f),
+            Self::Handler(error) => error.fmt(f),
+        }
+    }
 }
 
 /// One tick under way.
-pub(super) struct Tick<'a> {
-    pub(super) queue: Queue,
-    pub(super) store: &'a Store,
-    pub(super) clock: &'a Clock,
-    pub(super) stop: &'a Stop,
-    pub(super) retention: SnapshotRetention,
+pub(crate) struct Tick<'a, H> {
+    pub(crate) queue: Queue,
+    pub(crate) handler: &'a H,
+    pub(crate) clock: &'a Clock,
+    pub(crate) stop: &'a Stop,
+    pub(crate) counters: &'a Mutex<Counters>,
     /// Jobs a batch.
-    pub(super) batch_size: u32,
-    pub(super) schedules_at: &'a Mutex<Option<Instant>>,
+    pub(crate) batch_size: u32,
+    pub(crate) schedules_at: &'a Mutex<Option<Instant>>,
     /// No claim after this moment, and no batch is worked on past it.
-    pub(super) claim_until: Instant,
+    pub(crate) claim_until: Instant,
     /// When the locks of all its jobs end: so long after its deadline that no late write finds one gone.
-    pub(super) locked_until: Instant,
+    pub(crate) locked_until: Instant,
     /// The longest that a batch has taken so far.
-    pub(super) slowest: Duration,
-    pub(super) report: Report,
+    pub(crate) slowest: Duration,
+    pub(crate) report: Report,
 }
 
-impl Tick<'_> {
+impl<H: Handler> Tick<'_, H> {
     /// Runs it to its end, and says why it ended.
-    pub(super) async fn run(&mut self) -> Result<StoppedBecause, Failure> {
+    pub(crate) async fn run(&mut self) -> Result<StoppedBecause, Failure<H::Error>> {
         let mut occupied = self.queue.peek().await?;
         if occupied.schedulers && self.reschedule().await {
             occupied = self.queue.peek().await?;
@@ -90,7 +105,7 @@ impl Tick<'_> {
     }
 
     /// Ends a tick that something stopped: asks what is left, and for how long it has waited.
-    async fn stop(&mut self, reason: StoppedBecause) -> Result<StoppedBecause, Failure> {
+    async fn stop(&mut self, reason: StoppedBecause) -> Result<StoppedBecause, Failure<H::Error>> {
         let occupied = self.queue.peek().await?;
         if occupied.is_waiting() || occupied.paused {
             let now = self.clock.now_ms();
@@ -105,13 +120,13 @@ impl Tick<'_> {
         &mut self,
         occupied: Occupied,
         reason: StoppedBecause,
-    ) -> Result<StoppedBecause, Failure> {
+    ) -> Result<StoppedBecause, Failure<H::Error>> {
         self.report.remaining = Some(self.queue.counts_of(occupied).await?.into());
         Ok(reason)
     }
 
     /// Whether a delayed job has fallen due.
-    async fn is_due(&self, occupied: Occupied) -> Result<bool, Failure> {
+    async fn is_due(&self, occupied: Occupied) -> Result<bool, Failure<H::Error>> {
         if !occupied.delayed {
             return Ok(false);
         }
@@ -142,7 +157,7 @@ impl Tick<'_> {
     }
 
     /// Whether jobs of dead owners came back.
-    async fn recover(&mut self) -> Result<bool, Failure> {
+    async fn recover(&mut self) -> Result<bool, Failure<H::Error>> {
         let recovered = match self.queue.recover().await {
             // A full Redis refuses this, and lets batches be worked off all the same.
             Err(Error::Redis(error)) if *error.kind() == ErrorKind::Server("OOM".to_owned()) => {
@@ -165,7 +180,7 @@ impl Tick<'_> {
         &mut self,
         occupied: Occupied,
         recovered: bool,
-    ) -> Result<Option<StoppedBecause>, Failure> {
+    ) -> Result<Option<StoppedBecause>, Failure<H::Error>> {
         if self.is_late() {
             return Ok(Some(StoppedBecause::Deadline));
         }
@@ -227,50 +242,28 @@ impl Tick<'_> {
         }
     }
 
-    /// Scores a batch within the time that is left. A batch that cannot be finished goes back as it
-    /// is, and the failure is told: behind all others what could not be done, so that it does not
+    /// Lets the handler work within the time that is left. A batch that cannot be finished goes back as
+    /// it is, and the failure is told: behind all others what could not be done, so that it does not
     /// hold them up for ever, and to the front what a stop cut short.
-    async fn work(&mut self, claim: &Claim) -> (Vec<Settlement>, Option<Failure>) {
-        let began = Instant::now();
-        let names = self.queue.options();
-        let scoring = score(&claim.jobs, self.store, self.clock, &names.prefix, &names.name);
-        let scored = self.in_time(scoring).await;
+    async fn work(&mut self, claim: &Claim) -> (Vec<Settlement>, Option<Failure<H::Error>>) {
+        let context = Context {
+            queue: self.queue.options(),
+            deadline: self.claim_until,
+            stop: self.stop,
+            counters: self.counters,
+        };
+        let handled = handle(self.handler, &claim.jobs, &context).await;
         self.report.batches += 1;
         let back = match self.stop.is_asked() {
             true => Settlement::Release,
             false => Settlement::Postpone,
         };
         let back = || vec![back; claim.jobs.len()];
-        match scored {
-            Some(Ok(Scored { settlements, coalesced, malformed_rows, projects, database })) => {
-                self.report.database_ms += millis(database);
-                self.report.coalesced += coalesced;
-                self.report.malformed_rows += malformed_rows;
-                self.prune(&projects).await;
-                (settlements, None)
-            }
-            // What fails, and what takes too long, is the database.
-            Some(Err(error)) => {
-                self.report.database_ms += millis(began.elapsed());
-                (back(), Some(error.into()))
-            }
+        match handled {
+            Handled::Done(settlements) => (settlements, None),
+            Handled::Failed(error) => (back(), Some(Failure::Handler(error))),
             // Out of time is no failure: the jobs go back and the next tick has them.
-            None => {
-                self.report.database_ms += millis(began.elapsed());
-                (back(), None)
-            }
-        }
-    }
-
-    /// Deletes snapshots that retention no longer keeps. What it does not get done today goes another
-    /// day: no job fails with it.
-    async fn prune(&self, projects: &[String]) {
-        let now_ms = self.clock.now_ms();
-        let pruned = self.store.prune_snapshots(projects, self.retention, now_ms);
-        match self.in_time(pruned).await {
-            Some(Ok(0)) | None => {}
-            Some(Ok(gone)) => info!(snapshots = gone, "old snapshots deleted"),
-            Some(Err(error)) => warn!(%error, "old snapshots cannot be deleted"),
+            Handled::Late => (back(), None),
         }
     }
 
@@ -320,14 +313,6 @@ impl Tick<'_> {
             warn!(jobs = refused, "results dropped: the jobs were not ours any more");
         }
         info!(settled = settled.codes.len(), requeued = settled.requeued, "batch settled");
-    }
-
-    /// What `work` gives, if it does before the time is up.
-    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            done = tokio::time::timeout_at(self.claim_until, work) => done.ok(),
-            () = self.stop.over() => None,
-        }
     }
 
     /// Whether the next batch would not fit into the time that is left.

@@ -1,8 +1,9 @@
 //! What a tick did.
 
+use batchmq::{Code, Counts};
 use serde::{Deserialize, Serialize};
 
-use crate::queue::{Code, Counts};
+use crate::counters::Counters;
 
 /// Why a tick stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,9 +20,9 @@ pub enum StoppedBecause {
     Full,
     /// As many jobs have started as a rate limit allows; [`Report::limited_ms`] says for how long.
     Limited,
-    /// `ENABLE_QUEUE_PROCESSORS` is false.
+    /// Ticks are switched off ([`TickOptions::enabled`](crate::TickOptions)).
     Disabled,
-    /// Redis or Postgres failed; the claims went back if Redis could be reached.
+    /// Redis or the handler failed; the claims went back if Redis could be reached.
     Error,
 }
 
@@ -79,11 +80,6 @@ pub struct Report {
     pub released: u64,
     /// Jobs whose result was dropped because they were not ours any more, or could not be settled.
     pub lost: u64,
-    /// Jobs that shared the rows and the score of another job of their batch.
-    pub coalesced: u64,
-    /// Rows of pages or products that could not be read as they are and counted without the
-    /// unreadable part.
-    pub malformed_rows: u64,
     /// Ids that stood in the queue without a job behind them, dropped.
     pub missing: u64,
     /// Jobs of schedulers whose next one could not be put in place, left alone until they stall, and
@@ -110,8 +106,6 @@ pub struct Report {
     /// Milliseconds from claim to settlement of the batch that took longest.
     #[serde(default)]
     pub batch_ms: u64,
-    /// Milliseconds of it in Postgres.
-    pub database_ms: u64,
     /// Why it stopped.
     pub stopped_because: StoppedBecause,
     /// Milliseconds until the rate limit that held it back is over.
@@ -120,11 +114,14 @@ pub struct Report {
     /// What went wrong, when it stopped for that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What the handler counted; its counts stand beside the other fields.
+    #[serde(flatten)]
+    pub counters: Counters,
 }
 
 impl Report {
     /// Counts what Redis said to a batch's settlements.
-    pub(super) fn count(&mut self, codes: &[Code]) {
+    pub(crate) fn count(&mut self, codes: &[Code]) {
         for code in codes {
             *match code {
                 Code::Completed => &mut self.completed,
@@ -137,7 +134,7 @@ impl Report {
     }
 
     /// Notes a job that was added at `timestamp_ms` and waits or waited until `now_ms`.
-    pub(super) fn waited(&mut self, timestamp_ms: i64, now_ms: i64) {
+    pub(crate) fn waited(&mut self, timestamp_ms: i64, now_ms: i64) {
         let age = now_ms.saturating_sub(timestamp_ms).max(0);
         self.oldest_waiting_ms = Some(self.oldest_waiting_ms.unwrap_or(0).max(age));
     }

@@ -2,16 +2,16 @@
 
 use tracing::{Span, info, info_span};
 
-use crate::queue::{ClaimedJob, Code};
 use crate::trace::TraceContext;
+use batchmq::{ClaimedJob, Code};
 
 /// The spans of a batch's traced jobs, from claim to settlement.
-pub(super) struct Traced(Vec<(usize, Span)>);
+pub(crate) struct Traced(Vec<(usize, Span)>);
 
 impl Traced {
     /// Begins the spans, and links `batch`, which belongs to the tick's own trace, to each. Jobs without
     /// a context, or whose trace nobody records, get none.
-    pub(super) fn begin(jobs: &[ClaimedJob], queue: &str, batch: &Span) -> Self {
+    pub(crate) fn begin(jobs: &[ClaimedJob], queue: &str, batch: &Span) -> Self {
         let spans = jobs.iter().enumerate().filter_map(|(at, job)| {
             let context = TraceContext::from_metadata(job.opts.telemetry.as_deref()?)?;
             if !context.is_sampled() {
@@ -33,7 +33,7 @@ impl Traced {
     }
 
     /// Ends them, each with what became of its job.
-    pub(super) fn end(self, codes: &[Code]) {
+    pub(crate) fn end(self, codes: &[Code]) {
         for (at, span) in self.0 {
             let Some(code) = codes.get(at) else { continue };
             span.in_scope(|| info!(outcome = ?code, "job settled"));

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::report::{Report, StoppedBecause};
-use crate::queue::{Error, MOST_BEATS, Queue};
+use crate::report::{Report, StoppedBecause};
+use batchmq::{Error, MOST_BEATS, Queue};
 
 /// How often ticks without work give a sign of life: 10 minutes in milliseconds.
 const IDLE_MS: u64 = 600_000;
@@ -16,7 +16,7 @@ const MOST_OF_AN_ERROR: usize = 300;
 
 /// When this process last gave a sign of life.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(crate) struct Pulse {
     /// Milliseconds since the epoch; [`NEVER`] before the first tick.
     last_ms: AtomicI64,
 }
@@ -36,7 +36,7 @@ impl Pulse {
     /// The 10 minutes begin with a process' first tick, so a tick of a process that lives for
     /// just that tick costs no command more. What became of the work is the greater news: a Redis
     /// that refuses the note fails no tick, and is asked again with the next note only.
-    pub(super) async fn beat(&self, queue: &Queue, report: &Report, now_ms: i64) {
+    pub(crate) async fn beat(&self, queue: &Queue, report: &Report, now_ms: i64) {
         let last_ms = self.last_ms.load(Ordering::Relaxed);
         let worked = report.claimed > 0;
         if !worked && last_ms != NEVER && now_ms.abs_diff(last_ms) < IDLE_MS {

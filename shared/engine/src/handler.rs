@@ -1,0 +1,96 @@
+//! What a queue's jobs do: the part that a user of the engine writes.
+
+use std::sync::{Mutex, PoisonError};
+
+use batchmq::clock::millis;
+use batchmq::{ClaimedJob, QueueOptions, Settlement};
+use tokio::time::{Instant, timeout_at};
+
+use crate::counters::Counters;
+use crate::stop::Stop;
+
+/// Handles the jobs of a queue, a batch at a time.
+pub trait Handler: Send + Sync {
+    /// What keeps a whole batch from being done now, such as a database that is down. No job is to
+    /// blame: the batch goes back to the queue without an attempt, and the tick ends.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// The names of what the handler counts in its [`Context`]: a report shows them also while they
+    /// are zero.
+    const COUNTERS: &'static [&'static str] = &[];
+
+    /// Handles a batch and returns how each job ends: one settlement a job, in their order.
+    ///
+    /// A job may have been handled before, by a process that died or whose answer was lost. The future
+    /// is dropped at [`Context::deadline`], and the batch goes back to the queue without an attempt.
+    /// When it panics, its jobs are handled one by one, and those that panic alone have failed.
+    ///
+    /// # Errors
+    /// When no job of the batch could be handled, whatever its data.
+    fn handle(
+        &self,
+        jobs: &[ClaimedJob],
+        context: &Context<'_>,
+    ) -> impl Future<Output = Result<Vec<Settlement>, Self::Error>> + Send;
+}
+
+/// What a handler knows of the tick that calls it.
+#[derive(Debug)]
+pub struct Context<'a> {
+    pub(crate) queue: &'a QueueOptions,
+    pub(crate) deadline: Instant,
+    pub(crate) stop: &'a Stop,
+    pub(crate) counters: &'a Mutex<Counters>,
+}
+
+impl<'a> Context<'a> {
+    /// Returns the options of the queue that the jobs come from, its name among them.
+    pub fn queue(&self) -> &QueueOptions {
+        self.queue
+    }
+
+    /// Returns when the batch must be done.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Returns the end that may be asked for from outside. What is under way then has 5 s.
+    pub fn stop(&self) -> &Stop {
+        self.stop
+    }
+
+    /// Adds to one of the handler's counts in the tick's report.
+    pub fn count(&self, name: &'static str, more: u64) {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).add(name, more);
+    }
+
+    /// Counts milliseconds until the returned timer is dropped, also when the batch is cut short.
+    pub fn time(&self, name: &'static str) -> Timer<'a> {
+        Timer { counters: self.counters, name, began: Instant::now() }
+    }
+
+    /// Returns what `work` does, if it is done before the batch must be; `None` otherwise. For what a
+    /// handler does on top, and whose end must not cost the batch.
+    pub async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = timeout_at(self.deadline, work) => done.ok(),
+            () = self.stop.over() => None,
+        }
+    }
+}
+
+/// Counts the milliseconds of its life: see [`Context::time`].
+#[derive(Debug)]
+pub struct Timer<'a> {
+    counters: &'a Mutex<Counters>,
+    name: &'static str,
+    began: Instant,
+}
+
+impl Drop for Timer<'_> {
+    fn drop(&mut self) {
+        let spent = millis(self.began.elapsed());
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).add(self.name, spent);
+    }
+}
