@@ -5,25 +5,14 @@ use std::process::ExitCode;
 use api::Api;
 use lambda_http::Error;
 use lambda_http::lambda_runtime::Runtime;
-use shared::config::{Config, ProcessEnv};
+use shared::config::Config;
 use telemetry::Invocations;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    telemetry::init();
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "api cannot run");
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> ExitCode {
+    telemetry::run("api", serve)
 }
 
-async fn serve() -> Result<(), Error> {
-    shared::tls::install_provider();
-    let config = Config::from_env(&ProcessEnv)?;
-    tracing::info!(config = %config.summary(), "api starts");
+async fn serve(config: Config) -> Result<(), Error> {
     let api = Api::new(&config)?;
     api.connect().await;
     let invocations = Invocations::about(&config).finishing(api.wake().clone());

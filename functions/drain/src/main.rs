@@ -2,36 +2,19 @@
 //! report out.
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
 
 use drain::{Asked, Drain, answer, metrics, refusal};
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use shared::config::{Config, ProcessEnv, WakeConfig};
-use shared::engine::{Report, StoppedBecause};
-use telemetry::Invocations;
-use tokio::time::Instant;
+use shared::config::{Config, WakeConfig};
+use telemetry::{Invocations, deadline, told};
 
-/// How long an invocation may run where nobody says so.
-const EMULATED: Duration = Duration::from_secs(60);
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    telemetry::init();
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "drain cannot run");
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> ExitCode {
+    telemetry::run("drain", serve)
 }
 
-async fn serve() -> Result<(), Error> {
-    shared::tls::install_provider();
-    let config = Config::from_env(&ProcessEnv)?;
-    tracing::info!(config = %config.summary(), "drain starts");
+async fn serve(config: Config) -> Result<(), Error> {
     let tick = Tick {
         drain: Drain::new(&config)?,
         wake: config.wake.clone(),
@@ -57,22 +40,10 @@ impl Tick {
             tracing::warn!("a request without the token was refused");
             return Ok(refusal());
         }
-        // cargo-lambda's emulator tells no deadline, but one in 1970.
-        let left = event.context.deadline().duration_since(SystemTime::now());
-        let done = self.drain.tick(Instant::now() + left.unwrap_or(EMULATED)).await;
-        println!("{}", metrics(&done, &self.prefix, Clock::System.now_ms()));
-        let report = report(done)?;
+        let report = self.drain.tick(deadline(&event.context)).await;
+        println!("{}", metrics(&report, &self.prefix, Clock::System.now_ms()));
+        let failure = report.failure();
+        let report = told(report, failure)?;
         Ok(if asked == Asked::Wake { answer(&report) } else { json!(report) })
-    }
-}
-
-/// A tick that ended in error fails the invocation, so that alarms and the on-failure destination
-/// see it.
-fn report(report: Report) -> Result<Report, Error> {
-    let json = serde_json::to_string(&report)?;
-    tracing::info!(report = json.as_str(), "tick");
-    match report.stopped_because {
-        StoppedBecause::Error => Err(report.error.unwrap_or(json).into()),
-        _ => Ok(report),
     }
 }

@@ -1,5 +1,6 @@
-//! What the functions tell of themselves while they run on Lambda.
+//! What the functions have in common on Lambda: how they start, and what they tell of themselves.
 //!
+//! [`run`] is what each `main` does; [`deadline`] and [`told`] are for those that tick.
 //! [`init`] makes every log line one JSON object. [`Invocations`] is a layer that puts a span around
 //! each event, so that every line says which request it belongs to, whether that was the first one of
 //! its environment, and which queue it is about, over which transport. What is left to send goes out
@@ -8,6 +9,7 @@
 //! With the feature `otlp` spans also go to a collector over OTLP/HTTP, where the variables of
 //! OpenTelemetry name one (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`).
 
+mod function;
 mod invocation;
 #[cfg(feature = "otlp")]
 mod otlp;
@@ -17,6 +19,7 @@ use lambda_runtime::tracing::subscriber::layer::SubscriberExt as _;
 use lambda_runtime::tracing::subscriber::util::SubscriberInitExt as _;
 use lambda_runtime::tracing::subscriber::{EnvFilter, fmt, registry};
 
+pub use function::{deadline, run, told};
 pub use invocation::{Invocations, Spanned};
 
 /// Logs as JSON on stdout, from the level that Lambda's settings or `RUST_LOG` name (`INFO`).

@@ -15,6 +15,9 @@ use crate::report::{Report, StoppedBecause};
 use crate::stop::Stop;
 use crate::tick::{Failure, Tick};
 
+/// How much longer than its tick a lock lives at least, so that no late write finds it gone.
+const LOCK_MARGIN: Duration = Duration::from_secs(30);
+
 /// How ticks go about a queue.
 #[derive(Clone, Debug)]
 pub struct TickOptions {
@@ -123,7 +126,7 @@ impl<H: Handler> Ticker<H> {
             batch_size: self.options.batch_size,
             schedules_at: &self.schedules_at,
             claim_until: deadline.checked_sub(self.options.margin).unwrap_or(started),
-            locked_until: deadline + self.queue.options().lock.saturating_sub(self.options.timeout),
+            locked_until: deadline + self.lock_margin(),
             slowest: Duration::ZERO,
             report: Report::default(),
         };
@@ -154,5 +157,10 @@ impl<H: Handler> Ticker<H> {
             count(&mut report);
         }
         report
+    }
+
+    /// How long after a tick's deadline the locks of its jobs end.
+    fn lock_margin(&self) -> Duration {
+        self.queue.options().lock.saturating_sub(self.options.timeout).max(LOCK_MARGIN)
     }
 }
