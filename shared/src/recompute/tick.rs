@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument as _, info, info_span, warn};
 
-use super::batch::{Scored, score};
+use super::batch::score;
 use super::refused::end_refused;
 use super::report::{Report, StoppedBecause};
 use super::stop::Stop;
@@ -240,12 +240,14 @@ impl Tick<'_> {
         };
         let back = || vec![back; claim.jobs.len()];
         match scored {
-            Some(Ok(Scored { settlements, coalesced, malformed_rows, projects, database })) => {
-                self.report.database_ms += millis(database);
-                self.report.coalesced += coalesced;
-                self.report.malformed_rows += malformed_rows;
-                self.prune(&projects).await;
-                (settlements, None)
+            Some(Ok(scored)) => {
+                self.report.database_ms += millis(scored.database);
+                self.report.coalesced += scored.coalesced;
+                self.report.malformed_rows += scored.malformed_rows;
+                if let Some(now_ms) = scored.read_at_ms {
+                    self.prune(&scored.projects, now_ms).await;
+                }
+                (scored.settlements, None)
             }
             // What fails, and what takes too long, is the database.
             Some(Err(error)) => {
@@ -260,10 +262,9 @@ impl Tick<'_> {
         }
     }
 
-    /// Deletes snapshots that retention no longer keeps. What it does not get done today goes another
-    /// day: no job fails with it.
-    async fn prune(&self, projects: &[String]) {
-        let now_ms = self.clock.now_ms();
+    /// Deletes snapshots that retention no longer keeps at `now_ms` by the clock that they are stamped
+    /// with, the database's. What it does not get done today goes another day: no job fails with it.
+    async fn prune(&self, projects: &[String], now_ms: i64) {
         let pruned = self.store.prune_snapshots(projects, self.retention, now_ms);
         match self.in_time(pruned).await {
             Some(Ok(0)) | None => {}
