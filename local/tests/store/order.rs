@@ -9,7 +9,8 @@ use super::proxy::{snapshot_is_taken, through_proxy};
 use super::{Bench, Sql, store, strings};
 
 /// Milliseconds since the Unix epoch, rounded down.
-const DATABASE_NOW: &str = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+pub(super) const DATABASE_NOW: &str =
+    "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 const PAGE: &str = r#"INSERT INTO "CrawlResult" (id, "projectId", url, "statusCode", issues, "scannedAt")
     VALUES ('c', 'p', '/', 200, '[]', now() AT TIME ZONE 'UTC')"#;
