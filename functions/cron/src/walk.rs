@@ -30,7 +30,6 @@ pub struct Cron {
     store: Store,
     wake: Wake,
     config: CronConfig,
-    clock: Clock,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +48,7 @@ impl Cron {
     pub fn new(config: &Config) -> Result<Self, StartError> {
         let (queue, store) = open(config, Clock::System)?;
         let wake = Wake::new(&config.wake)?;
-        Ok(Self { queue, store, wake, config: config.cron.clone(), clock: Clock::System })
+        Ok(Self { queue, store, wake, config: config.cron.clone() })
     }
 
     /// Opens the connection to Redis ahead of the first tick, unless ticks are switched off; Postgres is
@@ -109,7 +108,6 @@ impl Cron {
                     self.config.scope,
                     place.as_deref(),
                     PAGE.min(room),
-                    self.clock.now_ms(),
                     self.config.max_age_days,
                 )
                 .await?;

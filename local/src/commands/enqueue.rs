@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
-use shared::clock::Clock;
 use shared::config::{Config, ProcessEnv, Scope};
 use shared::queue::{NewJob, Outcome as Added, Queue};
 use shared::recompute::{JobData, Reason, Timing, recompute_job};
@@ -46,7 +45,7 @@ struct Which {
     #[arg(long)]
     all: bool,
 
-    /// Projects never scored, with data newer than their score, or scored too long ago.
+    /// Projects never scored, scored too long ago, or with data that their score may lack.
     #[arg(long)]
     stale: bool,
 }
@@ -150,15 +149,8 @@ async fn walk(
     let spinner = terminal::spinner("enqueueing");
     let mut place = None;
     loop {
-        let page = store
-            .projects_page(
-                scope,
-                place.as_deref(),
-                PAGE,
-                Clock::System.now_ms(),
-                config.cron.max_age_days,
-            )
-            .await?;
+        let page =
+            store.projects_page(scope, place.as_deref(), PAGE, config.cron.max_age_days).await?;
         add(target, &page.ids, Reason::Scheduled, sums).await?;
         spinner.set_message(format!("enqueueing: {} so far", sums.enqueued + sums.deduplicated));
         place = page.next;

@@ -4,6 +4,7 @@
 //! missing is added (see `migrations/README.md`).
 
 mod catalog;
+mod history;
 mod target;
 
 use refinery::{Migration, Runner, Target};
@@ -16,9 +17,6 @@ mod embedded {
     #![allow(missing_docs, unreachable_pub)]
     refinery::embed_migrations!("../migrations");
 }
-
-/// Where applied migrations are recorded.
-const HISTORY: &str = "deo_schema_history";
 
 /// The advisory lock of whoever migrates: any number will do, if it is nobody else's.
 const LOCK: &str = "SELECT pg_try_advisory_xact_lock(4839215610472)";
@@ -125,19 +123,19 @@ async fn migrate_alone(database: &Database, baseline: bool) -> Result<Report, Er
     {
         client.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\"")).await?;
     }
-    if catalog::missing_tables(&client, &[HISTORY]).await?.is_empty() {
-        // Ours already: whether it was taken over no longer matters.
-    } else {
+    // Where there is one the database is ours already: whether it was taken over no longer matters.
+    if history::find(&client).await?.is_none() {
         inspect(&client, baseline).await?;
     }
+    let history = history::prepare(&mut client).await?;
     let mut report = Report::default();
     for migration in pending_of(&mut client).await? {
         let name = migration.to_string();
         if is_satisfied(&client, &migration).await? {
-            run(&mut client, Target::FakeVersion(migration.version())).await?;
+            run(&history, &mut client, Target::FakeVersion(migration.version())).await?;
             report.adopted.push(name);
         } else {
-            apply(&mut client, &migration).await?;
+            apply(&history, &mut client, &migration).await?;
             report.applied.push(name);
         }
     }
@@ -174,30 +172,29 @@ async fn is_satisfied(client: &Client, migration: &Migration) -> Result<bool, Er
     })
 }
 
-async fn apply(client: &mut Client, migration: &Migration) -> Result<(), Error> {
+async fn apply(history: &str, client: &mut Client, migration: &Migration) -> Result<(), Error> {
     let version = migration.version();
     let Makes::Index { name, .. } = target::of(version) else {
-        return run(client, Target::Version(version)).await;
+        return run(history, client, Target::Version(version)).await;
     };
     if catalog::is_invalid_index(client, name).await? {
         client.batch_execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS \"{name}\"")).await?;
     }
     client.batch_execute(migration.sql().unwrap_or_default()).await?;
     // It stands; all that is left is to record it.
-    run(client, Target::FakeVersion(version)).await
+    run(history, client, Target::FakeVersion(version)).await
 }
 
-async fn run(client: &mut Client, target: Target) -> Result<(), Error> {
-    runner().set_target(target).run_async(client).await?;
+async fn run(history: &str, client: &mut Client, target: Target) -> Result<(), Error> {
+    runner(history).set_target(target).run_async(client).await?;
     Ok(())
 }
 
 async fn pending_of(client: &mut Client) -> Result<Vec<Migration>, Error> {
-    let runner = runner();
-    let mut all = runner.get_migrations().clone();
+    let mut all = embedded::migrations::runner().get_migrations().clone();
     all.sort();
-    if catalog::missing_tables(client, &[HISTORY]).await?.is_empty() {
-        let applied = runner.get_applied_migrations_async(client).await?;
+    if let Some(table) = history::find(client).await? {
+        let applied = runner(&table).get_applied_migrations_async(client).await?;
         let same = |a: &Migration, b: &Migration| a.version() == b.version();
         for migration in &all {
             if applied.iter().any(|it| same(it, migration) && it != migration) {
@@ -209,8 +206,9 @@ async fn pending_of(client: &mut Client) -> Result<Vec<Migration>, Error> {
     Ok(all)
 }
 
-fn runner() -> Runner {
+/// A runner that records in this table.
+fn runner(history: &str) -> Runner {
     let mut runner = embedded::migrations::runner();
-    runner.set_migration_table_name(HISTORY);
+    runner.set_migration_table_name(history);
     runner
 }

@@ -7,7 +7,8 @@ use rand::{Rng, RngExt as _, SeedableRng as _};
 use super::Plan;
 use super::words::{ADJECTIVES, GAPS, MATERIALS, PROSE, THINGS, TOPICS};
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// A project with its rows.
 pub(super) struct Shop {
@@ -180,7 +181,8 @@ impl Writer {
     /// In the last half year, mostly lately where somebody cares.
     fn some_time_ago(&mut self) -> i64 {
         let days = if self.cared() { 20 } else { 180 };
-        self.midnight_ms - self.rng.random_range(0..days * DAY_MS)
+        // So long ago that a score made right now is not stale.
+        self.midnight_ms - HOUR_MS - self.rng.random_range(0..days * DAY_MS)
     }
 
     fn text_when_cared(&mut self, least: usize, most: usize) -> Option<String> {

@@ -8,6 +8,7 @@ mod faults;
 mod invariants;
 #[path = "../log/mod.rs"]
 mod log;
+mod order;
 mod outages;
 #[path = "../store/proxy.rs"]
 #[allow(dead_code, reason = "the store's own tests look at more of it")]

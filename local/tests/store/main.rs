@@ -5,6 +5,7 @@ mod access;
 mod cases;
 mod faults;
 mod migrations;
+mod order;
 mod pooler;
 mod projects;
 mod proxy;
@@ -117,9 +118,14 @@ impl Sql {
     /// Returns as soon as a statement in this database waits for another's lock. To be asked over a
     /// connection of its own: inside a transaction, the answer would never change.
     async fn somebody_waits_for_a_lock(&self) {
+        self.lock_waits(1).await;
+    }
+
+    /// The same for so many statements.
+    async fn lock_waits(&self, statements: i64) {
         let waiting = "SELECT count(*) FROM pg_stat_activity
             WHERE wait_event_type = 'Lock' AND datname = current_database()";
-        let wait = async { while self.number(waiting).await == 0 {} };
+        let wait = async { while self.number(waiting).await < statements {} };
         tokio::time::timeout(Duration::from_secs(30), wait).await.expect("nobody waits for a lock");
     }
 }

@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use local::migrations::{Error, migrate, pending};
+use local::servers::PostgresServer;
 use shared::config::Secret;
 use shared::store::Database;
 use tokio::time::timeout;
@@ -36,10 +37,11 @@ async fn everything_foreign(sql: &Sql) -> Vec<String> {
                 a.attnotnull, pg_get_expr(d.adbin, d.adrelid))
             FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
                 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-            WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND c.relname !~ '^deo_'
+            WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0
+                AND c.relname NOT IN ('deo_CrawlResult_projectId_idx', 'deo_Product_projectId_idx')
                 AND c.relname <> 'DeoScoreSnapshot_projectId_computedAt_idx'
             UNION ALL SELECT format('%s %s', conname, pg_get_constraintdef(oid)) FROM pg_constraint
-                WHERE connamespace = 'public'::regnamespace AND conname !~ '^deo_'
+                WHERE connamespace = 'public'::regnamespace
             UNION ALL SELECT format('rows %s', md5(string_agg(r, '|' ORDER BY r))) FROM (
                 SELECT u::text r FROM \"User\" u UNION ALL SELECT p::text FROM \"Project\" p
                 UNION ALL SELECT c::text FROM \"CrawlResult\" c UNION ALL SELECT p::text FROM \"Product\" p) x
@@ -69,11 +71,8 @@ const OURS: [&str; 3] = [
 async fn an_empty_database_gets_everything_once() {
     let (url, database, sql) = empty().await;
     assert_eq!(pending(&database).await.unwrap(), ALL);
-    assert_eq!(
-        sql.number("SELECT count(*) FROM pg_class WHERE relname ~ '^deo_'").await,
-        0,
-        "a check writes"
-    );
+    let ours = "SELECT count(*) FROM pg_namespace WHERE nspname = 'deo'";
+    assert_eq!(sql.number(ours).await, 0, "a check writes");
     let report = migrate(&database, false).await.unwrap();
     assert_eq!((report.applied, report.adopted.len()), (ALL.map(str::to_owned).to_vec(), 0));
     let report = migrate(&database, false).await.unwrap();
@@ -218,4 +217,104 @@ async fn the_command_says_what_it_did_and_exits_accordingly() {
     assert_eq!(report, serde_json::json!({"applied": ALL[2..], "adopted": ALL[..2]}));
     let check = deo(&url, &["migrate", "--check"]);
     assert_eq!((check.status.code(), &*said(&check)), (Some(0), "nothing is pending\n"));
+}
+
+/// How many migrations a table records; `None` where it is not there.
+async fn recorded(sql: &Sql, table: &str) -> Option<i64> {
+    let there = format!("SELECT count(*) FROM pg_class WHERE oid = to_regclass('{table}')");
+    if sql.number(&there).await == 0 {
+        return None;
+    }
+    Some(sql.number(&format!("SELECT count(*) FROM {table}")).await)
+}
+
+const OURS_NOW: &str = "deo.schema_history";
+const OURS_BEFORE: &str = "public.deo_schema_history";
+
+/// As the versions of before left the history.
+const TO_BEFORE: &str = "CREATE TABLE deo_schema_history (LIKE deo.schema_history INCLUDING ALL);
+    INSERT INTO deo_schema_history SELECT * FROM deo.schema_history; DROP SCHEMA deo CASCADE";
+
+#[tokio::test]
+async fn the_history_is_in_a_schema_of_its_own() {
+    let (_, database, sql) = empty().await;
+    sql.run(ORM).await;
+    migrate(&database, true).await.unwrap();
+    assert_eq!(recorded(&sql, OURS_NOW).await, Some(5));
+    assert_eq!(recorded(&sql, OURS_BEFORE).await, None);
+}
+
+#[tokio::test]
+async fn a_history_of_before_is_taken_into_it() {
+    let (_, database, sql) = empty().await;
+    migrate(&database, false).await.unwrap();
+    let kept = "SELECT string_agg(h::text, ',' ORDER BY version) FROM deo.schema_history h WHERE version < 5";
+    let before: String = sql.rows(kept).await[0].get(0);
+    sql.run(TO_BEFORE).await;
+    sql.run(r#"DROP INDEX "deo_Product_projectId_idx"; DELETE FROM deo_schema_history WHERE version = 5"#)
+        .await;
+    assert_eq!(pending(&database).await.unwrap(), ALL[4..], "a check knows it");
+    assert_eq!(recorded(&sql, OURS_BEFORE).await, Some(4), "and leaves it");
+    assert_eq!(migrate(&database, false).await.unwrap().applied, ALL[4..]);
+    assert_eq!(recorded(&sql, OURS_BEFORE).await, None);
+    assert_eq!(sql.rows(kept).await[0].get::<_, String>(0), before);
+    assert_eq!(recorded(&sql, OURS_NOW).await, Some(5));
+    assert!(pending(&database).await.unwrap().is_empty());
+    assert_eq!(migrate(&database, false).await.unwrap().applied.len(), 0);
+}
+
+#[tokio::test]
+async fn who_may_make_no_schema_goes_on_with_the_history_of_before() {
+    let (url, database, sql) = empty().await;
+    migrate(&database, false).await.unwrap();
+    sql.run(TO_BEFORE).await;
+    let role = url.rsplit('/').next().unwrap().replace("deo_", "role_");
+    sql.run(&format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'p'; ALTER TABLE deo_schema_history OWNER TO {role};
+        GRANT ALL ON SCHEMA public TO {role}"
+    ))
+    .await;
+    let place = url.split('@').next_back().unwrap();
+    let theirs = Database::parse(&Secret::new(format!("postgres://{role}:p@{place}"))).unwrap();
+    for _ in 0..2 {
+        assert_eq!(migrate(&theirs, false).await.unwrap(), Default::default());
+        assert!(pending(&theirs).await.unwrap().is_empty());
+        assert_eq!(recorded(&sql, OURS_BEFORE).await, Some(5));
+    }
+    // Whoever may takes it over later.
+    assert_eq!(migrate(&database, false).await.unwrap(), Default::default());
+    assert_eq!(recorded(&sql, OURS_NOW).await, Some(5));
+}
+
+#[tokio::test]
+async fn each_platform_in_a_database_has_a_history() {
+    let (url, _, sql) = empty().await;
+    for schema in ["public", "my-shop", "deo"] {
+        let database = Database::parse(&Secret::new(format!("{url}?schema={schema}"))).unwrap();
+        assert_eq!(pending(&database).await.unwrap(), ALL, "{schema}");
+        assert_eq!(migrate(&database, false).await.unwrap().applied, ALL, "{schema}");
+        assert!(pending(&database).await.unwrap().is_empty());
+    }
+    for table in [OURS_NOW, r#"deo."schema_history_of_my-shop""#, "deo.schema_history_of_deo"] {
+        assert_eq!(recorded(&sql, table).await, Some(5), "{table}");
+    }
+}
+
+/// A server of its own: roles are those of all its databases.
+#[tokio::test]
+async fn a_role_of_the_schema_s_name_keeps_its_search_path() {
+    let server = PostgresServer::start().await.unwrap();
+    let url = server.create_database().await.unwrap();
+    let sql = Sql::connect(&url).await;
+    let name = url.rsplit('/').next().unwrap();
+    sql.run(&format!("CREATE ROLE deo LOGIN PASSWORD 'p'; ALTER DATABASE {name} OWNER TO deo"))
+        .await;
+    let place = url.split('@').next_back().unwrap();
+    let database = Database::parse(&Secret::new(format!("postgres://deo:p@{place}"))).unwrap();
+    for applied in [5, 0] {
+        assert_eq!(migrate(&database, false).await.unwrap().applied.len(), applied);
+        assert!(pending(&database).await.unwrap().is_empty());
+    }
+    assert_eq!(recorded(&sql, OURS_BEFORE).await, Some(5));
+    assert_eq!(sql.number("SELECT count(*) FROM pg_namespace WHERE nspname = 'deo'").await, 0);
 }

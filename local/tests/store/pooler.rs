@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use shared::store::{Access, NewSnapshot};
 use tempfile::TempDir;
 
+use super::order::DATABASE_NOW;
 use super::{Bench, NOON, Sql, store, strings};
 
 const BINARY: &str = "/usr/sbin/pgbouncer";
@@ -78,10 +79,16 @@ async fn everything_works_through_a_pooler_in_transaction_mode() {
     let pooler = Pooler::start(&bench.url).await;
     let url = format!("{}?pgbouncer=true&connection_limit=1&schema=public", pooler.url);
     let drain = |n: i64| {
-        let (store, ids) = (store(&url), ids.clone());
+        let (store, ids, direct) = (store(&url), ids.clone(), bench.url.clone());
         async move {
+            let direct = Sql::connect(&direct).await;
             for round in 0..20 {
-                assert_eq!(store.signals(&ids).await.unwrap().len(), 20);
+                let before = direct.number(DATABASE_NOW).await;
+                let rows = store.signals(&ids).await.unwrap();
+                assert_eq!(rows.len(), 20);
+                let after = direct.number(DATABASE_NOW).await;
+                let moment = rows[&ids[0]].as_ref().unwrap().read_at_ms;
+                assert!((before..=after).contains(&moment), "{before} {moment} {after}");
                 let metadata = RawValue::from_string("{}".to_owned()).unwrap();
                 let batch: Vec<_> = ids
                     .iter()

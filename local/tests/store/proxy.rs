@@ -8,7 +8,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::time::sleep;
+use tokio_postgres::Client;
 
 /// How long each statement takes more than it would.
 pub(super) type Delay = Box<dyn FnMut() -> Duration + Send>;
@@ -25,9 +27,25 @@ pub(super) struct Watch {
     /// No answer comes through any more on connections that are open.
     pub(super) frozen: AtomicBool,
     pub(super) delay: Mutex<Option<Delay>>,
+    hold: Mutex<Option<Hold>>,
+}
+
+/// Keeps one message back.
+struct Hold {
+    kind: u8,
+    reached: oneshot::Sender<()>,
+    go_on: oneshot::Receiver<()>,
 }
 
 impl Watch {
+    /// Keeps the next message of this kind, and all behind it, from the server. The first end tells
+    /// when it has come, the second lets it go on.
+    pub(super) fn hold(&self, kind: u8) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let ((reached, has_come), (release, go_on)) = (oneshot::channel(), oneshot::channel());
+        *self.hold.lock().unwrap() = Some(Hold { kind, reached, go_on });
+        (has_come, release)
+    }
+
     pub(super) fn statements(&self) -> u32 {
         self.statements.swap(0, Ordering::SeqCst)
     }
@@ -88,6 +106,11 @@ async fn questions(
             return;
         }
         frozen.fetch_or(seen.frozen.load(Ordering::SeqCst), Ordering::SeqCst);
+        let hold = seen.hold.lock().unwrap().take_if(|hold| hold.kind == kind);
+        if let Some(hold) = hold {
+            hold.reached.send(()).unwrap();
+            hold.go_on.await.unwrap();
+        }
         if matches!(kind, b'S' | b'Q') {
             let delay = seen.delay.lock().unwrap().as_mut().map(|delay| delay());
             sleep(delay.unwrap_or_default()).await;
@@ -113,4 +136,22 @@ async fn questions(
             _ => {}
         }
     }
+}
+
+/// Returns once a held statement over `"CrawlResult"` has its snapshot, and its server waits for the next
+/// message. To be asked outside a transaction.
+pub(super) async fn snapshot_is_taken(database: &Client) {
+    let planned = r#"SELECT pid FROM pg_locks
+        WHERE relation = '"deo_CrawlResult_projectId_idx"'::regclass AND pid <> pg_backend_pid()"#;
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'ClientRead'";
+    let taken = async {
+        // The planner locks the index, and the snapshot follows before the server reads on.
+        let planner: i32 = loop {
+            if let Some(row) = database.query_opt(planned, &[]).await.unwrap() {
+                break row.get(0);
+            }
+        };
+        while database.query_opt(waits, &[&planner]).await.unwrap().is_none() {}
+    };
+    tokio::time::timeout(Duration::from_secs(30), taken).await.expect("nobody reads");
 }

@@ -48,7 +48,7 @@ async fn a_batch_of_any_size_is_one_unnamed_statement() {
     let store = store(&url);
     for part in [&batch[..1], &batch] {
         let saved = store.save(part).await.unwrap();
-        assert!(saved.iter().all(|fate| matches!(fate, Saved::Stored)));
+        assert!(saved.iter().all(|fate| matches!(fate, Saved::Stored { .. })));
         assert_eq!(saved.len(), part.len());
         assert_eq!(watch.statements(), 1, "{} snapshots", part.len());
     }
@@ -93,7 +93,7 @@ async fn the_same_job_again_updates_its_own_row_if_newer() {
         [(0, 40, 40), (0, 41, 40), (2_000, 42, 42), (1_000, 43, 42)]
     {
         let saved = bench.store.save(&[snapshot(&id, "p", NOON + after, overall)]).await.unwrap();
-        assert!(matches!(saved[..], [Saved::Stored]));
+        assert!(matches!(saved[..], [Saved::Stored { .. }]));
         assert_eq!(stored(&bench).await.0, [format!("{id}@{stored_overall}")]);
     }
     assert_eq!(stored(&bench).await.1, ["p=42@2000"]);
@@ -122,13 +122,110 @@ async fn a_score_never_goes_back_in_time() {
     assert_eq!(snapshots, ["a@61", "b@63", "c@62", "d@70", "e@71", "late@10"]);
 }
 
+/// So that a project's newest snapshot is the one whose score it shows, whatever the ids.
+#[tokio::test]
+async fn of_reads_within_one_millisecond_the_one_stored_first_stays() {
+    let bench = Bench::new().await;
+    bench.empty_projects(&["p", "q"]).await;
+    for (project, first, second) in [("p", "a", "b"), ("q", "d", "c")] {
+        bench.store.save(&[snapshot(first, project, NOON, 61)]).await.unwrap();
+        for _ in 0..2 {
+            let again = [snapshot(second, project, NOON, 62), snapshot(first, project, NOON, 63)];
+            bench.store.save(&again).await.unwrap();
+            let newest = bench.store.history(project, None, 9).await.unwrap().snapshots;
+            let newest: Vec<_> =
+                newest.iter().map(|it| (&*it.id, it.overall, it.computed_at_ms)).collect();
+            assert_eq!(newest, [(first, 61, NOON), (second, 62, NOON - 1)]);
+        }
+    }
+    assert_eq!(stored(&bench).await.1, ["p=61@0", "q=61@0"]);
+    // Of one batch, the first of the history.
+    let batch = [snapshot("f", "p", NOON + 1_000, 71), snapshot("g", "p", NOON + 1_000, 72)];
+    bench.store.save(&batch).await.unwrap();
+    assert_eq!(stored(&bench).await.1, ["p=72@1000", "q=61@0"]);
+    assert_eq!(bench.store.latest_snapshot("p").await.unwrap().unwrap().overall, 72);
+}
+
+#[tokio::test]
+async fn a_result_that_waited_for_another_is_held_against_it() {
+    for (read, score, newest) in
+        [(2_000, "62@2000", "b"), (1_000, "61@1000", "a"), (0, "61@1000", "a")]
+    {
+        let bench = Bench::new().await;
+        bench.empty_projects(&["p"]).await;
+        // Both have begun before either has stored anything.
+        bench.sql.run(r#"BEGIN; SELECT 1 FROM "Project" FOR UPDATE"#).await;
+        let first = store(&bench.url);
+        let first =
+            tokio::spawn(async move { first.save(&[snapshot("a", "p", NOON + 1_000, 61)]).await });
+        let other = Sql::connect(&bench.url).await;
+        other.somebody_waits_for_a_lock().await;
+        let second = store(&bench.url);
+        let second =
+            tokio::spawn(async move { second.save(&[snapshot("b", "p", NOON + read, 62)]).await });
+        other.lock_waits(2).await;
+        bench.sql.run("COMMIT").await;
+        first.await.unwrap().unwrap();
+        let Saved::Stored { previous, moved } = second.await.unwrap().unwrap().remove(0) else {
+            panic!("not stored")
+        };
+        assert_eq!((previous, moved), (Some(61), newest == "b"));
+        assert_eq!(stored(&bench).await.1, [format!("p={score}")]);
+        assert_eq!(bench.store.latest_snapshot("p").await.unwrap().unwrap().id, newest);
+    }
+}
+
+#[tokio::test]
+async fn what_is_stored_hands_on_the_score_before_it() {
+    let bench = Bench::new().await;
+    bench.empty_projects(&["p", "q"]).await;
+    bench
+        .sql
+        .run(
+            r#"ALTER TABLE "DeoScoreSnapshot" ADD CONSTRAINT unlucky CHECK ("overallScore" <> 13)"#,
+        )
+        .await;
+    for (batch, expected) in [
+        (vec![("a", "p", 1_000, 61), ("b", "q", 0, 70)], vec![(None, true), (None, true)]),
+        // An older read, which stays in the history.
+        (
+            vec![("c", "p", 500, 9), ("d", "q", 1_000, 71)],
+            vec![(Some(61), false), (Some(70), true)],
+        ),
+        // The answer was lost, and the batch is stored again.
+        (
+            vec![("c", "p", 500, 9), ("d", "q", 1_000, 71)],
+            vec![(Some(61), false), (Some(71), false)],
+        ),
+        // Two jobs of one project, of which only one can be stored in one statement with the third.
+        (
+            vec![("e", "p", 2_000, 62), ("f", "q", 2_000, 13), ("g", "p", 2_000, 62)],
+            vec![(Some(61), true), (Some(61), true)],
+        ),
+    ] {
+        let batch: Vec<_> = batch
+            .into_iter()
+            .map(|(id, project, after, overall)| snapshot(id, project, NOON + after, overall))
+            .collect();
+        let saved = bench.store.save(&batch).await.unwrap();
+        let before: Vec<_> = saved
+            .iter()
+            .filter_map(|fate| match *fate {
+                Saved::Stored { previous, moved } => Some((previous, moved)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(before, expected);
+    }
+}
+
 #[tokio::test]
 async fn one_id_twice_in_a_batch_is_one_row() {
     let bench = Bench::new().await;
     bench.empty_projects(&["p"]).await;
     let batch = [snapshot("a", "p", NOON + 1_000, 51), snapshot("a", "p", NOON, 50)];
     let saved = bench.store.save(&batch).await.unwrap();
-    assert!(matches!(saved[..], [Saved::Stored, Saved::Stored]));
+    assert!(matches!(saved[..], [Saved::Stored { .. }, Saved::Stored { .. }]));
     assert_eq!(stored(&bench).await, (vec!["a@51".to_owned()], vec!["p=51@1000".to_owned()]));
 }
 
@@ -144,7 +241,12 @@ async fn a_deleted_project_does_not_fail_its_batch() {
     assert!(
         matches!(
             saved[..],
-            [Saved::Stored, Saved::ProjectMissing, Saved::Stored, Saved::ProjectMissing]
+            [
+                Saved::Stored { .. },
+                Saved::ProjectMissing,
+                Saved::Stored { .. },
+                Saved::ProjectMissing
+            ]
         ),
         "{saved:?}"
     );
@@ -164,7 +266,7 @@ async fn a_project_deleted_meanwhile_waits_or_is_missing() {
     Sql::connect(&bench.url).await.somebody_waits_for_a_lock().await;
     bench.sql.run("COMMIT").await;
     let saved = saving.await.unwrap().unwrap();
-    assert!(matches!(saved[..], [Saved::ProjectMissing, Saved::Stored]), "{saved:?}");
+    assert!(matches!(saved[..], [Saved::ProjectMissing, Saved::Stored { .. }]), "{saved:?}");
     assert_eq!(stored(&bench).await.0, ["b@50"]);
     assert_eq!(watch.statements(), 1, "it was found out without a failure");
 }
@@ -188,7 +290,7 @@ async fn what_cannot_be_stored_fails_alone() {
         match (n, fate) {
             (4 | 7, Saved::Failed(error)) => assert_eq!(error.kind(), ErrorKind::Data, "{error}"),
             (4 | 7, _) => panic!("{n}: {fate:?}"),
-            (_, fate) => assert!(matches!(fate, Saved::Stored), "{n}: {fate:?}"),
+            (_, fate) => assert!(matches!(fate, Saved::Stored { .. }), "{n}: {fate:?}"),
         }
     }
     let Saved::Failed(error) = &saved[4] else { unreachable!() };

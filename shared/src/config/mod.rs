@@ -98,7 +98,7 @@ pub struct WakeConfig {
 /// Which projects the nightly recompute takes (`CRON_SCOPE`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Never scored, with data newer than their score, or scored too long ago.
+    /// Never scored, scored too long ago, or with data that their score may lack.
     Stale,
     /// All.
     All,

@@ -282,8 +282,8 @@ pub(super) const CRON_SCOPE: Variable = Variable::new(
     "CRON_SCOPE",
     Kind::Word(&["stale", "all"]),
     "stale",
-    "Which projects the nightly recompute takes: those never scored, with data newer than their \
-     score or scored too long ago, or `all`.",
+    "Which projects the nightly recompute takes: those never scored, scored too long ago, or with data \
+     that their score may lack (stamped from 15 minutes before it on), or `all`.",
 );
 pub(super) const CRON_MAX_AGE: Variable = Variable::new(
     "CRON_MAX_AGE_DAYS",

@@ -8,10 +8,10 @@ use tracing::{error, warn};
 
 use super::request::JobResult;
 use crate::clock::Clock;
-use crate::deo::{Score, Tally};
+use crate::deo::Score;
 use crate::engine::Context;
 use crate::queue::{ClaimedJob, Settlement};
-use crate::store::{Error, NewSnapshot, Saved, Store, snapshot_id};
+use crate::store::{Error, NewSnapshot, ProjectRows, Saved, Store, snapshot_id};
 
 /// The longest id that the platform's tables are asked for.
 const MAX_ID_CHARS: usize = 191;
@@ -31,6 +31,9 @@ pub(super) struct Scored {
     pub(super) settlements: Vec<Settlement>,
     /// The projects that were asked for, each once.
     pub(super) projects: Vec<String>,
+    /// When the rows of the last of them were read, by the database's clock in milliseconds since
+    /// the Unix epoch; `None` where none could be.
+    pub(super) read_at_ms: Option<i64>,
 }
 
 /// Scores every job's project and saves the snapshots: each project is read and scored once, each
@@ -54,7 +57,9 @@ pub(super) async fn score(
     let timer = context.time(DATABASE_MS);
     let mut rows = store.signals(&projects).await?;
     drop(timer);
+    // Ages are told by our clock. The order of results is that of their reads, by the database's.
     let now_ms = clock.now_ms();
+    let mut read_at_ms = None;
     let mut results: HashMap<&str, Result<Computed, Settlement>> = HashMap::new();
     for id in &projects {
         let result = match rows.remove(id) {
@@ -65,6 +70,7 @@ pub(super) async fn score(
             }
             Some(Ok(rows)) => {
                 context.count(MALFORMED_ROWS, rows.malformed_rows);
+                read_at_ms = read_at_ms.max(Some(rows.read_at_ms));
                 for row in &rows.malformed_ids {
                     warn!(project = id.as_str(), row = row.as_str(), "a malformed row");
                 }
@@ -72,7 +78,7 @@ pub(super) async fn score(
                 if more > 0 {
                     warn!(project = id.as_str(), more, "more malformed rows, their ids left out");
                 }
-                compute(id, &rows.tally, now_ms)
+                compute(id, &rows, now_ms)
             }
         };
         results.insert(id, result);
@@ -90,7 +96,7 @@ pub(super) async fn score(
                 let snapshot_id =
                     snapshot_id(&names.prefix, &names.name, &job.id, job.timestamp_ms);
                 owners.push(settlements.len());
-                snapshots.push(computed.snapshot(&snapshot_id, id, now_ms));
+                snapshots.push(computed.snapshot(&snapshot_id, id));
                 completed(id, snapshot_id)
             }
             Ok((_, Some(Err(settlement)))) => settlement.clone(),
@@ -104,7 +110,7 @@ pub(super) async fn score(
     for ((owner, snapshot), saved) in owners.into_iter().zip(&snapshots).zip(saved) {
         let settlement: &mut Settlement = &mut settlements[owner];
         match saved {
-            Saved::Stored => {}
+            Saved::Stored { .. } => {}
             Saved::ProjectMissing => *settlement = not_found(&snapshot.project_id),
             Saved::Failed(failure) => {
                 error!(error = %failure, "a snapshot was refused");
@@ -113,7 +119,7 @@ pub(super) async fn score(
         }
     }
     drop(results);
-    Ok(Scored { settlements, projects })
+    Ok(Scored { settlements, projects, read_at_ms })
 }
 
 fn not_found(project_id: &str) -> Settlement {
@@ -124,15 +130,16 @@ fn not_found(project_id: &str) -> Settlement {
 struct Computed {
     score: Score,
     metadata: Box<RawValue>,
+    read_at_ms: i64,
 }
 
 impl Computed {
-    fn snapshot(&self, id: &str, project_id: &str, now_ms: i64) -> NewSnapshot {
+    fn snapshot(&self, id: &str, project_id: &str) -> NewSnapshot {
         let v1 = &self.score.v1;
         NewSnapshot {
             id: id.to_owned(),
             project_id: project_id.to_owned(),
-            computed_at_ms: now_ms,
+            computed_at_ms: self.read_at_ms,
             overall: v1.overall.into(),
             content: v1.content.into(),
             entities: v1.entities.into(),
@@ -144,11 +151,11 @@ impl Computed {
 }
 
 /// Scores one project. A panic in here is a bug of ours; it must not take the batch with it.
-fn compute(project: &str, tally: &Tally, now_ms: i64) -> Result<Computed, Settlement> {
+fn compute(project: &str, rows: &ProjectRows, now_ms: i64) -> Result<Computed, Settlement> {
     let scored = catch_unwind(AssertUnwindSafe(|| {
-        let score = Score::of(tally.signals(now_ms));
+        let score = Score::of(rows.tally.signals(now_ms));
         let metadata = to_raw_value(&score.metadata());
-        metadata.map(|metadata| Computed { score, metadata })
+        metadata.map(|metadata| Computed { score, metadata, read_at_ms: rows.read_at_ms })
     }));
     match scored {
         Ok(Ok(computed)) => Ok(computed),

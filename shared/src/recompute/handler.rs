@@ -2,7 +2,7 @@
 
 use tracing::{info, warn};
 
-use super::batch::{COALESCED, DATABASE_MS, MALFORMED_ROWS, Scored, score};
+use super::batch::{COALESCED, DATABASE_MS, MALFORMED_ROWS, score};
 use crate::clock::Clock;
 use crate::config::{DrainConfig, SnapshotRetention};
 use crate::engine::{Context, Handler, TickOptions, Ticker};
@@ -43,18 +43,18 @@ impl Handler for Recompute {
         jobs: &[ClaimedJob],
         context: &Context<'_>,
     ) -> Result<Vec<Settlement>, Error> {
-        let Scored { settlements, projects } =
-            score(jobs, &self.store, &self.clock, context).await?;
-        self.prune(&projects, context).await;
-        Ok(settlements)
+        let scored = score(jobs, &self.store, &self.clock, context).await?;
+        if let Some(now_ms) = scored.read_at_ms {
+            self.prune(&scored.projects, now_ms, context).await;
+        }
+        Ok(scored.settlements)
     }
 }
 
 impl Recompute {
-    /// Deletes snapshots that retention no longer keeps. What it does not get done today goes another
-    /// day: no job fails with it.
-    async fn prune(&self, projects: &[String], context: &Context<'_>) {
-        let now_ms = self.clock.now_ms();
+    /// Deletes snapshots that retention no longer keeps at `now_ms` by the clock that they are stamped
+    /// with, the database's. What it does not get done today goes another day: no job fails with it.
+    async fn prune(&self, projects: &[String], now_ms: i64, context: &Context<'_>) {
         let pruned = self.store.prune_snapshots(projects, self.retention, now_ms);
         match context.in_time(pruned).await {
             Some(Ok(0)) | None => {}

@@ -13,7 +13,8 @@
 //! - [`Error`] tells whose fault a failure is.
 //!
 //! All times are milliseconds since the Unix epoch. The columns are `timestamp` without time zone
-//! and hold UTC; no statement depends on the session's time zone.
+//! and hold UTC; no statement depends on the session's time zone. What is newer, stale or too old is
+//! told by the database's clock alone.
 //!
 //! The database is the platform's. It is expected to be in UTF-8, with the tables that
 //! `migrations/` lists; nothing here alters them.

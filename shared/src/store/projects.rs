@@ -2,11 +2,11 @@
 
 use tokio_postgres::types::{ToSql, Type};
 
-use super::timestamp::Timestamp;
 use super::{Error, Store};
 use crate::config::Scope;
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// The database knows no dates that are more days ago than some two million.
+const MOST_DAYS: u32 = 1_000_000;
 
 /// A page of a walk over the projects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,9 @@ pub struct ProjectPage {
 
 impl Store {
     /// Looks at the next `limit` projects behind `after` (`None`: from the first on) and answers
-    /// those that are in `scope` at `now_ms`: a project is stale when it has no score, when its score
-    /// is older than `max_age_days`, or when it has rows newer than its score.
+    /// those that are in `scope`: a project is stale when it has no score, when its score is older
+    /// than `max_age_days`, or when it may have rows that its score does not know. Only the
+    /// database's clock counts, and a row may be committed up to 15 minutes after its stamp.
     ///
     /// A page's work is bounded by `limit`, however few of the projects are stale.
     ///
@@ -32,16 +33,14 @@ impl Store {
         scope: Scope,
         after: Option<&str>,
         limit: u32,
-        now_ms: i64,
         max_age_days: u32,
     ) -> Result<ProjectPage, Error> {
         let after = after.unwrap_or_default();
         let limit = i64::from(limit.max(1));
-        let oldest = now_ms.saturating_sub(i64::from(max_age_days).saturating_mul(DAY_MS));
-        // None, before any date: no score is older.
-        let oldest = Timestamp::from_ms(oldest);
+        // None: no score is older.
+        let days = i32::try_from(max_age_days).ok().filter(|_| max_age_days <= MOST_DAYS);
         let page: [(&(dyn ToSql + Sync), Type); 3] =
-            [(&after, Type::TEXT), (&limit, Type::INT8), (&oldest, Type::TIMESTAMP)];
+            [(&after, Type::TEXT), (&limit, Type::INT8), (&days, Type::INT4)];
         let (statement, params) = match scope {
             Scope::All => (&self.sql().all_projects, &page[..2]),
             Scope::Stale => (&self.sql().stale_projects, &page[..]),

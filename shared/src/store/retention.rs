@@ -16,6 +16,7 @@ const ROWS_AT_ONCE: i64 = 10_000;
 impl Store {
     /// Deletes what `retention` does not keep of these projects' snapshots and answers how many rows
     /// went: one statement, and none for [`SnapshotRetention::All`]. At most 10,000 go at once.
+    /// `now_ms` is the time by the clock that snapshots are stamped with, the database's.
     ///
     /// # Errors
     /// When the database cannot do it.

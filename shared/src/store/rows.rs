@@ -21,6 +21,9 @@ const LONGEST_ID: usize = 8_192;
 pub struct ProjectRows {
     /// What the signals are computed from.
     pub tally: Tally,
+    /// When they were read: milliseconds since the Unix epoch by the database's clock, rounded down.
+    /// A row that is not among them was committed after this moment.
+    pub read_at_ms: i64,
     /// Rows with `issues` or a date that the platform never writes. They count all the same: such
     /// issues as none, such a date as long ago.
     pub malformed_rows: u64,
@@ -131,8 +134,11 @@ fn add(project: &mut ProjectRows, row: &Row) -> Result<(), tokio_postgres::Error
             words: words.and_then(|words| u64::try_from(words).ok()).unwrap_or_default(),
             last_synced_at_ms: at.unwrap_or(EARLIEST_MS),
         }),
-        // The project itself.
-        _ => return Ok(()),
+        // The project itself, and when it was read.
+        _ => {
+            project.read_at_ms = at.unwrap_or(EARLIEST_MS);
+            return Ok(());
+        }
     }
     if malformed_issues || at.is_none() {
         project.malformed_rows += 1;

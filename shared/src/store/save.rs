@@ -1,8 +1,9 @@
 //! Storing snapshots, a whole batch at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde_json::value::RawValue;
+use tokio_postgres::Row;
 use tokio_postgres::types::{Json, Type};
 
 use super::rows::can_exist;
@@ -19,7 +20,9 @@ pub struct NewSnapshot {
     pub id: String,
     /// Its project.
     pub project_id: String,
-    /// Milliseconds since the Unix epoch.
+    /// When the rows that it was computed from were read, by the database's clock
+    /// ([`ProjectRows::read_at_ms`](super::ProjectRows)): results are ordered by it. Milliseconds
+    /// since the Unix epoch.
     pub computed_at_ms: i64,
     /// 0 to 100, as are the components.
     pub overall: i32,
@@ -39,7 +42,13 @@ pub struct NewSnapshot {
 #[derive(Clone, Debug)]
 pub enum Saved {
     /// Its row is there, as it is or with a newer result of the same job.
-    Stored,
+    Stored {
+        /// The project's current score before this batch; `None` when it had none. It is the score
+        /// itself where the batch was stored before, and only the answer was lost.
+        previous: Option<i32>,
+        /// Whether the batch moved the project's current score: not where that comes from a newer read.
+        moved: bool,
+    },
     /// Its project is gone.
     ProjectMissing,
     /// It cannot be stored; the others are not affected.
@@ -51,21 +60,29 @@ impl Store {
     /// of each, in their order.
     ///
     /// One statement and so one transaction, whatever their number. A snapshot whose id is there
-    /// already updates that row if it is newer; a project's current score never goes back in time.
-    /// Only when a value makes the statement fail, halves of the batch are stored apart until it
-    /// stands alone.
+    /// already updates that row if it comes from a newer read, and so does a project's current score.
+    /// Of two reads in the same millisecond the one stored first stays; the other is stored as of a
+    /// millisecond before. Only when a value makes the statement fail, halves of the batch are stored
+    /// apart until it stands alone.
     ///
     /// # Errors
     /// When nothing (more) can be stored. What was stored before that is found again by its id.
     pub async fn save(&self, snapshots: &[NewSnapshot]) -> Result<Vec<Saved>, Error> {
-        let mut saved = vec![Saved::Stored; snapshots.len()];
         let mut parts = vec![newest_of_each(snapshots)];
         // The fate of an older one is that of the newest with the same id.
         let mut failed = HashMap::new();
-        let mut missing: HashSet<String> = HashSet::new();
+        let mut projects: HashMap<String, Before> = HashMap::new();
         while let Some(mut part) = parts.pop() {
             match self.store(&part).await {
-                Ok(projects) => missing.extend(projects),
+                Ok(answered) => {
+                    for (id, before) in answered {
+                        // Where halves are stored apart, the first one found the score of before.
+                        projects
+                            .entry(id)
+                            .and_modify(|it| it.moved |= before.moved)
+                            .or_insert(before);
+                    }
+                }
                 Err(error) if !error.is_data() => return Err(error),
                 Err(error) if part.len() == 1 => {
                     failed.extend(part.iter().map(|one| (one.id.as_str(), error.clone())));
@@ -76,18 +93,18 @@ impl Store {
                 }
             }
         }
-        for (fate, snapshot) in saved.iter_mut().zip(snapshots) {
-            if let Some(error) = failed.get(snapshot.id.as_str()) {
-                *fate = Saved::Failed(error.clone());
-            } else if missing.contains(&snapshot.project_id) || !can_exist(&snapshot.project_id) {
-                *fate = Saved::ProjectMissing;
-            }
-        }
-        Ok(saved)
+        let fate = |snapshot: &NewSnapshot| match failed.get(snapshot.id.as_str()) {
+            Some(error) => Saved::Failed(error.clone()),
+            None => match projects.get(&snapshot.project_id) {
+                Some(&Before { found: true, previous, moved }) => Saved::Stored { previous, moved },
+                _ => Saved::ProjectMissing,
+            },
+        };
+        Ok(snapshots.iter().map(fate).collect())
     }
 
-    /// Stores snapshots whose ids differ and answers the projects that are missing.
-    async fn store(&self, snapshots: &[&NewSnapshot]) -> Result<Vec<String>, Error> {
+    /// Stores snapshots whose ids differ and answers each of their projects once.
+    async fn store(&self, snapshots: &[&NewSnapshot]) -> Result<Vec<(String, Before)>, Error> {
         if snapshots.is_empty() {
             return Ok(Vec::new());
         }
@@ -126,9 +143,23 @@ impl Store {
                 ],
             )
             .await?;
-        let missing = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>();
-        missing.map_err(|error| Error::statement(statement.name, &error))
+        let projects = rows.iter().map(read).collect::<Result<_, _>>();
+        projects.map_err(|error| Error::statement(statement.name, &error))
     }
+}
+
+/// A project before a batch was stored, and whether that moved its score.
+struct Before {
+    found: bool,
+    previous: Option<i32>,
+    moved: bool,
+}
+
+/// One row of `sql/save.sql`.
+fn read(row: &Row) -> Result<(String, Before), tokio_postgres::Error> {
+    let before =
+        Before { found: row.try_get(1)?, previous: row.try_get(2)?, moved: row.try_get(3)? };
+    Ok((row.try_get(0)?, before))
 }
 
 /// One statement cannot store the same id twice, nor anything for a project that cannot exist.

@@ -14,7 +14,8 @@ use crate::deo::to_present_form;
 pub struct Snapshot {
     /// Its id.
     pub id: String,
-    /// Milliseconds since the Unix epoch.
+    /// When its rows were read, in milliseconds since the Unix epoch by the database's clock. The
+    /// platform's own worker writes its host's time after the read.
     pub computed_at_ms: i64,
     /// The model, "v1".
     pub version: String,
@@ -56,7 +57,7 @@ pub struct Cursor {
 pub struct CurrentScore {
     /// 0 to 100; `None` when it was never computed.
     pub overall: Option<i32>,
-    /// Milliseconds since the Unix epoch.
+    /// When its rows were read, as in [`Snapshot`].
     pub computed_at_ms: Option<i64>,
 }
 

@@ -10,12 +10,16 @@
 --   status     integer    of pages
 --   words      bigint     of pages as stored, of products counted here
 --   url        text       of pages
---   at         timestamp  scanned or synced
+--   at         timestamp  scanned or synced; of projects the moment of the read
 --   links      text       of pages: their count of internal links, null where it is no number
+-- The moment is now(), the beginning of the transaction, which is this statement alone: it begins with
+-- the message Parse. The rows are those of the snapshot that Bind takes after that, so a row that is
+-- not among them was committed later than the moment. statement_timestamp() would be the time of
+-- the message Execute and clock_timestamp() later still: behind the snapshot.
 SELECT r.ordinal, r.kind, r.id, r.facts, r.status, r.words, r.url, r.at, r.links
 FROM (
     SELECT w.ordinal, 0::smallint AS kind, ''::text AS id, 0::smallint AS facts, 0 AS status,
-        0::bigint AS words, NULL::text AS url, NULL::timestamp AS at, NULL::text AS links
+        0::bigint AS words, NULL::text AS url, now() AT TIME ZONE 'UTC' AS at, NULL::text AS links
     FROM unnest($1) WITH ORDINALITY AS w (id, ordinal)
     JOIN "Project" p ON p.id = w.id
 
