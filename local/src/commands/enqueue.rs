@@ -8,7 +8,7 @@ use shared::clock::Clock;
 use shared::config::{Config, ProcessEnv, Scope};
 use shared::queue::{NewJob, Outcome as Added, Queue};
 use shared::recompute::{JobData, Reason, Timing, recompute_job};
-use shared::store::Store;
+use shared::store::{Store, Stretch};
 use shared::wake::Wake;
 
 use super::queue::{connect, span};
@@ -153,8 +153,7 @@ async fn walk(
         let page = store
             .projects_page(
                 scope,
-                place.as_deref(),
-                PAGE,
+                Stretch { after: place.as_deref(), until: None, look_at: PAGE, take: PAGE },
                 Clock::System.now_ms(),
                 config.cron.max_age_days,
             )
