@@ -5,6 +5,7 @@
 //! without costing an attempt; and what another peer owns by now is never settled.
 
 mod batch;
+mod limit;
 mod pulse;
 mod refused;
 mod report;
