@@ -73,12 +73,12 @@ impl Night {
         Cron::new(&config).unwrap().tick(Instant::now() + time).await
     }
 
-    /// Whoever asks for the pages of the project `id`, whose rows are to be newer than its score, first
+    /// Whoever asks for the pages of a project whose id is LIKE `id`, and whose rows are to be newer than its score, first
     /// has to do what `sql` says.
     async fn gate(&self, id: &str, sql: &str) {
         let sql = format!(
             r#"CREATE FUNCTION gate(id text) RETURNS boolean LANGUAGE plpgsql AS $$
-                 BEGIN IF id = '{id}' THEN {sql}; END IF; RETURN true; END $$;
+                 BEGIN IF id LIKE '{id}' THEN {sql}; END IF; RETURN true; END $$;
                ALTER TABLE "CrawlResult" RENAME TO behind;
                CREATE VIEW "CrawlResult" AS SELECT * FROM behind WHERE gate("projectId")"#
         );
@@ -205,7 +205,7 @@ async fn a_night_without_stale_projects_costs_two_commands() {
 async fn an_error_behind_fresh_projects_does_not_send_it_back() {
     let night = Night::new("error").await;
     night.fresh().await;
-    night.gate("p01999x00001", "RAISE 'no'").await;
+    night.gate("p01999x00001", "RAISE 'no' USING ERRCODE = '42501'").await;
     let failed = night.tick().await;
     assert_eq!((failed.stopped_because, failed.pages), (StoppedBecause::Error, 3), "{failed:?}");
     assert_eq!(failed.billed_commands, 3, "the place is written once");
@@ -231,6 +231,32 @@ async fn a_deadline_behind_fresh_projects_does_not_send_it_back() {
     let report = night.tick().await;
     assert_eq!((report.stopped_because, report.pages), (StoppedBecause::Done, 2), "{report:?}");
     assert_eq!((report.enqueued, night.bookmark().await), (1, None));
+}
+
+/// As where a host ends statements that take too long, and these projects have very many rows.
+#[tokio::test]
+async fn what_is_too_much_for_one_page_is_looked_at_in_smaller_ones() {
+    let night = Night::new("slow").await;
+    let (hour, day) = (ago("1 hour"), ago("1 day"));
+    night.projects("p", 1_000, &hour, "NULL::timestamp", "NULL::timestamp").await;
+    night.projects("p00600x", 10, &day, &hour, "NULL::timestamp").await;
+    night.projects("q", 1, "NULL", "NULL::timestamp", "NULL::timestamp").await;
+    let three = "PERFORM set_config('gate.n', current_setting('gate.n', true) || 'I', true); \
+                 IF current_setting('gate.n') LIKE '%III' THEN RAISE 'slow' USING ERRCODE = '57014'; END IF";
+    night.gate("p00600x%", three).await;
+    let report = night.tick().await;
+    assert_eq!((report.stopped_because, report.enqueued), (StoppedBecause::Done, 11), "{report:?}");
+}
+
+/// The drain tells what is wrong with it, and the projects behind it are reached.
+#[tokio::test]
+async fn a_project_that_cannot_be_looked_at_is_enqueued() {
+    let night = Night::new("damaged").await;
+    night.fresh().await;
+    night.gate("p01999x00001", "RAISE 'damaged' USING ERRCODE = 'XX001'").await;
+    night.projects("q", 1, "NULL", "NULL::timestamp", "NULL::timestamp").await;
+    let report = night.tick().await;
+    assert_eq!((report.stopped_because, report.enqueued), (StoppedBecause::Done, 2), "{report:?}");
 }
 
 #[tokio::test]

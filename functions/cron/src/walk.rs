@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use shared::clock::{Clock, millis};
-use shared::config::{Config, CronConfig};
+use shared::config::{Config, CronConfig, Scope};
 use shared::queue::{NewJob, Occupied, Outcome, Queue};
 use shared::recompute::{JobData, Reason, StartError, open, recompute_job};
-use shared::store::{ProjectPage, Store, Stretch};
+use shared::store::{ErrorKind, ProjectPage, Store, Stretch};
 use shared::wake::Wake;
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, warn};
@@ -17,6 +17,10 @@ use crate::round::Walk;
 /// Projects looked at a page: one statement and at most one script call, and all that is held in
 /// memory.
 const PAGE: u32 = 500;
+
+/// By this factor fewer projects are looked at after a page that failed, and more after one that did
+/// not.
+const FEWER: u32 = 8;
 
 /// Time left when a tick starts no further page.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -124,13 +128,14 @@ impl Cron {
     ) -> Result<StoppedBecause, Failure> {
         // With less room than this no tick goes on: it would follow the drain job by job.
         let worth_a_page = (self.config.max_waiting / 2).clamp(1, PAGE.into());
+        let mut look_at = PAGE;
         loop {
             if Instant::now() + MARGIN >= deadline {
                 return Ok(StoppedBecause::Deadline);
             }
             // Never more than fits below the mark.
             let take = u32::try_from(room).unwrap_or(u32::MAX).min(PAGE);
-            let Some(page) = self.page(walk, take, deadline).await? else {
+            let Some(page) = self.page(walk, &mut look_at, take, deadline).await? else {
                 return Ok(StoppedBecause::Deadline);
             };
             let jobs: Vec<NewJob> = page.ids.iter().map(|id| self.job(queue, id)).collect();
@@ -157,19 +162,42 @@ impl Cron {
         }
     }
 
-    /// The next page, with `take` projects at most; `None` when the time is up before it is there.
+    /// The next page: of `look_at` projects, and fewer where that fails, since projects with very many
+    /// rows may take too long, and a damaged one fails however often it is looked at. Every tick would
+    /// end there, and none get past it. `None` when the time is up before it is there.
     async fn page(
         &self,
         walk: &Walk,
+        look_at: &mut u32,
         take: u32,
         deadline: Instant,
-    ) -> Result<Option<ProjectPage>, Failure> {
-        let (after, until) = walk.ahead();
-        let stretch = Stretch { after, until, look_at: PAGE, take };
-        let (scope, days) = (self.config.scope, self.config.max_age_days);
-        let page = self.store.projects_page(scope, stretch, self.clock.now_ms(), days);
+    ) -> Result<Option<ProjectPage>, shared::store::Error> {
         let end = deadline.checked_sub(KEEPING).unwrap_or(deadline);
-        Ok(timeout_at(end, page).await.ok().transpose()?)
+        let (after, until) = walk.ahead();
+        let page = async |scope, look_at| {
+            let stretch = Stretch { after, until, look_at, take };
+            let (now_ms, days) = (self.clock.now_ms(), self.config.max_age_days);
+            let page = self.store.projects_page(scope, stretch, now_ms, days);
+            timeout_at(end, page).await.ok().transpose()
+        };
+        loop {
+            match page(self.config.scope, *look_at).await {
+                Err(error) if error.kind() == ErrorKind::Configuration => return Err(error),
+                Err(error) if *look_at > 1 => {
+                    warn!(%error, projects = *look_at, "a page failed: fewer projects are looked at");
+                    *look_at = (*look_at / FEWER).max(1);
+                }
+                // Nobody knows whether it is stale. If it cannot be scored, it fails alone.
+                Err(error) => {
+                    warn!(%error, "a project that cannot be looked at is enqueued");
+                    return page(Scope::All, 1).await;
+                }
+                Ok(found) => {
+                    *look_at = PAGE.min(*look_at * FEWER);
+                    return Ok(found);
+                }
+            }
+        }
     }
 
     /// How many jobs more may wait. One command, and one for each state in which jobs wait.
