@@ -73,6 +73,46 @@ impl Night {
         Cron::new(&config).unwrap().tick(Instant::now() + time).await
     }
 
+    /// Whoever asks for the pages of a project whose id is LIKE `id`, and whose rows are to be newer than its score, first
+    /// has to do what `sql` says.
+    async fn gate(&self, id: &str, sql: &str) {
+        let sql = format!(
+            r#"CREATE FUNCTION gate(id text) RETURNS boolean LANGUAGE plpgsql AS $$
+                 BEGIN IF id LIKE '{id}' THEN {sql}; END IF; RETURN true; END $$;
+               ALTER TABLE "CrawlResult" RENAME TO behind;
+               CREATE VIEW "CrawlResult" AS SELECT * FROM behind WHERE gate("projectId")"#
+        );
+        self.database.batch_execute(&sql).await.unwrap();
+    }
+
+    /// Closes the gate: whoever comes waits.
+    async fn close(&self, id: &str) {
+        self.gate(id, "PERFORM pg_advisory_xact_lock_shared(1)").await;
+        self.database.batch_execute("SELECT pg_advisory_lock(1)").await.unwrap();
+    }
+
+    /// Until somebody waits.
+    async fn is_waited_at(&self) {
+        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND \
+                     database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        while self.database.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
+    }
+
+    async fn open(&self) {
+        self.database.batch_execute("SELECT pg_advisory_unlock(1)").await.unwrap();
+    }
+
+    /// 2,001 projects on five pages, of which only that at the end of the fourth is stale.
+    async fn fresh(&self) {
+        let (hour, day) = (ago("1 hour"), ago("1 day"));
+        self.projects("p", 2_000, &hour, "NULL::timestamp", "NULL::timestamp").await;
+        self.projects("p01999x", 1, &day, &hour, "NULL::timestamp").await;
+    }
+
+    async fn bookmark(&self) -> Option<String> {
+        self.queue().bookmark("cron-cursor").await.unwrap()
+    }
+
     fn queue(&self) -> Queue {
         let config = Config::from_env(&self.env as &dyn Env).unwrap();
         Queue::new(
@@ -149,6 +189,167 @@ async fn it_stops_before_its_deadline_and_keeps_its_place() {
     let late = night.tick_for(Duration::from_secs(1)).await;
     assert_eq!((late.stopped_because, late.enqueued), (StoppedBecause::Deadline, 0));
     assert_eq!(night.tick().await.enqueued, 10);
+}
+
+#[tokio::test]
+async fn a_night_without_stale_projects_costs_two_commands() {
+    let night = Night::new("fresh").await;
+    night.projects("p", 2_000, &ago("1 hour"), "NULL::timestamp", "NULL::timestamp").await;
+    let report = night.tick().await;
+    assert_eq!((report.stopped_because, report.pages), (StoppedBecause::Done, 5));
+    // Whether anything waits, and the bookmark.
+    assert_eq!(report.billed_commands, 2);
+}
+
+#[tokio::test]
+async fn an_error_behind_fresh_projects_does_not_send_it_back() {
+    let night = Night::new("error").await;
+    night.fresh().await;
+    night.gate("p01999x00001", "RAISE 'no' USING ERRCODE = '42501'").await;
+    let failed = night.tick().await;
+    assert_eq!((failed.stopped_because, failed.pages), (StoppedBecause::Error, 3), "{failed:?}");
+    assert_eq!(failed.billed_commands, 3, "the place is written once");
+    night
+        .database
+        .batch_execute("DROP FUNCTION gate CASCADE; ALTER TABLE behind RENAME TO \"CrawlResult\"")
+        .await
+        .unwrap();
+    let report = night.tick().await;
+    assert_eq!((report.stopped_because, report.pages), (StoppedBecause::Done, 2), "{report:?}");
+    assert_eq!((report.enqueued, night.bookmark().await), (1, None));
+}
+
+#[tokio::test]
+async fn a_deadline_behind_fresh_projects_does_not_send_it_back() {
+    let night = Night::new("late").await;
+    night.fresh().await;
+    night.close("p01999x00001").await;
+    let late = night.tick_for(Duration::from_secs(8)).await;
+    assert_eq!((late.stopped_because, late.pages), (StoppedBecause::Deadline, 3), "{late:?}");
+    assert_eq!(late.billed_commands, 3, "the place is written once");
+    night.open().await;
+    let report = night.tick().await;
+    assert_eq!((report.stopped_because, report.pages), (StoppedBecause::Done, 2), "{report:?}");
+    assert_eq!((report.enqueued, night.bookmark().await), (1, None));
+}
+
+/// As where a host ends statements that take too long, and these projects have very many rows.
+#[tokio::test]
+async fn what_is_too_much_for_one_page_is_looked_at_in_smaller_ones() {
+    let night = Night::new("slow").await;
+    let (hour, day) = (ago("1 hour"), ago("1 day"));
+    night.projects("p", 1_000, &hour, "NULL::timestamp", "NULL::timestamp").await;
+    night.projects("p00600x", 10, &day, &hour, "NULL::timestamp").await;
+    night.projects("q", 1, "NULL", "NULL::timestamp", "NULL::timestamp").await;
+    let three = "PERFORM set_config('gate.n', current_setting('gate.n', true) || 'I', true); \
+                 IF current_setting('gate.n') LIKE '%III' THEN RAISE 'slow' USING ERRCODE = '57014'; END IF";
+    night.gate("p00600x%", three).await;
+    let report = night.tick().await;
+    assert_eq!((report.stopped_because, report.enqueued), (StoppedBecause::Done, 11), "{report:?}");
+}
+
+/// The drain tells what is wrong with it, and the projects behind it are reached.
+#[tokio::test]
+async fn a_project_that_cannot_be_looked_at_is_enqueued() {
+    let night = Night::new("damaged").await;
+    night.fresh().await;
+    night.gate("p01999x00001", "RAISE 'damaged' USING ERRCODE = 'XX001'").await;
+    night.projects("q", 1, "NULL", "NULL::timestamp", "NULL::timestamp").await;
+    let report = night.tick().await;
+    assert_eq!((report.stopped_because, report.enqueued), (StoppedBecause::Done, 2), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_night_covers_all_projects_wherever_the_last_one_stopped() {
+    let hours = |n: i64| Clock::System.now_ms() - n * 60 * 60 * 1_000;
+    let round = |began_ms| {
+        format!(r#"{{"beganMs":{began_ms},"beganBehind":null,"place":"p00700","turned":false}}"#)
+    };
+    let begun_in_the_middle =
+        format!(r#"{{"beganMs":{},"beganBehind":"p00700","place":null,"turned":true}}"#, hours(1));
+    for (name, kept, enqueued) in [
+        ("same-night", round(hours(1)), 500),
+        ("turned", begun_in_the_middle, 700),
+        ("last-night", round(hours(24)), 1_200),
+        ("no-night", "p00700".to_owned(), 1_200),
+    ] {
+        let night = Night::new(name).await;
+        night.projects("p", 1_200, "NULL", "NULL::timestamp", "NULL::timestamp").await;
+        night.queue().keep_bookmark("cron-cursor", Some(&kept)).await.unwrap();
+        let report = night.tick().await;
+        assert_eq!(
+            (report.stopped_because, report.enqueued),
+            (StoppedBecause::Done, enqueued),
+            "{name}"
+        );
+        assert_eq!((report.deduplicated, night.bookmark().await), (0, None), "{name}");
+    }
+}
+
+/// Otherwise a queue that is full every night would never get to the projects at the end.
+#[tokio::test]
+async fn a_night_begins_where_the_last_one_stopped_and_ends_there() {
+    let mut night = Night::new("nights").await;
+    night.projects("p", 1_200, "NULL", "NULL::timestamp", "NULL::timestamp").await;
+    night.set("CRON_MAX_WAITING", "700");
+    assert_eq!(night.tick().await.stopped_because, StoppedBecause::HighWater);
+    let mut kept: serde_json::Value =
+        serde_json::from_str(&night.bookmark().await.unwrap()).unwrap();
+    assert_eq!(kept["place"], "p00700");
+    kept["beganMs"] = (kept["beganMs"].as_i64().unwrap() - 24 * 60 * 60 * 1_000).into();
+    night.queue().keep_bookmark("cron-cursor", Some(&kept.to_string())).await.unwrap();
+    // Nothing of the first night was done, but for this: the jobs of 700 projects are gone.
+    night.queue().pause().await.unwrap();
+    night.queue().obliterate(true).await.unwrap();
+    night.queue().resume().await.unwrap();
+    let full = night.tick().await;
+    assert_eq!((full.stopped_because, full.enqueued), (StoppedBecause::HighWater, 700));
+    kept = serde_json::from_str(&night.bookmark().await.unwrap()).unwrap();
+    assert_eq!(
+        (&kept["beganBehind"], &kept["place"], &kept["turned"]),
+        (&"p00700".into(), &"p00200".into(), &true.into())
+    );
+    night.queue().claim(shared::queue::ClaimRequest::everywhere(700)).await.unwrap();
+    let rest = night.tick().await;
+    assert_eq!((rest.stopped_because, rest.enqueued), (StoppedBecause::Done, 500));
+}
+
+#[tokio::test]
+async fn little_room_bounds_the_jobs_of_a_page_and_not_the_projects() {
+    let mut night = Night::new("little").await;
+    night.projects("p", 1_000, &ago("1 hour"), "NULL::timestamp", "NULL::timestamp").await;
+    night.projects("q", 5, "NULL", "NULL::timestamp", "NULL::timestamp").await;
+    night.set("CRON_MAX_WAITING", "10");
+    let report = night.tick().await;
+    assert_eq!((report.stopped_because, report.enqueued), (StoppedBecause::Done, 5));
+    assert_eq!(report.pages, 3);
+    // Nor does it go on one job at a time, where most of what is stale waits already.
+    night.set("CRON_MAX_WAITING", "6");
+    let full = night.tick().await;
+    assert_eq!((full.stopped_because, full.enqueued), (StoppedBecause::HighWater, 0));
+    assert_eq!((full.pages, full.deduplicated), (3, 1));
+}
+
+#[tokio::test]
+async fn what_is_drained_meanwhile_makes_room() {
+    let mut night = Night::new("meanwhile").await;
+    night.projects("p", 1_200, "NULL", "NULL::timestamp", "NULL::timestamp").await;
+    night.projects("p00600x", 1, &ago("1 day"), &ago("1 hour"), "NULL::timestamp").await;
+    night.close("p00600x00001").await;
+    night.set("CRON_MAX_WAITING", "700");
+    let drained = async {
+        night.is_waited_at().await;
+        // Should the tick be killed, the next one does not ask for all this again.
+        assert!(night.bookmark().await.unwrap().contains(r#""place":"p00500""#));
+        let queue = night.queue();
+        let claim = queue.claim(shared::queue::ClaimRequest::everywhere(500)).await.unwrap();
+        assert_eq!(claim.jobs.len(), 500);
+        night.open().await;
+    };
+    let (report, ()) = tokio::join!(night.tick(), drained);
+    // 500, then 200 up to the mark, and then there is room for 500 more; that was one too few.
+    assert_eq!((report.stopped_because, report.enqueued), (StoppedBecause::HighWater, 1_200));
+    assert_eq!(night.counts().await.prioritized, 700);
 }
 
 #[tokio::test]

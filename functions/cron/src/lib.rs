@@ -1,6 +1,7 @@
 //! The nightly recompute: walks the projects and enqueues those that are due.
 
 mod report;
+mod round;
 mod walk;
 
 pub use report::{Report, StoppedBecause};

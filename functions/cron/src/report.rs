@@ -15,7 +15,7 @@ pub enum StoppedBecause {
     HighWater,
     /// `ENABLE_CRON` is false.
     Disabled,
-    /// Redis or Postgres failed; the next tick goes on from the last page that was enqueued.
+    /// Redis or Postgres failed; the next tick goes on from the last page that was finished.
     Error,
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use shared::config::{Config, ProcessEnv, Scope};
 use shared::queue::{NewJob, Outcome as Added, Queue};
 use shared::recompute::{JobData, Reason, Timing, recompute_job};
-use shared::store::Store;
+use shared::store::{Store, Stretch};
 use shared::wake::Wake;
 
 use super::queue::{connect, span};
@@ -149,8 +149,13 @@ async fn walk(
     let spinner = terminal::spinner("enqueueing");
     let mut place = None;
     loop {
-        let page =
-            store.projects_page(scope, place.as_deref(), PAGE, config.cron.max_age_days).await?;
+        let page = store
+            .projects_page(
+                scope,
+                Stretch { after: place.as_deref(), until: None, look_at: PAGE, take: PAGE },
+                config.cron.max_age_days,
+            )
+            .await?;
         add(target, &page.ids, Reason::Scheduled, sums).await?;
         spinner.set_message(format!("enqueueing: {} so far", sums.enqueued + sums.deduplicated));
         place = page.next;

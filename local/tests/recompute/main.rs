@@ -6,6 +6,7 @@
 mod budget;
 mod faults;
 mod invariants;
+mod limits;
 #[path = "../log/mod.rs"]
 mod log;
 mod order;

@@ -9,7 +9,7 @@ use shared::config::{Scope, Secret};
 use shared::engine::Report;
 use shared::queue::{JobOptions, NewJob, Queue};
 use shared::recompute::{recompute_job, ticker};
-use shared::store::Store;
+use shared::store::{Store, Stretch};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -54,7 +54,8 @@ impl World {
     }
 
     async fn stale(&self) -> Vec<String> {
-        self.store().projects_page(Scope::Stale, None, 500, 7).await.unwrap().ids
+        let all = Stretch { after: None, until: None, look_at: 500, take: 500 };
+        self.store().projects_page(Scope::Stale, all, 7).await.unwrap().ids
     }
 
     fn store(&self) -> Store {

@@ -3,7 +3,7 @@
 use serde_json::json;
 use shared::clock::Clock;
 use shared::config::Scope;
-use shared::store::NewSnapshot;
+use shared::store::{NewSnapshot, Stretch};
 
 use super::proxy::{snapshot_is_taken, through_proxy};
 use super::{Bench, Sql, store, strings};
@@ -75,7 +75,8 @@ async fn a_row_that_comes_during_a_read_is_later_than_its_moment() {
             metadata,
         };
         bench.store.save(&[snapshot]).await.unwrap();
-        let stale = bench.store.projects_page(Scope::Stale, None, 1, 7).await.unwrap();
+        let first = Stretch { after: None, until: None, look_at: 1, take: 1 };
+        let stale = bench.store.projects_page(Scope::Stale, first, 7).await.unwrap();
         assert_eq!(stale.ids, ["p"]);
     }
 }

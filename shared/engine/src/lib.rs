@@ -48,6 +48,7 @@
 mod batch;
 mod counters;
 mod handler;
+mod limit;
 mod pulse;
 mod refused;
 mod report;

@@ -18,7 +18,8 @@ pub enum StoppedBecause {
     Paused,
     /// As many jobs are active as the queue's concurrency allows.
     Full,
-    /// As many jobs have started as a rate limit allows; [`Report::limited_ms`] says for how long.
+    /// As many jobs have started as a rate limit allows, and it is not over before the tick's time is
+    /// nearly up; [`Report::limited_ms`] says when it is.
     Limited,
     /// Ticks are switched off ([`TickOptions::enabled`](crate::TickOptions)).
     Disabled,

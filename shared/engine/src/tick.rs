@@ -78,6 +78,7 @@ impl<H: Handler> Tick<'_, H> {
             return Ok(StoppedBecause::Empty);
         }
         let mut recovered = occupied.active && self.recover().await?;
+        let mut is_fresh = true;
         loop {
             if !(occupied.is_waiting()
                 || occupied.paused
@@ -89,7 +90,12 @@ impl<H: Handler> Tick<'_, H> {
             let found = self.found();
             let stopped = self.drain(occupied, recovered).await?;
             if let Some(reason) = stopped {
-                return self.stop(reason).await;
+                let seen = (is_fresh && found == self.found()).then_some(occupied);
+                let Some(held) = self.outwait(reason, seen).await? else {
+                    return self.stop(reason).await;
+                };
+                (occupied, recovered, is_fresh) = (held, false, false);
+                continue;
             }
             // That one sum tells six keys apart is Redis' documented answer to a repeated key. Should a
             // server count each key once, a lone `active` would look like `wait`: nothing to claim
@@ -97,6 +103,7 @@ impl<H: Handler> Tick<'_, H> {
             let surprised = found == self.found() && !recovered;
             recovered = surprised && occupied.is_waiting() && self.recover().await?;
             occupied = self.queue.peek().await?;
+            is_fresh = true;
             if surprised && !recovered {
                 break;
             }

@@ -175,8 +175,9 @@ pub(super) const LIMITER_MAX: Variable = Variable::new(
     Kind::Bound(1, 10_000_000),
     "all",
     "At most so many jobs start within `QUEUE_LIMITER_DURATION_MS`, as a BullMQ worker's `limiter.max`; \
-     all peers count together, and a limit of the queue itself goes before. A tick ends at the limit; \
-     `deo worker` waits until it is over.",
+     all peers count together, and a limit of the queue itself goes before. A tick waits until the \
+     limit is over where that leaves it time for a batch, and else ends; `deo worker` waits for its next \
+     one.",
 );
 pub(super) const LIMITER_DURATION: Variable = Variable::new(
     "QUEUE_LIMITER_DURATION_MS",

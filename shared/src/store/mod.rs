@@ -39,7 +39,7 @@ pub use access::Access;
 pub use connection::Health;
 pub use database::Database;
 pub use error::{Error, ErrorKind};
-pub use projects::ProjectPage;
+pub use projects::{ProjectPage, Stretch};
 pub use rows::ProjectRows;
 pub use save::{NewSnapshot, Saved};
 pub use snapshot::{CurrentScore, Cursor, History, Snapshot, snapshot_id};

@@ -1,8 +1,9 @@
--- The next projects by id, each with whether its score is stale: there is none, it is more than $3 days
+-- The next projects by id, each with whether its score is stale: there is none, it is more than $4 days
 -- old, or there may be rows that it does not know.
 --   $1 text     the last project already seen ('': from the first on)
 --   $2 bigint   how many to look at
---   $3 integer  days (null: no score is too old)
+--   $3 text     the last project to look at (null: to the last one)
+--   $4 integer  days (null: no score is too old)
 --
 -- All times are compared by the database's clock, with the moment at which the score's rows were read.
 -- A row is stamped by whoever writes it, and is committed up to 15 minutes later: what is stamped
@@ -12,7 +13,7 @@
 -- would be stale until then, however often it is scored.
 SELECT p.id,
     p."currentDeoScoreComputedAt" IS NULL
-        OR coalesce(p."currentDeoScoreComputedAt" < n.now - make_interval(days => $3), false)
+        OR coalesce(p."currentDeoScoreComputedAt" < n.now - make_interval(days => $4), false)
         OR EXISTS (SELECT 1 FROM "CrawlResult" c
             WHERE c."projectId" = p.id
                 AND c."scannedAt" > p."currentDeoScoreComputedAt" - interval '15 minutes'
@@ -21,6 +22,7 @@ SELECT p.id,
             WHERE d."projectId" = p.id
                 AND d."lastSyncedAt" > p."currentDeoScoreComputedAt" - interval '15 minutes'
                 AND d."lastSyncedAt" <= n.now + interval '15 minutes')
-FROM (SELECT * FROM "Project" WHERE id > $1 ORDER BY id LIMIT $2) AS p
+FROM (SELECT * FROM "Project" WHERE id > $1 AND ($3 IS NULL OR id <= $3)
+    ORDER BY id LIMIT $2) AS p
 CROSS JOIN (SELECT now() AT TIME ZONE 'UTC' AS now) AS n
 ORDER BY p.id
