@@ -28,6 +28,7 @@ impl Handler for Lengths {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "Lambda names a moment of its own clock")]
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let url = Secret::new(std::env::var("QUEUE_URL")?);

@@ -196,6 +196,7 @@ struct Used {
 }
 
 impl Used {
+    #[allow(clippy::disallowed_methods, reason = "a frozen environment is to be noticed")]
     fn now() -> Self {
         Self { monotonic: Instant::now(), wall: SystemTime::now() }
     }

@@ -1,6 +1,24 @@
 //! A job to be added, and what became of it.
 
+use std::time::Duration;
+
+use crate::clock::millis;
+
 /// A job to be added.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use batchmq::{Backoff, NewJob};
+///
+/// let job = NewJob::new("resize", r#"{"image":"cat.png"}"#)
+///     .priority(5)
+///     .delay(Duration::from_secs(60))
+///     .attempts(3)
+///     .backoff(Backoff::exponential(Duration::from_secs(5)))
+///     .deduplicated_by("cat.png");
+/// assert_eq!(job.opts.delay_ms, 60_000);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct NewJob {
     /// BullMQ's job name.
@@ -12,6 +30,62 @@ pub struct NewJob {
     /// When deduplicated against a job that waits in the prioritized or delayed set: move that job
     /// to `wait`, so that whoever asked by hand does not wait behind a night's jobs.
     pub promote_duplicate: bool,
+}
+
+impl NewJob {
+    /// Returns a job with BullMQ's own defaults: it runs once, is not repeated and stays for ever.
+    /// `data` is JSON text.
+    pub fn new(name: impl Into<String>, data: impl Into<String>) -> Self {
+        Self { name: name.into(), data: data.into(), ..Self::default() }
+    }
+
+    /// Takes all of `opts` in place of the options so far.
+    #[must_use]
+    pub fn options(self, opts: JobOptions) -> Self {
+        Self { opts, ..self }
+    }
+
+    /// Gives the job an id of its own instead of the queue's next number.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.opts.job_id = Some(id.into());
+        self
+    }
+
+    /// Puts it behind jobs of a lower priority: 1 to 2,097,151. Jobs without one (0) run first.
+    #[must_use]
+    pub fn priority(mut self, priority: u32) -> Self {
+        self.opts.priority = priority;
+        self
+    }
+
+    /// Lets it wait before its turn, in whole milliseconds.
+    #[must_use]
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.opts.delay_ms = millis(delay);
+        self
+    }
+
+    /// Tries it so often in all.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.opts.attempts = attempts;
+        self
+    }
+
+    /// Waits between its tries.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.opts.backoff = Some(backoff);
+        self
+    }
+
+    /// Lets it stand for all later jobs with the same deduplication id, until it has ended.
+    #[must_use]
+    pub fn deduplicated_by(mut self, id: impl Into<String>) -> Self {
+        self.opts.deduplication = Some(Deduplication { id: id.into(), ..Deduplication::default() });
+        self
+    }
 }
 
 /// BullMQ's job options, the ones that a producer sets.
@@ -60,6 +134,18 @@ pub enum Backoff {
         /// 0..=1: the part of the delay that is random.
         jitter: Option<f64>,
     },
+}
+
+impl Backoff {
+    /// Returns the same wait between all tries.
+    pub fn fixed(delay: Duration) -> Self {
+        Self::Fixed { delay_ms: millis(delay), jitter: None }
+    }
+
+    /// Returns waits that double, the first being `delay`.
+    pub fn exponential(delay: Duration) -> Self {
+        Self::Exponential { delay_ms: millis(delay), jitter: None }
+    }
 }
 
 /// BullMQ's deduplication options.

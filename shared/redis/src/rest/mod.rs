@@ -185,6 +185,10 @@ impl Rest {
 }
 
 /// How long the server asks to wait.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a Retry-After may be a date, which is for the machine's own clock"
+)]
 fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     retry_after::parse(text, std::time::SystemTime::now())
