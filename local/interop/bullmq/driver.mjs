@@ -1,19 +1,22 @@
-// `deo drive`, spoken to in JSON lines.
+// The program `drive`, which is built beside deo, spoken to in JSON lines.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const { REDIS_URL, REDIS_TRANSPORT, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN } = process.env;
 /** How deo reaches the Redis of these tests. */
 export const REDIS_ENV = { REDIS_URL, REDIS_TRANSPORT, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN };
 
+export const DRIVE = join(dirname(process.env.DEO ?? ''), 'drive');
+
 export class Driver {
   constructor(env) {
-    const { DEO, PATH, HOME } = process.env;
-    this.process = spawn(DEO, ['drive'], { env: { PATH, HOME, ...env }, stdio: ['pipe', 'pipe', 'inherit'] });
+    const { PATH, HOME } = process.env;
+    this.process = spawn(DRIVE, [], { env: { PATH, HOME, ...env }, stdio: ['pipe', 'pipe', 'inherit'] });
     this.waiting = [];
     createInterface({ input: this.process.stdout }).on('line', (line) => this.waiting.shift().resolve(JSON.parse(line)));
-    this.process.on('exit', (code) => this.waiting.forEach(({ reject }) => reject(new Error(`deo drive ended: ${code}`))));
+    this.process.on('exit', (code) => this.waiting.forEach(({ reject }) => reject(new Error(`drive ended: ${code}`))));
   }
 
   send(request) {

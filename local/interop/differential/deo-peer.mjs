@@ -1,4 +1,4 @@
-// Our side, through `deo drive`.
+// Our side, through `drive`.
 import { clock } from './clock.mjs';
 import { LOCK_MS, NEVER } from './rules.mjs';
 

@@ -25,7 +25,7 @@ const TOKEN = 'differential';
 const LEAST = 2_000;
 const gateways = [];
 
-/** What one `deo drive` of each transport needs to reach database `db`. */
+/** What one `drive` of each transport needs to reach database `db`. */
 async function environments(db) {
   const redisUrl = new URL(REDIS_URL);
   redisUrl.pathname = `/${db}`;

@@ -1,4 +1,4 @@
-// One process of several: its own database, its own `deo drive`, a share of the seeds.
+// One process of several: its own database, its own `drive`, a share of the seeds.
 import { generate } from './generate.mjs';
 import { Runner, plan } from './runner.mjs';
 

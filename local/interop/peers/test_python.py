@@ -20,11 +20,11 @@ BATCHES = 10 if version("bullmq").startswith("2.") else 40
 
 
 class Driver:
-    """`deo drive`, spoken to in JSON lines."""
+    """The program `drive`, which is built beside deo, spoken to in JSON lines."""
 
     async def start(self):
         self.process = await asyncio.create_subprocess_exec(
-            os.environ["DEO"], "drive", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 24
+            os.path.join(os.path.dirname(os.environ["DEO"]), "drive"), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 24
         )
 
     async def ask(self, op, **request):

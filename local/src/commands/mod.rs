@@ -9,7 +9,6 @@ mod config;
 mod cost;
 mod demo;
 mod drain;
-mod drive;
 mod enqueue;
 mod migrate;
 mod queue;
@@ -67,8 +66,6 @@ enum Command {
     Cost(cost::Args),
     Demo(demo::Args),
     Drain(drain::Args),
-    #[command(hide = true)]
-    Drive(drive::Args),
     Enqueue(enqueue::Args),
     Migrate(migrate::Args),
     Queue(queue::Args),
@@ -89,7 +86,6 @@ impl Command {
             Self::Cost(args) => cost::run(args).await,
             Self::Demo(args) => demo::run(args).await,
             Self::Drain(args) => drain::run(args).await,
-            Self::Drive(args) => drive::run(args).await,
             Self::Enqueue(args) => enqueue::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::Queue(args) => queue::run(args).await,

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use shared::queue::{Cleanable, Ended, Error, RateLimit, Refusal};
+use shared::queue::{self, Ended, Error, RateLimit, Refusal};
 use shared::redis::Command;
 
 use super::bench::Bench;
@@ -175,17 +175,17 @@ impl Bench<'_> {
         fate: Fate,
     ) -> Result<(), String> {
         let states = [
-            Cleanable::Completed,
-            Cleanable::Failed,
-            Cleanable::Delayed,
-            Cleanable::Wait,
-            Cleanable::Paused,
-            Cleanable::Prioritized,
-            Cleanable::Active,
+            queue::State::Completed,
+            queue::State::Failed,
+            queue::State::Delayed,
+            queue::State::Wait,
+            queue::State::Paused,
+            queue::State::Prioritized,
+            queue::State::Active,
         ];
         let state = states[usize::from(state) % states.len()];
         // The model knows no order of active jobs.
-        let limit = limit.filter(|_| state != Cleanable::Active);
+        let limit = limit.filter(|_| state != queue::State::Active);
         let grace = Duration::from_millis(grace as u64);
         let answer = self.way(fate).clean(state, grace, limit).await;
         let mut gone = answer.map_err(|e| e.to_string())?;
@@ -199,7 +199,7 @@ impl Bench<'_> {
     }
 
     /// What is old enough among the oldest `limit` jobs.
-    fn cleanable(&self, state: Cleanable, grace: i64, limit: Option<u64>) -> Vec<String> {
+    fn cleanable(&self, state: queue::State, grace: i64, limit: Option<u64>) -> Vec<String> {
         let model = &self.model;
         let before = model.now - grace;
         let of = |set: &std::collections::BTreeSet<(i64, String)>| -> Vec<String> {
@@ -209,14 +209,16 @@ impl Bench<'_> {
             set.iter().filter(|(at, _)| *at <= before).map(|(_, id)| id.clone()).collect()
         };
         let page: Vec<String> = match state {
-            Cleanable::Completed => ended(&model.completed),
-            Cleanable::Failed => ended(&model.failed),
-            Cleanable::Delayed => of(&model.delayed),
-            Cleanable::Wait if !model.is_paused => model.waiting.iter().cloned().collect(),
-            Cleanable::Paused if model.is_paused => model.waiting.iter().cloned().collect(),
-            Cleanable::Wait | Cleanable::Paused => Vec::new(),
-            Cleanable::Prioritized => model.prioritized.iter().map(|(_, id)| id.clone()).collect(),
-            Cleanable::Active => {
+            queue::State::Completed => ended(&model.completed),
+            queue::State::Failed => ended(&model.failed),
+            queue::State::Delayed => of(&model.delayed),
+            queue::State::Wait if !model.is_paused => model.waiting.iter().cloned().collect(),
+            queue::State::Paused if model.is_paused => model.waiting.iter().cloned().collect(),
+            queue::State::Wait | queue::State::Paused | queue::State::WaitingChildren => Vec::new(),
+            queue::State::Prioritized => {
+                model.prioritized.iter().map(|(_, id)| id.clone()).collect()
+            }
+            queue::State::Active => {
                 let unlocked = |id: &&String| !model.locks.contains_key(*id);
                 model.active.iter().filter(unlocked).cloned().collect()
             }
@@ -225,8 +227,8 @@ impl Bench<'_> {
         let is_old = |id: &String| {
             let job = &model.jobs[id];
             let since = match state {
-                Cleanable::Completed | Cleanable::Failed => i64::MIN,
-                Cleanable::Prioritized => job.timestamp,
+                queue::State::Completed | queue::State::Failed => i64::MIN,
+                queue::State::Prioritized => job.timestamp,
                 _ => job.processed.unwrap_or(job.timestamp),
             };
             since <= before

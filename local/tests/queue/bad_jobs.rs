@@ -289,7 +289,7 @@ async fn a_parent_goes_on_whatever_is_the_limit_of_its_queue() {
     b.raw("HSET", "1", &["parentKey", &format!("{}9", parents.base)]).await;
     parents.raw("SADD", "9:dependencies", &[&format!("{}1", b.base)]).await;
     parents.write(&["ZADD waiting-children 1 9", "HSET meta concurrency none"]).await;
-    b.queue.clean(Cleanable::Failed, Duration::ZERO, None).await.unwrap();
+    b.queue.clean(State::Failed, Duration::ZERO, None).await.unwrap();
     assert_eq!(parents.list("wait").await, ["9"]);
 }
 
@@ -335,7 +335,7 @@ async fn an_operator_is_not_stopped_by_a_bad_job() {
 
     b.write(&["ZADD failed 1 2"]).await;
     b.settle(b.claim().await, Settlement::Unrecoverable("no luck".to_owned())).await;
-    let mut gone = b.queue.clean(Cleanable::Failed, Duration::ZERO, None).await.unwrap();
+    let mut gone = b.queue.clean(State::Failed, Duration::ZERO, None).await.unwrap();
     gone.sort_unstable();
     assert_eq!(gone, ["1", "2", "3"]);
 

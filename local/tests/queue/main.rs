@@ -26,8 +26,8 @@ use lossy::Lossy;
 use shared::clock::Clock;
 use shared::config::{Config, Endpoint, Events, Limiter, QueueOptions, Secret};
 use shared::queue::{
-    Added, Claim, ClaimRequest, ClaimStatus, Cleanable, Code, Deduplication, Ended, Error,
-    JobOptions, JobState, KeepJobs, NewJob, Outcome, Queue, Refusal, Settlement, Waited,
+    Added, Claim, ClaimRequest, ClaimStatus, Code, Deduplication, Ended, Error, JobOptions,
+    JobState, KeepJobs, NewJob, Outcome, Queue, Refusal, Settlement, State, Waited,
 };
 use shared::redis::{Command, Redis, Value};
 use tokio::sync::OnceCell;

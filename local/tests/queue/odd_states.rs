@@ -58,7 +58,7 @@ async fn a_parent_that_is_swept_away_is_not_left_in_no_state() {
     ])
     .await;
     b.clock.advance(1);
-    b.queue.clean(Cleanable::Wait, Duration::ZERO, None).await.unwrap();
+    b.queue.clean(State::Wait, Duration::ZERO, None).await.unwrap();
     assert_eq!(b.raw("EXISTS", "p", &[]).await, Value::Int(0));
     assert_eq!(b.raw("ZCARD", "waiting-children", &[]).await, Value::Int(0));
 }

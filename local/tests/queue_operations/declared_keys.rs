@@ -137,7 +137,7 @@ async fn scripts_are_told_of_every_key_that_is_known_beforehand() {
         let jobs: Vec<_> = claim.jobs.into_iter().map(|job| (job, Settlement::Release)).collect();
         queue.settle(&claim.token, &jobs).await.unwrap();
         assert_eq!(monitor.undeclared(&b).await, none, "settling");
-        queue.clean(Cleanable::Wait, Duration::ZERO, Some(1)).await.unwrap();
+        queue.clean(State::Wait, Duration::ZERO, Some(1)).await.unwrap();
         let job = ["d1", "de:once", "dn:once"];
         assert_eq!(monitor.undeclared(&b).await, job, "cleaning");
         queue.pause().await.unwrap();

@@ -12,18 +12,18 @@ async fn pages_show_jobs_in_the_order_in_which_they_will_run_or_have_ended() {
     }
     b.add("late", delayed(2 * HOUR)).await;
     b.add("soon", delayed(HOUR)).await;
-    let page = async |shelf, skip, count| {
-        let jobs = b.queue.jobs(shelf, skip, count).await.unwrap();
+    let page = async |state, skip, count| {
+        let jobs = b.queue.jobs(state, skip, count).await.unwrap();
         jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
     };
-    assert_eq!(page(Shelf::Wait, 0, 10).await, ["front", "w1", "w2", "w3"]);
-    assert_eq!(page(Shelf::Wait, 1, 2).await, ["w1", "w2"]);
-    assert_eq!(page(Shelf::Wait, 3, 2).await, ["w3"]);
-    assert!(page(Shelf::Wait, 4, 2).await.is_empty());
-    assert!(page(Shelf::Wait, 0, 0).await.is_empty());
-    assert_eq!(page(Shelf::Prioritized, 0, 10).await, ["p2", "p2b", "p9"]);
-    assert_eq!(page(Shelf::Delayed, 0, 10).await, ["soon", "late"]);
-    let soon = &b.queue.jobs(Shelf::Delayed, 0, 1).await.unwrap()[0];
+    assert_eq!(page(State::Wait, 0, 10).await, ["front", "w1", "w2", "w3"]);
+    assert_eq!(page(State::Wait, 1, 2).await, ["w1", "w2"]);
+    assert_eq!(page(State::Wait, 3, 2).await, ["w3"]);
+    assert!(page(State::Wait, 4, 2).await.is_empty());
+    assert!(page(State::Wait, 0, 0).await.is_empty());
+    assert_eq!(page(State::Prioritized, 0, 10).await, ["p2", "p2b", "p9"]);
+    assert_eq!(page(State::Delayed, 0, 10).await, ["soon", "late"]);
+    let soon = &b.queue.jobs(State::Delayed, 0, 1).await.unwrap()[0];
     assert_eq!(soon.due, Some(NOW + HOUR as i64));
     assert_eq!(
         b.queue.priorities(5).await.unwrap(),
@@ -39,8 +39,8 @@ async fn pages_show_jobs_in_the_order_in_which_they_will_run_or_have_ended() {
     ended(&[], Settlement::Complete("1".to_owned())).await;
     ended(&["last"], Settlement::Complete("1".to_owned())).await;
     ended(&["bad"], Settlement::Unrecoverable("no\nway".to_owned())).await;
-    assert_eq!(page(Shelf::Completed, 0, 1).await, ["last"]);
-    let bad = b.queue.jobs(Shelf::Failed, 0, 9).await.unwrap().remove(0);
+    assert_eq!(page(State::Completed, 0, 1).await, ["last"]);
+    let bad = b.queue.jobs(State::Failed, 0, 9).await.unwrap().remove(0);
     assert_eq!(bad.failed_reason.as_deref(), Some("no\nway"));
     assert_eq!((bad.attempts_made, bad.finished_on), (Some(1), Some(NOW + 3_000)));
     assert_eq!(

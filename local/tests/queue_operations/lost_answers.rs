@@ -34,7 +34,7 @@ async fn a_lost_answer_is_given_again_and_nothing_is_done_twice() {
         lose();
         assert_eq!(b.queue.remove(&id("w1")).await.unwrap(), "wait");
         lose();
-        let cleaned = b.queue.clean(Cleanable::Wait, Duration::ZERO, Some(2)).await.unwrap();
+        let cleaned = b.queue.clean(State::Wait, Duration::ZERO, Some(2)).await.unwrap();
         assert_eq!(cleaned, [id("f1"), id("w2")]);
         lose();
         b.queue.pause().await.unwrap();

@@ -24,8 +24,8 @@ use shared::clock::Clock;
 use shared::config::{Config, Endpoint, Events, QueueOptions, Secret};
 use shared::queue::schedule::{Rule, Scheduler};
 use shared::queue::{
-    ClaimRequest, Cleanable, Deduplication, Ended, Error, JobOptions, JobState, KeepJobs, NewJob,
-    Occupied, PriorityCount, Queue, Refusal, Settlement, Shelf, Throughput,
+    ClaimRequest, Deduplication, Ended, Error, JobOptions, JobState, KeepJobs, NewJob, Occupied,
+    PriorityCount, Queue, Refusal, Settlement, State, Throughput,
 };
 use shared::redis::{Command, Redis, Value};
 use tokio::sync::OnceCell;

@@ -37,11 +37,11 @@ async fn every_operation_counts_its_commands_exactly() {
         queue.promote_all().await.unwrap();
         queue.remove("w1").await.unwrap();
         refusal(queue.remove("none").await);
-        queue.clean(Cleanable::Wait, Duration::ZERO, Some(1)).await.unwrap();
+        queue.clean(State::Wait, Duration::ZERO, Some(1)).await.unwrap();
         queue.priorities(9).await.unwrap();
         queue.throughput(5).await.unwrap();
         queue.overview().await.unwrap();
-        queue.jobs(Shelf::Wait, 0, 9).await.unwrap();
+        queue.jobs(State::Wait, 0, 9).await.unwrap();
         queue.logs("w2", 0, 9).await.unwrap();
         queue.schedule(&hourly("s")).await.unwrap();
         queue.schedule(&hourly("s")).await.unwrap();

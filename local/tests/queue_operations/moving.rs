@@ -115,7 +115,14 @@ async fn a_parent_that_goes_with_its_children_blocks_no_later_one() {
     let parent = format!("{}parent", b.base);
     b.raw("HSET", "child", &["parentKey", &parent]).await;
     b.raw("SADD", "parent:dependencies", &[&format!("{}child", b.base)]).await;
-    assert_eq!(b.queue.clean(Cleanable::Wait, Duration::ZERO, None).await.unwrap(), ["child"]);
+    assert_eq!(b.queue.clean(State::Wait, Duration::ZERO, None).await.unwrap(), ["child"]);
     assert_eq!(b.state("parent").await, None);
     assert_eq!(b.raw("EXISTS", "de:d", &[]).await, Value::Int(0));
+}
+
+#[tokio::test]
+async fn parents_that_wait_for_their_children_cannot_be_cleaned() {
+    let b = Bench::new("parents-stay").await;
+    let refused = b.queue.clean(State::WaitingChildren, Duration::ZERO, None).await.unwrap_err();
+    assert!(matches!(refused, Error::Refused(Refusal::NotCleanable)), "{refused}");
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { QUEUE, deo, redis } from '../deo.mjs';
+import { DRIVE } from '../driver.mjs';
 import { BULL, HOUR, OURS, copy, eachVersion, refusal } from './twins.mjs';
 
 /** What jobs get that nothing else is said of: the defaults of QUEUE_ATTEMPTS and its like. */
@@ -138,7 +139,7 @@ eachVersion('schedule', ({ q, version, six, take, compare, judge, refused }) => 
         { op: 'claim', count: 1 },
       ];
       const input = lines.map((line) => JSON.stringify(line)).join('\n');
-      const { stdout, stderr } = spawnSync(process.env.DEO, ['drive'], { input, encoding: 'utf8' });
+      const { stdout, stderr } = spawnSync(DRIVE, [], { input, encoding: 'utf8' });
       const [, claimed] = stdout.trim().split('\n').map((line) => JSON.parse(line));
       const [produced] = claimed?.schedules ?? [];
       if (claimed?.jobs?.[0]?.id !== id || produced?.id !== id) throw new Error(`${stdout}\n${stderr}`);

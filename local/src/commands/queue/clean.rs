@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
-use shared::queue::Cleanable;
+use shared::queue::State;
 
-use super::{Outcome, jobs_of, queue, report, shelf, span};
+use super::{Outcome, jobs_of, queue, report, span};
 
 /// Delete the old jobs of one state
 ///
@@ -14,8 +14,7 @@ use super::{Outcome, jobs_of, queue, report, shelf, span};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// completed, failed, delayed, wait, paused, prioritized or active.
-    #[arg(value_parser = shelf::cleanable)]
-    state: Cleanable,
+    state: State,
 
     /// Only jobs older than this, such as 90s, 30m, 1h or 7d; 0 for all.
     #[arg(long, value_name = "AGE", value_parser = span::parse)]

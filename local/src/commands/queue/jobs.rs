@@ -2,17 +2,15 @@
 
 use serde_json::json;
 use shared::clock::Clock;
-use shared::queue::{JobLine, MOST_PER_PAGE, Shelf};
+use shared::queue::{JobLine, MOST_PER_PAGE, State};
 
-use super::shelf::State;
 use super::{Outcome, queue, report, shown, span};
 use crate::terminal;
 
 /// List the jobs of one state, a page at a time
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where to look.
-    #[arg(value_enum)]
+    /// wait, paused, prioritized, delayed, active, waiting-children, completed or failed.
     state: State,
 
     /// Jobs to leave out first.
@@ -29,24 +27,24 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
-    let shelf = Shelf::from(args.state);
-    let jobs = queue()?.jobs(shelf, args.skip, args.limit).await?;
+    let state = args.state;
+    let jobs = queue()?.jobs(state, args.skip, args.limit).await?;
     let text = if jobs.is_empty() {
-        format!("No jobs in {}.", shelf.name())
+        format!("No jobs in {}.", state.name())
     } else {
-        table(shelf, &jobs, Clock::System.now_ms())
+        table(state, &jobs, Clock::System.now_ms())
     };
-    report(args.json, &json!({"state": shelf.name(), "skip": args.skip, "jobs": jobs}), text)
+    report(args.json, &json!({"state": state.name(), "skip": args.skip, "jobs": jobs}), text)
 }
 
-fn table(shelf: Shelf, jobs: &[JobLine], now: i64) -> String {
-    let (own, right): (&[&str], &[usize]) = match shelf {
-        Shelf::Wait | Shelf::Paused | Shelf::WaitingChildren => (&[], &[]),
-        Shelf::Prioritized => (&["priority"], &[3]),
-        Shelf::Delayed => (&["due in", "attempts"], &[3, 4]),
-        Shelf::Active => (&["taken", "attempts"], &[3, 4]),
-        Shelf::Completed => (&["ended", "took", "attempts"], &[3, 4, 5]),
-        Shelf::Failed => (&["ended", "attempts", "reason"], &[3, 4]),
+fn table(state: State, jobs: &[JobLine], now: i64) -> String {
+    let (own, right): (&[&str], &[usize]) = match state {
+        State::Wait | State::Paused | State::WaitingChildren => (&[], &[]),
+        State::Prioritized => (&["priority"], &[3]),
+        State::Delayed => (&["due in", "attempts"], &[3, 4]),
+        State::Active => (&["taken", "attempts"], &[3, 4]),
+        State::Completed => (&["ended", "took", "attempts"], &[3, 4, 5]),
+        State::Failed => (&["ended", "attempts", "reason"], &[3, 4]),
     };
     let header = [&["id", "name", "added"], own].concat();
     let mut table = terminal::table(&header, &[&[2], right].concat());
@@ -59,15 +57,15 @@ fn table(shelf: Shelf, jobs: &[JobLine], now: i64) -> String {
             job.name.as_deref().map_or_else(|| "(no job)".to_owned(), |n| shown::line(n, 40));
         let mut row = vec![shown::line(&job.id, 60), name, ago(job.timestamp)];
         let attempts = number(job.attempts_made);
-        row.extend(match shelf {
-            Shelf::Wait | Shelf::Paused | Shelf::WaitingChildren => vec![],
-            Shelf::Prioritized => vec![number(job.priority)],
-            Shelf::Delayed => {
+        row.extend(match state {
+            State::Wait | State::Paused | State::WaitingChildren => vec![],
+            State::Prioritized => vec![number(job.priority)],
+            State::Delayed => {
                 vec![job.due.map_or_else(String::new, |due| span::shown(due - now)), attempts]
             }
-            Shelf::Active => vec![ago(job.processed_on), attempts],
-            Shelf::Completed => vec![ago(job.finished_on), took(job), attempts],
-            Shelf::Failed => {
+            State::Active => vec![ago(job.processed_on), attempts],
+            State::Completed => vec![ago(job.finished_on), took(job), attempts],
+            State::Failed => {
                 let reason = job.failed_reason.as_deref().unwrap_or_default();
                 vec![ago(job.finished_on), attempts, shown::line(reason, 60)]
             }

@@ -11,13 +11,10 @@ mod remove;
 mod resume;
 mod retry;
 mod schedule;
-mod shelf;
 mod shown;
 pub(super) mod span;
 mod stats;
 mod watch;
-
-pub(super) use shelf::cleanable;
 
 use std::process::ExitCode;
 

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use shared::queue::schedule::Scheduler;
 use shared::queue::{
-    Added, Claim, ClaimRequest, ClaimedJob, Cleanable, Code, Ended, Error, NewJob, Queue,
-    Settlement,
+    Added, Claim, ClaimRequest, ClaimedJob, Code, Ended, Error, NewJob, Queue, Settlement, State,
 };
 
 use super::jobs::TOKEN;
@@ -27,7 +26,7 @@ pub(crate) enum Call {
     RetryAll(Ended),
     RetryByReason(&'static str),
     Remove(&'static str),
-    Clean(Cleanable),
+    Clean(State),
     Schedule(Box<Scheduler>),
     Unschedule(&'static str),
     Reschedule,

@@ -1,7 +1,7 @@
 //! An operator's hand.
 
 use shared::config::Events;
-use shared::queue::{Cleanable, Ended};
+use shared::queue::{Ended, State};
 
 use crate::harness::{Call, Job, Scenario};
 
@@ -149,19 +149,19 @@ pub(super) fn all() -> Vec<Scenario> {
         );
     }
     for state in [
-        Cleanable::Completed,
-        Cleanable::Failed,
-        Cleanable::Wait,
-        Cleanable::Delayed,
-        Cleanable::Prioritized,
-        Cleanable::Active,
+        State::Completed,
+        State::Failed,
+        State::Wait,
+        State::Delayed,
+        State::Prioritized,
+        State::Active,
     ] {
         let place = |job: Job| match state {
-            Cleanable::Completed => job.completed(5),
-            Cleanable::Failed => job.failed(5),
-            Cleanable::Delayed => job.delayed(5_000),
-            Cleanable::Prioritized => job.prioritized(2),
-            Cleanable::Active => job.abandoned(),
+            State::Completed => job.completed(5),
+            State::Failed => job.failed(5),
+            State::Delayed => job.delayed(5_000),
+            State::Prioritized => job.prioritized(2),
+            State::Active => job.abandoned(),
             _ => job.waiting(),
         };
         let jobs = [
@@ -170,12 +170,12 @@ pub(super) fn all() -> Vec<Scenario> {
             Job::new("w").waiting(),
             Job::new("a").active(),
         ];
-        let going: &[&str] = if state == Cleanable::Wait { &["y", "z", "w"] } else { &["y", "z"] };
+        let going: &[&str] = if state == State::Wait { &["y", "z", "w"] } else { &["y", "z"] };
         all.push(scenario(state.name(), Call::Clean(state), &jobs).going(going));
     }
     let last = child("y").completed(5).and("SADD @parent:dependencies @y");
     all.push(
-        scenario("a parent's last child", Call::Clean(Cleanable::Completed), &[parent(), last])
+        scenario("a parent's last child", Call::Clean(State::Completed), &[parent(), last])
             .going(&["y", "parent"]),
     );
     all

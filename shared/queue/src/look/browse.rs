@@ -4,49 +4,13 @@ use serde::Serialize;
 
 use crate::answer::{lossy, strings};
 use crate::error::Error;
+use crate::look::state::State;
 use crate::queue::Queue;
 use crate::script::library::PRIORITIES;
 use batchmq_redis::{Command, Value};
 
 /// Jobs or lines a page at most.
 pub const MOST_PER_PAGE: u64 = 1_000;
-
-/// A list or set of jobs, by BullMQ's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shelf {
-    /// `wait`, the next to run first.
-    Wait,
-    /// `paused`, where what waits is kept while the queue is paused, the next to run first.
-    Paused,
-    /// `prioritized`, the next to run first.
-    Prioritized,
-    /// `delayed`, the next to fall due first.
-    Delayed,
-    /// `active`, the one taken longest ago first.
-    Active,
-    /// `waiting-children`, the one that waits longest first.
-    WaitingChildren,
-    /// `completed`, the newest first.
-    Completed,
-    /// `failed`, the newest first.
-    Failed,
-}
-
-impl Shelf {
-    /// The name of the list or set.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Wait => "wait",
-            Self::Paused => "paused",
-            Self::Prioritized => "prioritized",
-            Self::Delayed => "delayed",
-            Self::Active => "active",
-            Self::WaitingChildren => "waiting-children",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-        }
-    }
-}
 
 /// One line of a page of jobs: what is worth a column.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -96,13 +60,13 @@ struct Most {
 }
 
 impl Queue {
-    /// A page of the jobs on `shelf`: `count` (at most [`MOST_PER_PAGE`]) after the first `skip`.
+    /// A page of the jobs on `state`: `count` (at most [`MOST_PER_PAGE`]) after the first `skip`.
     /// One command and one a job, two round trips.
     ///
     /// # Errors
     /// [`Error::Redis`].
-    pub async fn jobs(&self, shelf: Shelf, skip: u64, count: u64) -> Result<Vec<JobLine>, Error> {
-        let ids = self.ids(shelf, skip, count.min(MOST_PER_PAGE)).await?;
+    pub async fn jobs(&self, state: State, skip: u64, count: u64) -> Result<Vec<JobLine>, Error> {
+        let ids = self.ids(state, skip, count.min(MOST_PER_PAGE)).await?;
         let read = |(id, _): &(String, Option<i64>)| {
             let fields = [
                 "name",
@@ -122,10 +86,10 @@ impl Queue {
             .collect()
     }
 
-    /// The ids of a page, each with the time at which it falls due if `shelf` is the delayed jobs'.
+    /// The ids of a page, each with the time at which it falls due if `state` is the delayed jobs'.
     async fn ids(
         &self,
-        shelf: Shelf,
+        state: State,
         skip: u64,
         count: u64,
     ) -> Result<Vec<(String, Option<i64>)>, Error> {
@@ -135,20 +99,20 @@ impl Queue {
         let (first, last) = (skip.to_string(), (skip + count - 1).to_string());
         // The right end of a list is the next to run; a page from there comes out backwards.
         let (low, high) = (format!("-{}", skip + count), format!("-{}", skip + 1));
-        let (name, from, to, backwards) = match shelf {
-            Shelf::Wait | Shelf::Paused | Shelf::Active => ("LRANGE", low, high, true),
-            Shelf::Completed | Shelf::Failed => ("ZREVRANGE", first, last, false),
-            Shelf::Prioritized | Shelf::Delayed | Shelf::WaitingChildren => {
+        let (name, from, to, backwards) = match state {
+            State::Wait | State::Paused | State::Active => ("LRANGE", low, high, true),
+            State::Completed | State::Failed => ("ZREVRANGE", first, last, false),
+            State::Prioritized | State::Delayed | State::WaitingChildren => {
                 ("ZRANGE", first, last, false)
             }
         };
-        let key = self.keys.of(shelf.name());
+        let key = self.keys.of(state.name());
         let mut command = Command::new(name).arg(key).arg(from).arg(to).replay_safe();
-        if shelf == Shelf::Delayed {
+        if state == State::Delayed {
             command = command.arg("WITHSCORES");
         }
         let found = strings(&self.redis.call(command).await?).ok_or(Error::Protocol(name))?;
-        if shelf == Shelf::Delayed {
+        if state == State::Delayed {
             let due = |score: &String| Some((score.parse::<f64>().ok()? / 4096.0).floor() as i64);
             return Ok(found.chunks_exact(2).map(|p| (p[0].clone(), due(&p[1]))).collect());
         }

@@ -6,4 +6,5 @@ pub(crate) mod inspect;
 pub(crate) mod oldest;
 pub(crate) mod overview;
 pub(crate) mod peek;
+pub(crate) mod state;
 pub(crate) mod throughput;

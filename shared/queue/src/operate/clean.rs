@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::look::state::State;
 use crate::operate::operation::code;
 use crate::operate::refusal::Refusal;
 use crate::queue::Queue;
@@ -16,40 +17,6 @@ const PAGE: u64 = 500;
 
 /// Jobs that BullMQ looks at before it decides whether to look further.
 const WINDOW: u64 = 10_000;
-
-/// A state that can be cleaned; BullMQ's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cleanable {
-    /// `completed`.
-    Completed,
-    /// `failed`.
-    Failed,
-    /// `delayed`.
-    Delayed,
-    /// `wait`.
-    Wait,
-    /// `paused`, where what waits is kept while the queue is paused.
-    Paused,
-    /// `prioritized`.
-    Prioritized,
-    /// `active`, as far as nobody holds them.
-    Active,
-}
-
-impl Cleanable {
-    /// The name of the list or set.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Delayed => "delayed",
-            Self::Wait => "wait",
-            Self::Paused => "paused",
-            Self::Prioritized => "prioritized",
-            Self::Active => "active",
-        }
-    }
-}
 
 /// What goes with a queue, beside the keys that every script takes, its jobs' and its schedulers'.
 const ENDS_WITH_IT: [&str; 8] = [
@@ -86,13 +53,17 @@ impl Queue {
     /// when nobody holds them, the next job of a scheduler never. About one command a job.
     ///
     /// # Errors
+    /// [`Error::Refused`] for [`State::WaitingChildren`], whose jobs end with their children.
     /// [`Error::Redis`]: pages before the failing one are done.
     pub async fn clean(
         &self,
-        state: Cleanable,
+        state: State,
         grace: Duration,
         limit: Option<u64>,
     ) -> Result<Vec<String>, Error> {
+        if state == State::WaitingChildren {
+            return Err(Refusal::NotCleanable.into());
+        }
         let grace = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
         let before = self.clock.now_ms().saturating_sub(grace);
         let most = limit.unwrap_or(u64::MAX);

@@ -39,6 +39,9 @@ pub enum Refusal {
         /// What was asked, by BullMQ's name.
         command: &'static str,
     },
+    /// A parent of a flow waits for its children, however long.
+    #[error("jobs in waiting-children cannot be cleaned: they end with their children")]
+    NotCleanable,
     /// Only a paused queue can be obliterated.
     #[error("Cannot obliterate non-paused queue")]
     NotPaused,

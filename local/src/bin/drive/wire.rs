@@ -3,10 +3,9 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use shared::config::Events;
-use shared::queue::{Cleanable, Ended as Finished, Settlement};
+use shared::queue::{Ended as Finished, Settlement, State};
 
 use super::job::{Job, Repeat};
-use crate::commands::queue;
 
 /// One line in.
 #[derive(Debug, Deserialize)]
@@ -72,8 +71,8 @@ pub(super) enum Op {
     },
     /// Deletes jobs of a state older than `grace` ms, at most `limit`.
     Clean {
-        #[serde(deserialize_with = "cleanable")]
-        from: Cleanable,
+        #[serde(deserialize_with = "state")]
+        from: State,
         grace: u64,
         limit: Option<u64>,
     },
@@ -109,9 +108,9 @@ impl From<End> for Finished {
     }
 }
 
-/// A state that can be cleaned, by BullMQ's name.
-fn cleanable<'de, D: Deserializer<'de>>(from: D) -> Result<Cleanable, D::Error> {
-    queue::cleanable(&String::deserialize(from)?).map_err(D::Error::custom)
+/// A state, by BullMQ's name.
+fn state<'de, D: Deserializer<'de>>(from: D) -> Result<State, D::Error> {
+    String::deserialize(from)?.parse().map_err(D::Error::custom)
 }
 
 /// `ENABLE_QUEUE_EVENTS`.

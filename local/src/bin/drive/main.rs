@@ -1,4 +1,5 @@
-//! `deo drive`: the queue by hand, one operation a line, for tests in other languages.
+//! The queue by hand, one operation a line of JSON on standard input and one answer a line: for tests in
+//! other languages.
 //!
 //! It is what the interop suites hold against BullMQ. The settings name the Redis and the
 //! transport; `open` names the queue, and every line may carry the time.
@@ -19,14 +20,19 @@ use shared::redis::Redis;
 
 use self::answer::{AddedJob, Answer, Claimed, Codes};
 use self::wire::{Ended, Op, Request};
-use super::Outcome;
-use crate::terminal;
 
-/// Drive the queue by JSON lines on standard input, one answer a line
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("drive: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
-pub(super) async fn run(_: Args) -> Outcome {
+async fn run() -> Result<(), Error> {
     let config = Config::from_env(&ProcessEnv)?;
     let redis = config.redis_client()?.ok_or(drain::StartError::NoRedis)?;
     let mut driver =
@@ -40,9 +46,9 @@ pub(super) async fn run(_: Args) -> Outcome {
                 _ => Answer::Error { error: error.to_string() },
             },
         };
-        terminal::say(serde_json::to_string(&answer)?)?;
+        println!("{}", serde_json::to_string(&answer)?);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
