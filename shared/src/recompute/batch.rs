@@ -12,10 +12,19 @@ use super::request::JobResult;
 use crate::clock::Clock;
 use crate::deo::{Score, Tally};
 use crate::queue::{ClaimedJob, Settlement};
-use crate::store::{Error, NewSnapshot, Saved, Store, snapshot_id};
+use crate::store::{Error, ErrorKind, NewSnapshot, Saved, Store, snapshot_id};
 
 /// The longest id that the platform's tables are asked for.
 const MAX_ID_CHARS: usize = 191;
+
+/// How much of the time left reading may take: the rest is for saving.
+const READING: f32 = 0.75;
+
+/// How much of the time left saving may take: the rest is for what it gives up at last.
+const SAVING: f32 = 0.9;
+
+/// How long a job waits whose project alone met a time limit or the like.
+const AFTER_A_BAD_MOMENT: Duration = Duration::from_mins(5);
 
 /// What became of a batch.
 pub(super) struct Scored {
@@ -32,7 +41,8 @@ pub(super) struct Scored {
 }
 
 /// Scores every job's project and saves the snapshots: each project is read and scored once, each
-/// job gets a row of its own. A job that cannot be scored fails alone.
+/// job gets a row of its own. A job that cannot be scored fails alone, and one for which there is no
+/// time until `until`, or whose project is locked, is postponed alone.
 ///
 /// # Errors
 /// The database cannot be used now: no job is to blame, all go back.
@@ -42,6 +52,7 @@ pub(super) async fn score(
     clock: &Clock,
     prefix: &str,
     queue: &str,
+    until: Instant,
 ) -> Result<Scored, Error> {
     let wanted: Vec<Result<String, String>> = jobs.iter().map(project_of).collect();
     let mut projects: Vec<String> = wanted.iter().flatten().cloned().collect();
@@ -51,7 +62,8 @@ pub(super) async fn score(
     let coalesced = (asked - projects.len()) as u64;
 
     let asked_at = Instant::now();
-    let mut rows = store.signals(&projects).await?;
+    let left = until.saturating_duration_since(asked_at);
+    let mut rows = store.signals_until(&projects, asked_at + left.mul_f32(READING)).await?;
     let mut database = asked_at.elapsed();
     let now_ms = clock.now_ms();
     let mut malformed_rows = 0;
@@ -61,7 +73,7 @@ pub(super) async fn score(
             None => Err(not_found(id)),
             Some(Err(failure)) => {
                 error!(project = id.as_str(), error = %failure, "the project's rows cannot be read");
-                Err(Settlement::Failed(format!("The project's rows cannot be read: {failure}")))
+                Err(failed("The project's rows cannot be read", &failure))
             }
             Some(Ok(rows)) => {
                 malformed_rows += rows.malformed_rows;
@@ -97,7 +109,8 @@ pub(super) async fn score(
         settlements.push(settlement);
     }
     let saved_at = Instant::now();
-    let saved = store.save(&snapshots).await?;
+    let left = until.saturating_duration_since(saved_at);
+    let saved = store.save_until(&snapshots, saved_at + left.mul_f32(SAVING)).await?;
     database += saved_at.elapsed();
     for ((owner, snapshot), saved) in owners.into_iter().zip(&snapshots).zip(saved) {
         let settlement: &mut Settlement = &mut settlements[owner];
@@ -106,12 +119,30 @@ pub(super) async fn score(
             Saved::ProjectMissing => *settlement = not_found(&snapshot.project_id),
             Saved::Failed(failure) => {
                 error!(error = %failure, "a snapshot was refused");
-                *settlement = Settlement::Failed(format!("The snapshot was refused: {failure}"));
+                *settlement = failed("The snapshot was refused", &failure);
+            }
+            Saved::Locked => {
+                warn!(
+                    project = snapshot.project_id.as_str(),
+                    "somebody else has locked the project"
+                );
+                *settlement = Settlement::Postpone;
             }
         }
     }
     drop(results);
     Ok(Scored { settlements, coalesced, malformed_rows, projects, database })
+}
+
+/// How a job ends whose project alone failed. For want of our own time nobody is to blame. What met a bad
+/// moment, which its mates did not, is not tried again before that moment should be over.
+fn failed(what: &str, failure: &Error) -> Settlement {
+    let reason = format!("{what}: {failure}");
+    match failure.kind() {
+        _ if failure.is_overdue() => Settlement::Postpone,
+        ErrorKind::Busy => Settlement::RetryAfter { reason, wait: AFTER_A_BAD_MOMENT },
+        _ => Settlement::Failed(reason),
+    }
 }
 
 fn not_found(project_id: &str) -> Settlement {

@@ -19,6 +19,9 @@ pub enum StoppedBecause {
     Full,
     /// As many jobs have started as a rate limit allows; [`Report::limited_ms`] says for how long.
     Limited,
+    /// What is left could not be done now, and was put off: somebody else has locked its projects, or
+    /// it takes too long.
+    Held,
     /// `ENABLE_QUEUE_PROCESSORS` is false.
     Disabled,
     /// Redis or Postgres failed; the claims went back if Redis could be reached.
@@ -27,12 +30,13 @@ pub enum StoppedBecause {
 
 impl StoppedBecause {
     /// Each of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Empty,
         Self::Deadline,
         Self::Paused,
         Self::Full,
         Self::Limited,
+        Self::Held,
         Self::Disabled,
         Self::Error,
     ];

@@ -1,5 +1,6 @@
 //! One tick: batches until nothing is left, the time is nearly up, or something is in the way.
 
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::traced::Traced;
 use crate::clock::{Clock, millis};
 use crate::config::SnapshotRetention;
 use crate::queue::{
-    Claim, ClaimRequest, ClaimStatus, Code, Error, Occupied, Queue, Settled, Settlement,
+    Claim, ClaimRequest, ClaimStatus, ClaimedJob, Code, Error, Occupied, Queue, Settled, Settlement,
 };
 use crate::redis::ErrorKind;
 use crate::store::Store;
@@ -46,6 +47,8 @@ pub(super) struct Tick<'a> {
     pub(super) locked_until: Instant,
     /// The longest that a batch has taken so far.
     pub(super) slowest: Duration,
+    /// Jobs that this tick has postponed: it does not begin them again.
+    pub(super) postponed: HashSet<String>,
     pub(super) report: Report,
 }
 
@@ -191,20 +194,23 @@ impl Tick<'_> {
             }
             let began = Instant::now();
             let batch = info_span!("batch", jobs = claim.jobs.len());
+            // Those that are not begun again stand last, and get back what they got before.
+            claim.jobs.sort_by_key(|job| self.postponed.contains(&job.id));
             let traced = Traced::begin(&claim.jobs, &self.queue.config().name, &batch);
-            let (settlements, failure) = self.work(&claim).instrument(batch).await;
-            self.slowest = self.slowest.max(began.elapsed());
             let short = claim.jobs.len() < count as usize && !claim.more;
-            let jobs: Vec<_> = claim.jobs.into_iter().zip(settlements).collect();
+            let (jobs, failure) = self.work(claim.jobs).instrument(batch).await;
+            self.slowest = self.slowest.max(began.elapsed());
             let late = self.is_late();
-            if failure.is_some() || short || late {
+            let held = self.postpone(&jobs);
+            if failure.is_some() || short || late || held {
                 let mut settled = self.queue.settle(&claim.token, &jobs).await?;
                 end_refused(&self.queue, &claim.token, &jobs, &mut settled).await;
                 self.count(&settled, traced, began);
                 if let Some(failure) = failure {
                     return Err(failure);
                 }
-                return Ok(late.then_some(StoppedBecause::Deadline));
+                let held = held.then_some(StoppedBecause::Held);
+                return Ok(late.then_some(StoppedBecause::Deadline).or(held));
             }
             let (mut settled, claimed) =
                 self.queue.settle_and_claim(&claim.token, &jobs, self.request(occupied)).await?;
@@ -228,17 +234,31 @@ impl Tick<'_> {
     /// Scores a batch within the time that is left. A batch that cannot be finished goes back as it
     /// is, and the failure is told: behind all others what could not be done, so that it does not
     /// hold them up for ever, and to the front what a stop cut short.
-    async fn work(&mut self, claim: &Claim) -> (Vec<Settlement>, Option<Failure>) {
+    async fn work(
+        &mut self,
+        jobs: Vec<ClaimedJob>,
+    ) -> (Vec<(ClaimedJob, Settlement)>, Option<Failure>) {
+        let fresh = jobs.partition_point(|job| !self.postponed.contains(&job.id));
+        let (mut settlements, failure) = match &jobs[..fresh] {
+            [] => (Vec::new(), None),
+            fresh => self.score(fresh).await,
+        };
+        settlements.resize(jobs.len(), Settlement::Postpone);
+        (jobs.into_iter().zip(settlements).collect(), failure)
+    }
+
+    async fn score(&mut self, jobs: &[ClaimedJob]) -> (Vec<Settlement>, Option<Failure>) {
         let began = Instant::now();
         let names = self.queue.config();
-        let scoring = score(&claim.jobs, self.store, self.clock, &names.prefix, &names.name);
+        let scoring =
+            score(jobs, self.store, self.clock, &names.prefix, &names.name, self.claim_until);
         let scored = self.in_time(scoring).await;
         self.report.batches += 1;
         let back = match self.stop.is_asked() {
             true => Settlement::Release,
             false => Settlement::Postpone,
         };
-        let back = || vec![back; claim.jobs.len()];
+        let back = || vec![back; jobs.len()];
         match scored {
             Some(Ok(Scored { settlements, coalesced, malformed_rows, projects, database })) => {
                 self.report.database_ms += millis(database);
@@ -258,6 +278,15 @@ impl Tick<'_> {
                 (back(), None)
             }
         }
+    }
+
+    /// Remembers which of a batch's jobs are postponed. Whether it was nothing but jobs that had been
+    /// before: then the tick has come round, and what is left cannot be done now.
+    fn postpone(&mut self, jobs: &[(ClaimedJob, Settlement)]) -> bool {
+        let held = jobs.iter().all(|(job, _)| self.postponed.contains(&job.id));
+        let postponed = jobs.iter().filter(|(_, end)| *end == Settlement::Postpone);
+        self.postponed.extend(postponed.map(|(job, _)| job.id.clone()));
+        held
     }
 
     /// Deletes snapshots that retention no longer keeps. What it does not get done today goes another

@@ -1,5 +1,6 @@
 //! The use case as whoever ticks holds it: what one tick after another shares, and each one's report.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -75,6 +76,7 @@ impl Recompute {
             claim_until: deadline.checked_sub(self.config.margin).unwrap_or(started),
             locked_until: deadline + self.queue.config().lock.saturating_sub(self.config.timeout),
             slowest: Duration::ZERO,
+            postponed: HashSet::new(),
             report: Report::default(),
         };
         let stopped =

@@ -1,16 +1,29 @@
 //! Storing snapshots, a whole batch at once.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
+use tokio_postgres::Row;
 use tokio_postgres::types::{Json, Type};
 
-use super::rows::can_exist;
+use super::connection::Statement;
+use super::divide::Batch;
+use super::rows::{A_MINUTE, can_exist};
 use super::timestamp::Timestamp;
 use super::{Error, Store};
 
 /// The model that `overall` and the components come from.
 const VERSION: &str = "v1";
+
+/// How long a batch waits for projects' rows that somebody else has locked. The platform's own
+/// transactions are much shorter.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+
+/// However little time is left, a healthy batch fits into it over a slow network.
+const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A snapshot to be stored.
 #[derive(Clone, Debug)]
@@ -42,55 +55,110 @@ pub enum Saved {
     Stored,
     /// Its project is gone.
     ProjectMissing,
+    /// Somebody else has locked its project's row: later it can be stored.
+    Locked,
     /// It cannot be stored; the others are not affected.
     Failed(Error),
 }
 
 impl Store {
+    /// [`Store::save_until`] a minute from now.
+    ///
+    /// # Errors
+    /// When nothing (more) can be stored. What was stored before that is found again by its id.
+    pub async fn save(&self, snapshots: &[NewSnapshot]) -> Result<Vec<Saved>, Error> {
+        self.save_until(snapshots, Instant::now() + A_MINUTE).await
+    }
+
     /// Stores a whole batch of snapshots and moves the projects' current scores; answers what became
     /// of each, in their order.
     ///
     /// One statement and so one transaction, whatever their number. A snapshot whose id is there
     /// already updates that row if it is newer; a project's current score never goes back in time.
-    /// Only when a value makes the statement fail, halves of the batch are stored apart until it
-    /// stands alone.
+    /// Only when a value makes the statement fail, or it takes too long, parts of the batch are stored
+    /// apart until it stands alone. A snapshot for which there is no time until `until` fails with an
+    /// [overdue](Error::is_overdue) error.
+    ///
+    /// A project's row that somebody else has locked is waited for, but not for long: then the others
+    /// are stored without it.
     ///
     /// # Errors
-    /// When nothing (more) can be stored. What was stored before that is found again by its id.
-    pub async fn save(&self, snapshots: &[NewSnapshot]) -> Result<Vec<Saved>, Error> {
-        let mut saved = vec![Saved::Stored; snapshots.len()];
-        let mut parts = vec![newest_of_each(snapshots)];
+    /// When nothing (more) can be stored, or every project fails in the same way. What was stored
+    /// before that is found again by its id.
+    pub async fn save_until(
+        &self,
+        snapshots: &[NewSnapshot],
+        until: Instant,
+    ) -> Result<Vec<Saved>, Error> {
+        let items = newest_of_each(snapshots);
+        let fates = self.save_all(&items, until).await?;
         // The fate of an older one is that of the newest with the same id.
-        let mut failed = HashMap::new();
-        let mut missing: HashSet<String> = HashSet::new();
-        while let Some(mut part) = parts.pop() {
-            match self.store(&part).await {
-                Ok(projects) => missing.extend(projects),
-                Err(error) if !error.is_data() => return Err(error),
-                Err(error) if part.len() == 1 => {
-                    failed.extend(part.iter().map(|one| (one.id.as_str(), error.clone())));
-                }
-                Err(_) => {
-                    let right = part.split_off(part.len() / 2);
-                    parts.extend([right, part]);
-                }
-            }
-        }
-        for (fate, snapshot) in saved.iter_mut().zip(snapshots) {
-            if let Some(error) = failed.get(snapshot.id.as_str()) {
-                *fate = Saved::Failed(error.clone());
-            } else if missing.contains(&snapshot.project_id) || !can_exist(&snapshot.project_id) {
-                *fate = Saved::ProjectMissing;
-            }
-        }
-        Ok(saved)
+        let fates: HashMap<&str, Saved> =
+            items.iter().map(|one| one.id.as_str()).zip(fates).collect();
+        let fate = |one: &NewSnapshot| match can_exist(&one.project_id) {
+            true => fates.get(one.id.as_str()).cloned().unwrap_or(Saved::Stored),
+            false => Saved::ProjectMissing,
+        };
+        Ok(snapshots.iter().map(fate).collect())
     }
 
-    /// Stores snapshots whose ids differ and answers the projects that are missing.
-    async fn store(&self, snapshots: &[&NewSnapshot]) -> Result<Vec<String>, Error> {
-        if snapshots.is_empty() {
+    /// What became of snapshots whose ids differ, in their order.
+    async fn save_all(&self, items: &[&NewSnapshot], until: Instant) -> Result<Vec<Saved>, Error> {
+        if items.is_empty() {
             return Ok(Vec::new());
         }
+        let projects = || items.iter().map(|one| one.project_id.as_str());
+        let known =
+            self.inner.locked.knows(projects()) || self.inner.slow_to_save.knows(projects());
+        if !known {
+            let left = until.saturating_duration_since(Instant::now());
+            let limit = (left / 2).min(LOCK_PATIENCE).max(LEAST_PATIENCE).min(left);
+            match self.store(items, limit, &self.sql().save).await {
+                Ok(missing) => return Ok(items.iter().map(|one| missing.fate(one)).collect()),
+                Err(error) if error.may_spare_a_part() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let batch = Batch {
+            items,
+            name: |one| one.project_id.as_str(),
+            slow: &self.inner.slow_to_save,
+            until,
+        };
+        let save =
+            |part: Vec<_>, limit| async move { self.save_unlocked(&part, limit).await }.boxed();
+        let fates = batch.divide(save).await?;
+        Ok(fates.into_iter().map(|fate| fate.unwrap_or_else(Saved::Failed)).collect())
+    }
+
+    /// Stores those whose projects nobody else has locked.
+    async fn save_unlocked(
+        &self,
+        items: &[&NewSnapshot],
+        limit: Duration,
+    ) -> Result<Vec<Saved>, Error> {
+        let mut absent = self.store(items, limit, &self.sql().save_unlocked).await?;
+        if !absent.missing.is_empty() {
+            let ids: Vec<&str> = absent.missing.iter().map(String::as_str).collect();
+            let statement = &self.sql().existing;
+            let rows = self
+                .connection()
+                .rows_within(limit, statement, &[(&ids, Type::TEXT_ARRAY)])
+                .await?;
+            absent.locked = texts(statement, &rows)?;
+        }
+        let projects = items.iter().map(|one| one.project_id.as_str());
+        self.inner.locked.note(projects, &absent.locked);
+        Ok(items.iter().map(|one| absent.fate(one)).collect())
+    }
+
+    /// Stores snapshots whose ids differ and answers the projects that were not found.
+    async fn store(
+        &self,
+        snapshots: &[&NewSnapshot],
+        limit: Duration,
+        statement: &Statement,
+    ) -> Result<Absent, Error> {
         let numbers = |number: fn(&NewSnapshot) -> i32| -> Vec<i32> {
             snapshots.iter().map(|it| number(it)).collect()
         };
@@ -107,10 +175,10 @@ impl Store {
         let metadata: Vec<Json<&RawValue>> =
             snapshots.iter().map(|it| Json(&*it.metadata)).collect();
 
-        let statement = &self.sql().save;
         let rows = self
             .connection()
-            .rows(
+            .rows_within(
+                limit,
                 statement,
                 &[
                     (&ids, Type::TEXT_ARRAY),
@@ -126,9 +194,33 @@ impl Store {
                 ],
             )
             .await?;
-        let missing = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>();
-        missing.map_err(|error| Error::statement(statement.name, &error))
+        Ok(Absent { missing: texts(statement, &rows)?, locked: HashSet::new() })
     }
+}
+
+/// The projects for which nothing was stored.
+struct Absent {
+    /// Not found, as far as could be seen.
+    missing: HashSet<String>,
+    /// Those of them that are there, and were locked.
+    locked: HashSet<String>,
+}
+
+impl Absent {
+    fn fate(&self, snapshot: &NewSnapshot) -> Saved {
+        if self.locked.contains(&snapshot.project_id) {
+            Saved::Locked
+        } else if self.missing.contains(&snapshot.project_id) {
+            Saved::ProjectMissing
+        } else {
+            Saved::Stored
+        }
+    }
+}
+
+fn texts(statement: &Statement, rows: &[Row]) -> Result<HashSet<String>, Error> {
+    let texts = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>();
+    texts.map_err(|error| Error::statement(statement.name, &error))
 }
 
 /// One statement cannot store the same id twice, nor anything for a project that cannot exist.
