@@ -26,6 +26,9 @@ const CHECK_AFTER: Duration = Duration::from_secs(5);
 /// How long that sign may take, and the answer of a cancelled statement.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// So often a statement is asked to end, before its connection counts as dead.
+const REQUESTS: u32 = 3;
+
 /// How long a statement that its caller gave up may go on, before it is cancelled: most are done by then.
 const GRACE: Duration = Duration::from_millis(100);
 
@@ -130,25 +133,23 @@ impl Live {
         let ended = match timeout(limit, &mut answer).await {
             Ok(ended) => ended,
             Err(_) => {
-                let silent = || {
-                    let limit = limit.as_secs_f32();
-                    Error::lost(format!("{}: Postgres kept silent for {limit} s", statement.name))
-                };
                 self.state.store(RETIRED, Ordering::SeqCst);
-                if !self.cancel(1).await {
-                    return Err(silent());
-                }
-                match timeout(CHECK_TIMEOUT, &mut answer).await {
-                    Err(_) => return Err(silent()),
-                    Ok(Err(Failed::Answered(error)))
+                match self.give_up(&mut answer).await {
+                    None => {
+                        let limit = limit.as_secs_f32();
+                        let name = statement.name;
+                        return Err(Error::lost(format!(
+                            "{name}: Postgres kept silent for {limit} s"
+                        )));
+                    }
+                    Some(Err(Failed::Answered(error)))
                         if error.code() == Some(&SqlState::QUERY_CANCELED) =>
                     {
-                        self.become_from(RETIRED, FIT);
                         unfinished.finish();
                         return Err(Error::overdue(statement.name, limit));
                     }
                     // It came to its end by itself after all.
-                    Ok(ended) => ended,
+                    Some(ended) => ended,
                 }
             }
         };
@@ -164,6 +165,26 @@ impl Live {
                 Ok(())
             }
         }
+    }
+
+    /// Cancels the only statement under way, and hears its `answer` out. A request that comes to nothing
+    /// (a server may have no hands free, or have been asked too early) is made again.
+    async fn give_up<T>(
+        &self,
+        mut answer: impl Future<Output = Result<T, Failed>> + Unpin,
+    ) -> Option<Result<T, Failed>> {
+        for request in 1..=REQUESTS {
+            let heard = self.cancel(1).await;
+            if let Ok(ended) = timeout(CHECK_TIMEOUT, &mut answer).await {
+                let struck = matches!(&ended, Err(Failed::Answered(error))
+                    if error.code() == Some(&SqlState::QUERY_CANCELED));
+                if request == 1 && heard && struck {
+                    self.become_from(RETIRED, FIT);
+                }
+                return Some(ended);
+            }
+        }
+        None
     }
 
     /// Asks Postgres, or the pooler in front of it, to cancel what runs on this connection, if it is
