@@ -106,7 +106,7 @@ impl Api {
 
 /// The client sees only whether it helps to come back later.
 fn failed(error: &shared::store::Error) -> Error {
-    if error.kind() == ErrorKind::Unavailable {
+    if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Busy) {
         tracing::error!(%error, "the database does not answer");
         return Error::Unavailable("The database cannot be reached; try again");
     }

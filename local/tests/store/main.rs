@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod busy;
 mod cases;
 mod faults;
 mod migrations;
@@ -113,6 +114,14 @@ impl Sql {
 
     async fn number(&self, query: &str) -> i64 {
         self.rows(query).await[0].get(0)
+    }
+
+    /// Returns as soon as no statement of a store's is under way in this database.
+    async fn nothing_is_under_way(&self) {
+        let busy = "SELECT count(*) FROM pg_stat_activity
+            WHERE application_name = 'deo' AND state = 'active' AND datname = current_database()";
+        let wait = async { while self.number(busy).await > 0 {} };
+        tokio::time::timeout(Duration::from_secs(30), wait).await.expect("a statement goes on");
     }
 
     /// Returns as soon as a statement in this database waits for another's lock. To be asked over a

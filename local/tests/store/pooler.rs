@@ -8,10 +8,12 @@ use std::{fs, path::Path};
 
 use serde_json::json;
 use serde_json::value::RawValue;
-use shared::store::{Access, NewSnapshot};
+use shared::store::{Access, ErrorKind, NewSnapshot, Saved};
 use tempfile::TempDir;
 
+use super::busy::{nine, when_read};
 use super::order::DATABASE_NOW;
+use super::save::snapshot;
 use super::{Bench, NOON, Sql, store, strings};
 
 const BINARY: &str = "/usr/sbin/pgbouncer";
@@ -25,6 +27,11 @@ struct Pooler {
 impl Pooler {
     /// Between us and the database of `url`.
     async fn start(url: &str) -> Self {
+        Self::with(url, "").await
+    }
+
+    /// The same, with more settings.
+    async fn with(url: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let part = |n| url.split([':', '/', '@']).nth(n).unwrap();
@@ -35,7 +42,7 @@ impl Pooler {
             format!(
                 "[databases]\n* = host=127.0.0.1 port={server_port} user=postgres password={password}\n\
                 [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-                auth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n"
+                auth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n{more}\n"
             ),
         )
         .unwrap();
@@ -62,6 +69,61 @@ impl Drop for Pooler {
         self.process.kill().ok();
         self.process.wait().ok();
     }
+}
+
+/// The pooler gives a statement any of its server connections. What it is asked to cancel is its own.
+#[tokio::test]
+async fn a_statement_is_cancelled_through_a_pooler() {
+    if !Path::new(BINARY).exists() {
+        println!("skipped: there is no {BINARY}; install pgbouncer to run this");
+        return;
+    }
+    let bench = Bench::new().await;
+    let ids = ["p", "q"];
+    bench.empty_projects(&ids).await;
+    let pooler = Pooler::start(&bench.url).await;
+    let store = store(&pooler.url);
+    bench.sql.run(r#"BEGIN; SELECT 1 FROM "Project" WHERE id = 'p' FOR UPDATE"#).await;
+    let batch = ids.map(|id| snapshot(id, id, NOON, 50));
+    let saved = store.save(&batch).await.unwrap();
+    assert!(matches!(saved[..], [Saved::Locked, Saved::Stored { .. }]), "{saved:?}");
+    let other = Sql::connect(&bench.url).await;
+    other.nothing_is_under_way().await;
+
+    let reading = store.clone();
+    bench.sql.run(r#"LOCK TABLE "Product""#).await;
+    let read = tokio::spawn(async move { reading.signals(&strings(&ids)).await.map(drop) });
+    other.somebody_waits_for_a_lock().await;
+    read.abort();
+    other.nothing_is_under_way().await;
+    bench.sql.run("COMMIT").await;
+    assert_eq!(store.signals(&strings(&ids)).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_pooler_s_time_limit_is_the_moment_s_and_its_full_pool_the_database_s() {
+    if !Path::new(BINARY).exists() {
+        println!("skipped: there is no {BINARY}; install pgbouncer to run this");
+        return;
+    }
+    let (bench, ids) = nine().await;
+    // PgBouncer leaves the server's statement to itself: it goes on.
+    when_read(&bench, "IF project = 'p4' THEN PERFORM pg_sleep(4); END IF;").await;
+    let pooler = Pooler::with(&bench.url, "query_timeout = 1").await;
+    let read = store(&pooler.url).signals(&ids).await.unwrap();
+    let error = read["p4"].as_ref().unwrap_err();
+    assert_eq!((error.kind(), error.is_overdue()), (ErrorKind::Busy, false), "{error}");
+    assert_eq!(read.values().filter(|rows| rows.is_ok()).count(), 8);
+
+    let pooler = Pooler::with(&bench.url, "query_wait_timeout = 1\nmax_db_connections = 1").await;
+    let (one, other) = (store(&pooler.url), store(&pooler.url));
+    bench.sql.run("BEGIN; LOCK TABLE products").await;
+    let reading = ids.clone();
+    let held = tokio::spawn(async move { one.signals(&reading).await.map(drop) });
+    Sql::connect(&bench.url).await.somebody_waits_for_a_lock().await;
+    let error = other.signals(&ids).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    held.abort();
 }
 
 #[tokio::test]

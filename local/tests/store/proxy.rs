@@ -12,6 +12,9 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tokio_postgres::Client;
 
+/// What a request to cancel begins with.
+const CANCEL: [u8; 4] = 80_877_102_u32.to_be_bytes();
+
 /// How long each statement takes more than it would.
 pub(super) type Delay = Box<dyn FnMut() -> Duration + Send>;
 
@@ -20,6 +23,8 @@ pub(super) struct Watch {
     /// Statements sent, which is also the number of round trips.
     pub(super) statements: AtomicU32,
     pub(super) connections: AtomicU32,
+    /// Requests to cancel a statement, each of which comes over a connection of its own.
+    pub(super) cancels: AtomicU32,
     /// Names of prepared statements.
     pub(super) named: Mutex<Vec<String>>,
     /// So many times, the connection is cut after a statement went out and before its answer.
@@ -64,7 +69,6 @@ pub(super) async fn through_proxy(url: &str) -> (String, Arc<Watch>) {
             let (client, _) = listener.accept().await.unwrap();
             // Whoever comes after a freeze is served.
             seen.frozen.store(false, Ordering::SeqCst);
-            seen.connections.fetch_add(1, Ordering::SeqCst);
             let Ok(server) = TcpStream::connect(&there).await else { continue };
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
@@ -117,6 +121,10 @@ async fn questions(
         }
         if has_type {
             to.write_u8(kind).await.unwrap();
+        } else if body.starts_with(&CANCEL) {
+            seen.cancels.fetch_add(1, Ordering::SeqCst);
+        } else {
+            seen.connections.fetch_add(1, Ordering::SeqCst);
         }
         to.write_u32(length).await.unwrap();
         to.write_all(&body).await.unwrap();

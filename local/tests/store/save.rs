@@ -6,7 +6,7 @@ use shared::store::{ErrorKind, NewSnapshot, Saved, snapshot_id};
 use super::proxy::through_proxy;
 use super::{Bench, NOON, Sql, store};
 
-fn snapshot(id: &str, project: &str, computed_at_ms: i64, overall: i32) -> NewSnapshot {
+pub(super) fn snapshot(id: &str, project: &str, computed_at_ms: i64, overall: i32) -> NewSnapshot {
     NewSnapshot {
         id: id.to_owned(),
         project_id: project.to_owned(),

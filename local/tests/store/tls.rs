@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use local::migrations::migrate;
 use local::servers::PostgresServer;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use shared::store::ErrorKind;
+use shared::config::Secret;
+use shared::store::{Database, ErrorKind};
 use tempfile::TempDir;
 
-use super::{Sql, store};
+use super::{Sql, store, strings};
 
 /// A server that speaks TLS as `localhost`, with SCRAM, and the file of the authority that vouches
 /// for it.
@@ -110,6 +112,25 @@ async fn certificates_are_verified_and_the_channel_is_bound() {
     let wrong = server.url("localhost", "sslmode=require&sslrootcert=CA").replace("hush", "hash");
     let error = store(&wrong).ping().await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Configuration, Some("28P01")));
+}
+
+#[tokio::test]
+async fn a_statement_is_cancelled_over_tls() {
+    let Some(server) = TlsServer::start().await else {
+        println!("skipped: this Postgres was built without TLS");
+        return;
+    };
+    let url = server.server.url();
+    migrate(&Database::parse(&Secret::new(&*url)).unwrap(), false).await.unwrap();
+    let sql = Sql::connect(&url).await;
+    sql.run(r#"GRANT ALL ON ALL TABLES IN SCHEMA public TO ann; BEGIN; LOCK TABLE "Project""#)
+        .await;
+    let other = Sql::connect(&url).await;
+    let store = store(&server.url("localhost", "sslmode=require&sslrootcert=CA"));
+    let until = tokio::time::Instant::now() + std::time::Duration::from_secs(1);
+    let read = store.signals_until(&strings(&["p"]), until).await.unwrap();
+    assert!(read["p"].as_ref().is_err_and(shared::store::Error::is_overdue), "{read:?}");
+    other.nothing_is_under_way().await;
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ pub enum StoppedBecause {
     /// As many jobs have started as a rate limit allows, and it is not over before the tick's time is
     /// nearly up; [`Report::limited_ms`] says when it is.
     Limited,
+    /// What is left could not be done now, and was put off.
+    Held,
     /// Ticks are switched off ([`TickOptions::enabled`](crate::TickOptions)).
     Disabled,
     /// Redis or the handler failed; the claims went back if Redis could be reached.
@@ -29,12 +31,13 @@ pub enum StoppedBecause {
 
 impl StoppedBecause {
     /// Each of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Empty,
         Self::Deadline,
         Self::Paused,
         Self::Full,
         Self::Limited,
+        Self::Held,
         Self::Disabled,
         Self::Error,
     ];

@@ -1,11 +1,12 @@
 //! One tick: batches until nothing is left, the time is nearly up, or something is in the way.
 
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use batchmq::clock::{Clock, millis};
 use batchmq::{
-    Claim, ClaimRequest, ClaimStatus, Code, Error, Occupied, Queue, Settled, Settlement,
+    Claim, ClaimRequest, ClaimStatus, ClaimedJob, Code, Error, Occupied, Queue, Settled, Settlement,
 };
 use batchmq_redis::ErrorKind;
 use tokio::time::Instant;
@@ -63,6 +64,8 @@ pub(crate) struct Tick<'a, H> {
     pub(crate) locked_until: Instant,
     /// The longest that a batch has taken so far.
     pub(crate) slowest: Duration,
+    /// Jobs that this tick has postponed: it does not begin them again.
+    pub(crate) postponed: HashSet<String>,
     pub(crate) report: Report,
 }
 
@@ -215,20 +218,23 @@ impl<H: Handler> Tick<'_, H> {
             }
             let began = Instant::now();
             let batch = info_span!("batch", jobs = claim.jobs.len());
+            // Those that are not begun again stand last, and get back what they got before.
+            claim.jobs.sort_by_key(|job| self.postponed.contains(&job.id));
             let traced = Traced::begin(&claim.jobs, &self.queue.options().name, &batch);
-            let (settlements, failure) = self.work(&claim).instrument(batch).await;
-            self.slowest = self.slowest.max(began.elapsed());
             let short = claim.jobs.len() < count as usize && !claim.more;
-            let jobs: Vec<_> = claim.jobs.into_iter().zip(settlements).collect();
+            let (jobs, failure) = self.work(claim.jobs).instrument(batch).await;
+            self.slowest = self.slowest.max(began.elapsed());
             let late = self.is_late();
-            if failure.is_some() || short || late {
+            let held = self.postpone(&jobs);
+            if failure.is_some() || short || late || held {
                 let mut settled = self.queue.settle(&claim.token, &jobs).await?;
                 end_refused(&self.queue, &claim.token, &jobs, &mut settled).await;
                 self.count(&settled, traced, began);
                 if let Some(failure) = failure {
                     return Err(failure);
                 }
-                return Ok(late.then_some(StoppedBecause::Deadline));
+                let held = held.then_some(StoppedBecause::Held);
+                return Ok(late.then_some(StoppedBecause::Deadline).or(held));
             }
             let (mut settled, claimed) =
                 self.queue.settle_and_claim(&claim.token, &jobs, self.request(occupied)).await?;
@@ -252,26 +258,51 @@ impl<H: Handler> Tick<'_, H> {
     /// Lets the handler work within the time that is left. A batch that cannot be finished goes back as
     /// it is, and the failure is told: behind all others what could not be done, so that it does not
     /// hold them up for ever, and to the front what a stop cut short.
-    async fn work(&mut self, claim: &Claim) -> (Vec<Settlement>, Option<Failure<H::Error>>) {
+    async fn work(
+        &mut self,
+        jobs: Vec<ClaimedJob>,
+    ) -> (Vec<(ClaimedJob, Settlement)>, Option<Failure<H::Error>>) {
+        let fresh = jobs.partition_point(|job| !self.postponed.contains(&job.id));
+        let (mut settlements, failure) = match &jobs[..fresh] {
+            [] => (Vec::new(), None),
+            fresh => self.handle(fresh).await,
+        };
+        settlements.resize(jobs.len(), Settlement::Postpone);
+        (jobs.into_iter().zip(settlements).collect(), failure)
+    }
+
+    async fn handle(
+        &mut self,
+        jobs: &[ClaimedJob],
+    ) -> (Vec<Settlement>, Option<Failure<H::Error>>) {
         let context = Context {
             queue: self.queue.options(),
             deadline: self.claim_until,
             stop: self.stop,
             counters: self.counters,
         };
-        let handled = handle(self.handler, &claim.jobs, &context).await;
+        let handled = handle(self.handler, jobs, &context).await;
         self.report.batches += 1;
         let back = match self.stop.is_asked() {
             true => Settlement::Release,
             false => Settlement::Postpone,
         };
-        let back = || vec![back; claim.jobs.len()];
+        let back = || vec![back; jobs.len()];
         match handled {
             Handled::Done(settlements) => (settlements, None),
             Handled::Failed(error) => (back(), Some(Failure::Handler(error))),
             // Out of time is no failure: the jobs go back and the next tick has them.
             Handled::Late => (back(), None),
         }
+    }
+
+    /// Remembers which of a batch's jobs are postponed. Whether it was nothing but jobs that had been
+    /// before: then the tick has come round, and what is left cannot be done now.
+    fn postpone(&mut self, jobs: &[(ClaimedJob, Settlement)]) -> bool {
+        let held = jobs.iter().all(|(job, _)| self.postponed.contains(&job.id));
+        let postponed = jobs.iter().filter(|(_, end)| *end == Settlement::Postpone);
+        self.postponed.extend(postponed.map(|(job, _)| job.id.clone()));
+        held
     }
 
     /// Whether jobs may stand behind what a claim without jobs took out of the queue: ids without a

@@ -1,5 +1,6 @@
 //! A queue and its handler, ready to tick: what one tick after another shares, and each one's report.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -128,6 +129,7 @@ impl<H: Handler> Ticker<H> {
             claim_until: deadline.checked_sub(self.options.margin).unwrap_or(started),
             locked_until: deadline + self.lock_margin(),
             slowest: Duration::ZERO,
+            postponed: HashSet::new(),
             report: Report::default(),
         };
         let stopped =

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use serde_json::value::{RawValue, to_raw_value};
+use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::request::JobResult;
@@ -11,7 +13,7 @@ use crate::clock::Clock;
 use crate::deo::Score;
 use crate::engine::Context;
 use crate::queue::{ClaimedJob, Settlement};
-use crate::store::{Error, NewSnapshot, ProjectRows, Saved, Store, snapshot_id};
+use crate::store::{Error, ErrorKind, NewSnapshot, ProjectRows, Saved, Store, snapshot_id};
 
 /// The longest id that the platform's tables are asked for.
 const MAX_ID_CHARS: usize = 191;
@@ -25,6 +27,15 @@ pub(super) const MALFORMED_ROWS: &str = "malformedRows";
 /// Milliseconds in Postgres.
 pub(super) const DATABASE_MS: &str = "databaseMs";
 
+/// How much of the time left reading may take: the rest is for saving.
+const READING: f32 = 0.75;
+
+/// How much of the time left saving may take: the rest is for what it gives up at last.
+const SAVING: f32 = 0.9;
+
+/// How long a job waits whose project alone met a time limit or the like.
+const AFTER_A_BAD_MOMENT: Duration = Duration::from_mins(5);
+
 /// What became of a batch.
 pub(super) struct Scored {
     /// One a job, in order.
@@ -37,7 +48,8 @@ pub(super) struct Scored {
 }
 
 /// Scores every job's project and saves the snapshots: each project is read and scored once, each
-/// job gets a row of its own. A job that cannot be scored fails alone.
+/// job gets a row of its own. A job that cannot be scored fails alone, and one for which there is no
+/// time until `until`, or whose project is locked, is postponed alone.
 ///
 /// # Errors
 /// The database cannot be used now: no job is to blame, all go back.
@@ -55,7 +67,8 @@ pub(super) async fn score(
     context.count(COALESCED, (asked - projects.len()) as u64);
 
     let timer = context.time(DATABASE_MS);
-    let mut rows = store.signals(&projects).await?;
+    let reading = context.deadline().saturating_duration_since(Instant::now()).mul_f32(READING);
+    let mut rows = store.signals_until(&projects, Instant::now() + reading).await?;
     drop(timer);
     // Ages are told by our clock. The order of results is that of their reads, by the database's.
     let now_ms = clock.now_ms();
@@ -66,7 +79,7 @@ pub(super) async fn score(
             None => Err(not_found(id)),
             Some(Err(failure)) => {
                 error!(project = id.as_str(), error = %failure, "the project's rows cannot be read");
-                Err(Settlement::Failed(format!("The project's rows cannot be read: {failure}")))
+                Err(failed("The project's rows cannot be read", &failure))
             }
             Some(Ok(rows)) => {
                 context.count(MALFORMED_ROWS, rows.malformed_rows);
@@ -105,7 +118,8 @@ pub(super) async fn score(
         settlements.push(settlement);
     }
     let timer = context.time(DATABASE_MS);
-    let saved = store.save(&snapshots).await?;
+    let saving = context.deadline().saturating_duration_since(Instant::now()).mul_f32(SAVING);
+    let saved = store.save_until(&snapshots, Instant::now() + saving).await?;
     drop(timer);
     for ((owner, snapshot), saved) in owners.into_iter().zip(&snapshots).zip(saved) {
         let settlement: &mut Settlement = &mut settlements[owner];
@@ -114,12 +128,30 @@ pub(super) async fn score(
             Saved::ProjectMissing => *settlement = not_found(&snapshot.project_id),
             Saved::Failed(failure) => {
                 error!(error = %failure, "a snapshot was refused");
-                *settlement = Settlement::Failed(format!("The snapshot was refused: {failure}"));
+                *settlement = failed("The snapshot was refused", &failure);
+            }
+            Saved::Locked => {
+                warn!(
+                    project = snapshot.project_id.as_str(),
+                    "somebody else has locked the project"
+                );
+                *settlement = Settlement::Postpone;
             }
         }
     }
     drop(results);
     Ok(Scored { settlements, projects, read_at_ms })
+}
+
+/// How a job ends whose project alone failed. For want of our own time nobody is to blame. What met a bad
+/// moment, which its mates did not, is not tried again before that moment should be over.
+fn failed(what: &str, failure: &Error) -> Settlement {
+    let reason = format!("{what}: {failure}");
+    match failure.kind() {
+        _ if failure.is_overdue() => Settlement::Postpone,
+        ErrorKind::Busy => Settlement::RetryAfter { reason, wait: AFTER_A_BAD_MOMENT },
+        _ => Settlement::Failed(reason),
+    }
 }
 
 fn not_found(project_id: &str) -> Settlement {

@@ -22,10 +22,11 @@ use percent_encoding::percent_decode_str;
 use rustls::ClientConfig;
 use tokio::time::timeout;
 use tokio_postgres::config::{ChannelBinding, Host, SslMode};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{CancelToken, Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::Error;
+use super::cancel::cancel;
 use crate::config::Secret;
 use crate::tls;
 
@@ -150,6 +151,11 @@ impl Database {
                 limit.as_secs()
             ))),
         }
+    }
+
+    /// Asks the server, over a connection of its own, to cancel what runs on the connection of `token`.
+    pub(super) async fn cancel(&self, token: &CancelToken) -> std::io::Result<()> {
+        cancel(&self.config, self.tls.as_ref(), token).await
     }
 
     async fn connect_now(&self) -> Result<Client, tokio_postgres::Error> {

@@ -2,9 +2,11 @@
 
 use std::error::Error as _;
 use std::io;
+use std::time::Duration;
 
 use tokio_postgres::error::{DbError, SqlState};
 
+use crate::clock::millis;
 use crate::tls;
 
 /// The kind of an [`Error`]: whose fault it is.
@@ -13,8 +15,11 @@ use crate::tls;
 pub enum ErrorKind {
     /// The URL, the credentials, a permission or the schema: somebody must mend it.
     Configuration,
-    /// The database is down, full, shutting down or too slow; later it may work.
+    /// The database is down, full or shutting down; later it may work.
     Unavailable,
+    /// The moment: a time limit, somebody else's lock, a lack of memory. The same may work later, and
+    /// a part of it now.
+    Busy,
     /// The rows or the values of this statement: it fails again however often it is tried.
     Data,
     /// Anything else.
@@ -33,11 +38,13 @@ pub struct Error {
     code: Option<SqlState>,
     /// The connection is no more, or may no longer be used.
     lost: bool,
+    /// We gave it up ourselves, for want of time.
+    overdue: bool,
 }
 
 impl Error {
     pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), code: None, lost: false }
+        Self { kind, message: message.into(), code: None, lost: false, overdue: false }
     }
 
     pub(super) fn configuration(message: impl Into<String>) -> Self {
@@ -46,6 +53,22 @@ impl Error {
 
     pub(super) fn lost(message: impl Into<String>) -> Self {
         Self { lost: true, ..Self::new(ErrorKind::Unavailable, message) }
+    }
+
+    /// A statement that had `limit` and took longer. It was cancelled.
+    pub(super) fn overdue(what: &str, limit: Duration) -> Self {
+        let message = format!("{what}: not done within {} ms, and cancelled", millis(limit));
+        Self { overdue: true, ..Self::new(ErrorKind::Busy, message) }
+    }
+
+    /// What there was no time for.
+    pub(super) fn unfinished() -> Self {
+        Self { overdue: true, ..Self::new(ErrorKind::Busy, "there was no time left for it") }
+    }
+
+    /// As it is, though not for want of our time: it was given all the time that anything is.
+    pub(super) fn in_good_time(self) -> Self {
+        Self { overdue: false, ..self }
     }
 
     /// What kind of failure it is.
@@ -64,9 +87,19 @@ impl Error {
         matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Configuration)
     }
 
-    /// Whether the statement itself fails, and may succeed without one of its rows.
-    pub(super) fn is_data(&self) -> bool {
-        self.kind == ErrorKind::Data
+    /// Whether it was for want of our own time alone: nothing was found wrong.
+    pub fn is_overdue(&self) -> bool {
+        self.overdue
+    }
+
+    /// Whether the statement itself fails, and may succeed for a part of what it was asked for.
+    pub(super) fn may_spare_a_part(&self) -> bool {
+        matches!(self.kind, ErrorKind::Data | ErrorKind::Busy)
+    }
+
+    /// Whether it is the failure that `other` is, of another part of the same.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (self.kind, &self.code, self.overdue) == (other.kind, &other.code, other.overdue)
     }
 
     /// Whether the connection cannot be used for another statement.
@@ -81,7 +114,8 @@ impl Error {
         match &self.code {
             Some(code) if code == &SqlState::CRASH_SHUTDOWN => false,
             Some(code) if code.code().starts_with("40") => true,
-            _ => self.lost && connection_was_reused,
+            // What ended a connection for its slowness ends the next one, too.
+            _ => self.lost && connection_was_reused && self.kind != ErrorKind::Busy,
         }
     }
 
@@ -107,7 +141,7 @@ impl Error {
             db.message(),
             db.code().code()
         );
-        Self { kind, message, code: Some(db.code().clone()), lost: true }
+        Self { code: Some(db.code().clone()), lost: true, ..Self::new(kind, message) }
     }
 
     /// A statement that failed; `what` names it.
@@ -115,7 +149,10 @@ impl Error {
         let Some(db) = error.as_db_error() else {
             return Self::without_answer(what, error);
         };
-        let kind = kind_of(db.code());
+        let kind = match is_of_a_pooler_s_time_limit(db) {
+            true => ErrorKind::Busy,
+            false => kind_of(db.code()),
+        };
         let message = match kind {
             ErrorKind::Data => poison(what, db),
             ErrorKind::Configuration if is_missing(db.code()) => format!(
@@ -125,8 +162,9 @@ impl Error {
             ),
             _ => format!("{what}: {} (SQLSTATE {})", db.message(), db.code().code()),
         };
-        let lost = db.code().code().starts_with("57P") || db.code().code().starts_with("08");
-        Self { kind, message, code: Some(db.code().clone()), lost }
+        let lost =
+            ["57P", "08", "25P03", "25P04"].iter().any(|it| db.code().code().starts_with(it));
+        Self { code: Some(db.code().clone()), lost, ..Self::new(kind, message) }
     }
 
     fn without_answer(what: &str, error: &tokio_postgres::Error) -> Self {
@@ -173,19 +211,54 @@ fn class(code: &SqlState) -> &str {
     code.code().get(..2).unwrap_or_default()
 }
 
-/// Whose fault an SQLSTATE of a statement is.
+/// Whether PgBouncer's `query_timeout` ended the statement. All of its own refusals have one SQLSTATE.
+fn is_of_a_pooler_s_time_limit(db: &DbError) -> bool {
+    db.code().code() == "08P01" && db.message().contains("query timeout")
+}
+
+/// Whose fault a statement's SQLSTATE is: the whole code, or the class that it belongs to.
+///
+/// What is the row's or the moment's blames nobody yet: only when parts of the batch are done is the
+/// rest to blame (see [`divide`](super::divide)). A trigger that always raises, or a role with a time
+/// limit of a millisecond, fails every row and is the fault of none.
+const BLAME: [(&str, ErrorKind); 28] = [
+    // The moment's: a smaller part may pass now, and all of it later.
+    ("25P04", ErrorKind::Busy), // transaction_timeout, which ends the connection
+    ("40", ErrorKind::Busy),    // 40001 serialization, 40P01 deadlock: also after another try
+    ("53200", ErrorKind::Busy), // out of memory
+    ("53400", ErrorKind::Busy), // a configured limit, as temp_file_limit
+    ("55P03", ErrorKind::Busy), // a lock not had within lock_timeout
+    ("57014", ErrorKind::Busy), // statement_timeout, or somebody's pg_cancel_backend
+    ("72000", ErrorKind::Busy), // a snapshot too old
+    // The database's: no statement works now.
+    ("08", ErrorKind::Unavailable), // connections, and PgBouncer's refusals, as query_wait_timeout
+    ("25P02", ErrorKind::Unavailable), // a transaction that somebody left behind
+    ("25P03", ErrorKind::Unavailable), // idle_in_transaction_session_timeout
+    ("25006", ErrorKind::Unavailable), // read-only: a standby, or after a failover
+    ("53", ErrorKind::Unavailable), // 53100 disk full, 53300 too many connections
+    ("57", ErrorKind::Unavailable), // 57P01 shutdown by an admin, 57P03 starting, 57P05 idle
+    ("58", ErrorKind::Unavailable), // its files
+    // Somebody must mend it.
+    ("0A", ErrorKind::Configuration), // not supported
+    ("28", ErrorKind::Configuration), // who we are
+    ("3D", ErrorKind::Configuration), // no such database
+    ("3F", ErrorKind::Configuration), // no such schema
+    ("42", ErrorKind::Configuration), // no such table, no permission
+    // The row's.
+    ("21", ErrorKind::Data), // more rows than one
+    ("22", ErrorKind::Data), // a value
+    ("23", ErrorKind::Data), // a constraint
+    ("38", ErrorKind::Data), // a function
+    ("39", ErrorKind::Data), // a trigger's protocol
+    ("44", ErrorKind::Data), // a view's check
+    ("54", ErrorKind::Data), // too large for the server's own limits
+    ("P0", ErrorKind::Data), // raised by a trigger
+    ("XX", ErrorKind::Data), // a damaged row
+];
+
 fn kind_of(code: &SqlState) -> ErrorKind {
-    match code.code() {
-        // One row may have been too much for the server; a batch without it may pass.
-        "57014" | "53200" => ErrorKind::Data,
-        "55P03" | "25006" => ErrorKind::Unavailable,
-        _ => match class(code) {
-            "08" | "53" | "57" | "58" | "40" => ErrorKind::Unavailable,
-            "0A" | "28" | "3D" | "3F" | "42" => ErrorKind::Configuration,
-            "21" | "22" | "23" | "38" | "39" | "44" | "54" | "P0" | "XX" => ErrorKind::Data,
-            _ => ErrorKind::Other,
-        },
-    }
+    let whose = |of: &str| BLAME.iter().find(|(code, _)| *code == of).map(|(_, kind)| *kind);
+    whose(code.code()).or_else(|| whose(class(code))).unwrap_or(ErrorKind::Other)
 }
 
 #[cfg(test)]
@@ -194,24 +267,26 @@ mod tests {
 
     #[test]
     fn an_sqlstate_tells_whose_fault_it_is() {
-        for (code, kind) in [
-            ("53300", ErrorKind::Unavailable),   // too many connections
-            ("57P01", ErrorKind::Unavailable),   // admin shutdown
-            ("57P03", ErrorKind::Unavailable),   // starting up
-            ("08P01", ErrorKind::Unavailable),   // PgBouncer's own refusals
-            ("40P01", ErrorKind::Unavailable),   // deadlock
-            ("25006", ErrorKind::Unavailable),   // a standby
-            ("42P01", ErrorKind::Configuration), // no such table
-            ("42501", ErrorKind::Configuration), // no permission
-            ("22P02", ErrorKind::Data),          // a text that is no number
-            ("23514", ErrorKind::Data),          // a check
-            ("XX001", ErrorKind::Data),          // a damaged row
-            ("P0001", ErrorKind::Data),          // raised by a trigger or a view
-            ("57014", ErrorKind::Data),          // one project too slow for statement_timeout
-            ("53200", ErrorKind::Data),          // one row too large
-            ("01000", ErrorKind::Other),
+        for (kind, codes) in [
+            (ErrorKind::Busy, "57014 55P03 40P01 40001 53200 53400 25P04 72000"),
+            (
+                ErrorKind::Unavailable,
+                "53100 53300 57P01 57P02 57P03 57P05 08P01 08006 25006 25P02 25P03 58030",
+            ),
+            (ErrorKind::Configuration, "42P01 42501 28P01 3D000 0A000"),
+            (ErrorKind::Data, "22P02 23514 XX001 P0001 54000 21000 44000"),
+            (ErrorKind::Other, "01000 55000 25001 Z x"),
         ] {
-            assert_eq!(kind_of(&SqlState::from_code(code)), kind, "{code}");
+            for code in codes.split(' ') {
+                assert_eq!(kind_of(&SqlState::from_code(code)), kind, "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_code_is_blamed_twice() {
+        for (n, (code, _)) in BLAME.iter().enumerate() {
+            assert!(BLAME[..n].iter().all(|(other, _)| other != code), "{code}");
         }
     }
 }

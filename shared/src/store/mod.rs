@@ -5,7 +5,8 @@
 //! session state, nothing left behind, so a pooler in transaction mode (PgBouncer, Neon's pooled
 //! host) may stand in between. Every statement may run twice without harm.
 //!
-//! - [`Store::signals`] and [`Store::save`] take whole batches, one statement each.
+//! - [`Store::signals`] and [`Store::save`] take whole batches, one statement each. What makes one fail,
+//!   or slow, is found apart, and costs the others nothing.
 //! - [`Store::access`] says who may do what; [`Store::history`] and [`Store::latest_snapshot`] read
 //!   what was stored, and [`Store::prune_snapshots`] deletes the old; [`Store::projects_page`] walks
 //!   over all projects.
@@ -20,9 +21,13 @@
 //! `migrations/` lists; nothing here alters them.
 
 mod access;
+mod cancel;
 mod connection;
 mod database;
+mod divide;
 mod error;
+mod live;
+mod locked;
 mod projects;
 mod retention;
 mod rows;
@@ -46,6 +51,8 @@ pub use snapshot::{CurrentScore, Cursor, History, Snapshot, snapshot_id};
 
 use crate::config::Secret;
 use connection::Connection;
+use divide::Slow;
+use locked::Locked;
 use sql::Sql;
 
 /// The platform's database.
@@ -59,6 +66,12 @@ struct Inner {
     sql: Sql,
     /// Whether the database had a table of members when it was last asked.
     has_members: AtomicBool,
+    /// Projects whose rows take too long to be read beside others.
+    slow_to_read: Slow,
+    /// Projects whose snapshots take too long to be stored beside others.
+    slow_to_save: Slow,
+    /// Projects that somebody else has locked.
+    locked: Locked,
 }
 
 impl fmt::Debug for Store {
@@ -80,7 +93,15 @@ impl Store {
     pub fn over(database: Database) -> Self {
         let sql = Sql::new(database.schema());
         let connection = Connection::new(database);
-        Self { inner: Arc::new(Inner { connection, sql, has_members: AtomicBool::new(false) }) }
+        let inner = Inner {
+            connection,
+            sql,
+            has_members: AtomicBool::new(false),
+            slow_to_read: Slow::default(),
+            slow_to_save: Slow::default(),
+            locked: Locked::default(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Asks the database for a sign of life.

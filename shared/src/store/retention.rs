@@ -1,5 +1,7 @@
 //! How long snapshots stay: a nightly million is 2 to 3 GB of metadata a night.
 
+use std::time::Duration;
+
 use tokio_postgres::types::Type;
 
 use super::rows::can_exist;
@@ -12,6 +14,9 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// At most so many rows are deleted at once, so that a first run over an old table does not hold a
 /// tick up. What is left goes the next time.
 const ROWS_AT_ONCE: i64 = 10_000;
+
+/// The batch whose projects these are waits for it meanwhile.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Store {
     /// Deletes what `retention` does not keep of these projects' snapshots and answers how many rows
@@ -44,6 +49,7 @@ impl Store {
         let gone = self
             .connection()
             .fold(
+                PATIENCE,
                 &self.sql().prune,
                 &[
                     (&ids, Type::TEXT_ARRAY),

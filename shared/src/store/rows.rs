@@ -1,13 +1,20 @@
 //! The rows of a batch of projects, added up.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use super::divide::Batch;
 use super::timestamp::{EARLIEST_MS, Timestamp};
 use super::{Error, Store};
 use crate::deo::{Issues, PageFacts, ProductFacts, Tally, is_navigational};
+
+/// How long a batch may take, if nobody says otherwise.
+pub(super) const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// How many ids of malformed rows are kept of a project, so that no project takes all the memory;
 /// all are counted. Not told as they come: a statement may be asked twice, an id is told once.
@@ -39,12 +46,7 @@ impl ProjectRows {
 }
 
 impl Store {
-    /// Reads and adds up the rows of all these projects. A project that does not exist is not in
-    /// the answer.
-    ///
-    /// One statement, whatever the number of projects. Only when a row makes it fail, halves of the
-    /// batch are read apart until that row's project stands alone with its error: the others are
-    /// answered as if nothing had happened.
+    /// [`Store::signals_until`] a minute from now.
     ///
     /// # Errors
     /// When nothing can be read at all.
@@ -52,40 +54,40 @@ impl Store {
         &self,
         project_ids: &[String],
     ) -> Result<HashMap<String, Result<ProjectRows, Error>>, Error> {
+        self.signals_until(project_ids, Instant::now() + A_MINUTE).await
+    }
+
+    /// Reads and adds up the rows of all these projects. A project that does not exist is not in
+    /// the answer.
+    ///
+    /// One statement, whatever the number of projects. Only when a row makes it fail, or it takes too
+    /// long, parts of the batch are read apart until that row's project stands alone with its error: the
+    /// others are answered as if nothing had happened. A project for which there is no time until
+    /// `until` has an [overdue](Error::is_overdue) error.
+    ///
+    /// # Errors
+    /// When nothing can be read at all, or every project fails in the same way.
+    pub async fn signals_until(
+        &self,
+        project_ids: &[String],
+        until: Instant,
+    ) -> Result<HashMap<String, Result<ProjectRows, Error>>, Error> {
         let ids: HashSet<&str> = project_ids.iter().map(String::as_str).collect();
         let mut ids: Vec<&str> = ids.into_iter().filter(|id| can_exist(id)).collect();
         ids.sort_unstable();
-
-        let mut answer = HashMap::with_capacity(ids.len());
-        let mut parts = vec![ids.as_slice()];
-        while let Some(part) = parts.pop() {
-            match self.read(part).await {
-                Ok(found) => {
-                    let found = part.iter().zip(found);
-                    answer
-                        .extend(found.filter_map(|(id, rows)| Some(((*id).to_owned(), Ok(rows?)))));
-                }
-                Err(error) if !error.is_data() => return Err(error),
-                Err(error) if part.len() == 1 => {
-                    answer.insert(part[0].to_owned(), Err(error));
-                }
-                Err(_) => {
-                    let (left, right) = part.split_at(part.len() / 2);
-                    parts.extend([right, left]);
-                }
-            }
-        }
-        Ok(answer)
+        let batch = Batch { items: &ids, name: |id| id, slow: &self.inner.slow_to_read, until };
+        let read = |part: Vec<_>, limit| async move { self.read(&part, limit).await }.boxed();
+        let found = batch.divide(read).await?;
+        let found = ids.iter().zip(found);
+        let exist = found.filter_map(|(id, rows)| Some(((*id).to_owned(), rows.transpose()?)));
+        Ok(exist.collect())
     }
 
     /// In the order of `ids`, `None` for a project that does not exist.
-    async fn read(&self, ids: &[&str]) -> Result<Vec<Option<ProjectRows>>, Error> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
+    async fn read(&self, ids: &[&str], limit: Duration) -> Result<Vec<Option<ProjectRows>>, Error> {
         let none = || vec![None; ids.len()];
         self.connection()
-            .fold(&self.sql().rows, &[(&ids, Type::TEXT_ARRAY)], none, |projects, row| {
+            .fold(limit, &self.sql().rows, &[(&ids, Type::TEXT_ARRAY)], none, |projects, row| {
                 let ordinal: i64 = row.try_get(0)?;
                 // The ordinals are those of `ids`.
                 let place = usize::try_from(ordinal - 1).ok().and_then(|at| projects.get_mut(at));

@@ -6,6 +6,12 @@ use super::connection::Statement;
 const TABLES: [&str; 6] =
     ["User", "Project", "ProjectMember", "CrawlResult", "Product", "DeoScoreSnapshot"];
 
+const SAVE: &str = include_str!("sql/save.sql");
+
+/// How it locks projects' rows.
+const LOCK: &str = "FOR NO KEY UPDATE";
+const LOCK_THE_FREE: &str = "FOR NO KEY UPDATE SKIP LOCKED";
+
 /// Every statement, for one schema.
 #[derive(Clone, Debug)]
 pub(super) struct Sql {
@@ -13,6 +19,10 @@ pub(super) struct Sql {
     pub(super) rows: Statement,
     /// Stores a batch of snapshots.
     pub(super) save: Statement,
+    /// The same, which takes projects that somebody else has locked for missing, and waits for none.
+    pub(super) save_unlocked: Statement,
+    /// Which projects exist.
+    pub(super) existing: Statement,
     /// What a user may do with projects, without members.
     pub(super) access: Statement,
     /// The same, with members.
@@ -39,7 +49,9 @@ impl Sql {
             |name, text: &str| Statement { name, text: in_schema(schema, &without_comments(text)) };
         Self {
             rows: statement("reading the rows of projects", include_str!("sql/rows.sql")),
-            save: statement("storing snapshots", include_str!("sql/save.sql")),
+            save: statement("storing snapshots", SAVE),
+            save_unlocked: statement("storing snapshots", &SAVE.replace(LOCK, LOCK_THE_FREE)),
+            existing: statement("looking up projects", include_str!("sql/existing.sql")),
             access: statement("checking access", include_str!("sql/access.sql")),
             access_with_members: statement(
                 "checking access with members",
@@ -85,6 +97,14 @@ mod tests {
             r#"SELECT p."projectId", to_regclass('"shop"."ProjectMember"') FROM "shop"."Project" p"#
         );
         assert_eq!(in_schema(None, text), text);
+    }
+
+    #[test]
+    fn projects_are_locked_in_one_place_with_and_without_waiting() {
+        let sql = Sql::new(None);
+        assert_eq!(sql.save.text.matches(LOCK).count(), 1);
+        assert_eq!(sql.save_unlocked.text.matches(LOCK_THE_FREE).count(), 1);
+        assert_eq!(sql.save_unlocked.text.replace(LOCK_THE_FREE, LOCK), sql.save.text);
     }
 
     #[test]

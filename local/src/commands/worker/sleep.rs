@@ -87,7 +87,9 @@ impl Sleep {
         }
         let mut limit = self.every;
         match report.stopped_because {
-            StoppedBecause::Paused | StoppedBecause::Full => limit = limit.min(HELD_BACK),
+            StoppedBecause::Paused | StoppedBecause::Full | StoppedBecause::Held => {
+                limit = limit.min(HELD_BACK);
+            }
             StoppedBecause::Limited => {
                 let left = report.limited_ms.unwrap_or(0).max(1);
                 limit = limit.min(Duration::from_millis(left));
@@ -97,10 +99,12 @@ impl Sleep {
         if report.remaining.is_some_and(|remaining| remaining.delayed > 0) {
             limit = limit.min(until(self.queue.next_due_ms().await?));
         }
+        let held = report.stopped_because == StoppedBecause::Held;
         let waiting = async {
             match &self.blocking {
                 // No marker tells of a limit's end, and those of adds are for peers that may start.
-                Some(queue) if report.limited_ms.is_none() => blocked(queue, limit).await,
+                // Nor does one for what is put off, which stands there with its marker.
+                Some(queue) if report.limited_ms.is_none() && !held => blocked(queue, limit).await,
                 _ => {
                     sleep(limit).await;
                     Ok(())
