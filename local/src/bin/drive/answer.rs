@@ -1,4 +1,4 @@
-//! What `deo drive` answers, one line a request.
+//! What `drive` answers, one line a request.
 
 use serde::Serialize;
 use shared::queue::schedule::Produced;

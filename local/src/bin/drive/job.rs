@@ -1,4 +1,4 @@
-//! A job as `deo drive` is told of it: with BullMQ's own options.
+//! A job as `drive` is told of it: with BullMQ's own options.
 
 use serde::Deserialize;
 use shared::queue::schedule::{Rule, Scheduler};

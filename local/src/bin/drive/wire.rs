@@ -1,4 +1,4 @@
-//! The JSON lines that `deo drive` reads.
+//! The JSON lines that `drive` reads.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
