@@ -56,3 +56,8 @@ pub use operate::revive::Ended;
 pub use options::{Events, Limiter, QueueOptions};
 pub use queue::Queue;
 pub use script::library::script_sizes;
+
+// Its example is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -271,3 +271,8 @@ impl Redis {
         self.budget.clone().unwrap_or_else(for_one_call)
     }
 }
+
+// Its example is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
