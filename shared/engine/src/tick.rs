@@ -281,7 +281,8 @@ impl<H: Handler> Tick<'_, H> {
             stop: self.stop,
             counters: self.counters,
         };
-        let handled = handle(self.handler, jobs, &context).await;
+        // Boxed: a handler's future may be of any depth, and the compiler follows only so many.
+        let handled = Box::pin(handle(self.handler, jobs, &context)).await;
         self.report.batches += 1;
         let back = match self.stop.is_asked() {
             true => Settlement::Release,
