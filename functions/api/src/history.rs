@@ -15,8 +15,9 @@ use crate::caller::Caller;
 use crate::described::{ForReader, IdParam, TagParam};
 use crate::error::Error;
 use crate::etag::tagged;
-use crate::input::{Id, Params, is_id};
+use crate::input::{Id, Params};
 use crate::score::SnapshotBody;
+use shared::store::is_id;
 
 /// Snapshots a page, where the request does not say.
 const DEFAULT_LIMIT: u32 = 30;

@@ -6,22 +6,15 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use shared::store::{MAX_ID_CHARS, is_id};
 
 use crate::error::Error;
 
 /// The largest body that is read.
 pub(crate) const MAX_BODY: usize = 256 * 1024;
 
-/// The longest id, in characters: what the platform's ORM allows a key to be.
-pub(crate) const MAX_ID: usize = 191;
-
 /// The longest idempotency key, in characters.
 const MAX_IDEMPOTENCY_KEY: usize = 255;
-
-/// Whether `id` can be an id at all. Postgres cannot hold a NUL in a text.
-pub(crate) fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.chars().count() <= MAX_ID && !id.contains('\0')
-}
 
 /// The `{id}` of a route, percent-decoded.
 pub(crate) struct Id(pub(crate) String);
@@ -32,8 +25,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(id)) if is_id(&id) => Ok(Self(id)),
-            _ => Err(Error::bad_request(
-                "The id in the path must be 1 to 191 characters of UTF-8 without NUL",
+            _ => Err(Error::BadRequest(
+                format!(
+                    "The id in the path must be 1 to {MAX_ID_CHARS} characters of UTF-8 without NUL"
+                )
+                .into(),
             )),
         }
     }
@@ -141,12 +137,6 @@ mod tests {
 
     impl Form for Sample {
         const EXPECTED: &'static str = "expected";
-    }
-
-    #[test]
-    fn ids_are_bounded_in_characters_and_hold_no_nul() {
-        assert!(is_id("p1") && is_id(&"é".repeat(191)) && is_id(" "));
-        assert!(!is_id("") && !is_id(&"e".repeat(192)) && !is_id("a\0b"));
     }
 
     #[test]

@@ -22,9 +22,10 @@ use crate::caller::Caller;
 use crate::described::{ForUser, ForWriter, IdParam, KeyParam};
 use crate::envelope::sent_context;
 use crate::error::Error;
-use crate::input::{Body, Form, Id, IdempotencyKey, is_id};
+use crate::input::{Body, Form, Id, IdempotencyKey};
 use crate::queue::no_queue;
 use crate::timing::TimingBody;
+use shared::store::is_id;
 
 /// The most projects that one request may name.
 const MAX_PROJECTS: usize = 1_000;

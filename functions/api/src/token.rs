@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use shared::config::Secret;
 
 use crate::hs256;
-use crate::input::is_id;
+use shared::store::is_id;
 
 /// What a token says about its bearer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

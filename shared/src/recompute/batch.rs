@@ -13,10 +13,9 @@ use crate::clock::Clock;
 use crate::deo::Score;
 use crate::engine::Context;
 use crate::queue::{ClaimedJob, Settlement};
-use crate::store::{Error, ErrorKind, NewSnapshot, ProjectRows, Saved, Store, snapshot_id};
-
-/// The longest id that the platform's tables are asked for.
-const MAX_ID_CHARS: usize = 191;
+use crate::store::{
+    Error, ErrorKind, MAX_ID_CHARS, NewSnapshot, ProjectRows, Saved, Store, is_id, snapshot_id,
+};
 
 /// Jobs that shared another one's project.
 pub(super) const COALESCED: &str = "coalesced";
@@ -213,8 +212,7 @@ fn project_of(job: &ClaimedJob) -> Result<String, String> {
     let wanted: Wanted = serde_json::from_str(&job.data)
         .map_err(|_| "Malformed job data: expected {\"projectId\": \"...\"}".to_owned())?;
     let id = wanted.project_id;
-    // Postgres' text cannot hold NUL, and one such id would fail the whole batch's query.
-    if id.is_empty() || id.chars().count() > MAX_ID_CHARS || id.contains('\0') {
+    if !is_id(&id) {
         return Err(format!(
             "Malformed job data: projectId must have 1 to {MAX_ID_CHARS} characters"
         ));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
-use super::rows::can_exist;
+use super::id::is_id;
 use super::timestamp::Timestamp;
 use super::{Error, Store};
 use crate::config::SnapshotRetention;
@@ -31,8 +31,7 @@ impl Store {
         retention: SnapshotRetention,
         now_ms: i64,
     ) -> Result<u64, Error> {
-        let ids: Vec<&str> =
-            project_ids.iter().map(AsRef::as_ref).filter(|id| can_exist(id)).collect();
+        let ids: Vec<&str> = project_ids.iter().map(AsRef::as_ref).filter(|id| is_id(id)).collect();
         let (newest, since) = match retention {
             SnapshotRetention::All => return Ok(0),
             SnapshotRetention::Newest(count) => (i64::from(count.max(1)), None),

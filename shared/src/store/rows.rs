@@ -9,6 +9,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::divide::Batch;
+use super::id::is_id;
 use super::timestamp::{EARLIEST_MS, Timestamp};
 use super::{Error, Store};
 use crate::deo::{Issues, PageFacts, ProductFacts, Tally, is_navigational};
@@ -19,9 +20,6 @@ pub(super) const A_MINUTE: Duration = Duration::from_secs(60);
 /// How many ids of malformed rows are kept of a project, so that no project takes all the memory;
 /// all are counted. Not told as they come: a statement may be asked twice, an id is told once.
 const IDS_KEPT: usize = 100;
-
-/// No project can have an id of more bytes: it would not fit into the index of a primary key.
-const LONGEST_ID: usize = 8_192;
 
 /// One project's rows, added up. The rows themselves are gone.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +71,7 @@ impl Store {
         until: Instant,
     ) -> Result<HashMap<String, Result<ProjectRows, Error>>, Error> {
         let ids: HashSet<&str> = project_ids.iter().map(String::as_str).collect();
-        let mut ids: Vec<&str> = ids.into_iter().filter(|id| can_exist(id)).collect();
+        let mut ids: Vec<&str> = ids.into_iter().filter(|id| is_id(id)).collect();
         ids.sort_unstable();
         let batch = Batch { items: &ids, name: |id| id, slow: &self.inner.slow_to_read, until };
         let read = |part: Vec<_>, limit| async move { self.read(&part, limit).await }.boxed();
@@ -98,11 +96,6 @@ impl Store {
             })
             .await
     }
-}
-
-/// Whether a project may have this id.
-pub(super) fn can_exist(id: &str) -> bool {
-    id.len() <= LONGEST_ID && !id.contains('\0')
 }
 
 /// Adds one row of `sql/rows.sql`.

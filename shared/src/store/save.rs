@@ -12,7 +12,8 @@ use tokio_postgres::types::{Json, Type};
 
 use super::connection::Statement;
 use super::divide::Batch;
-use super::rows::{A_MINUTE, can_exist};
+use super::id::is_id;
+use super::rows::A_MINUTE;
 use super::timestamp::Timestamp;
 use super::{Error, Store};
 
@@ -284,7 +285,7 @@ fn read(row: &Row) -> Result<(String, Option<Before>), tokio_postgres::Error> {
 /// One statement cannot store the same id twice, nor anything for a project that cannot exist.
 fn newest_of_each(snapshots: &[NewSnapshot]) -> Vec<&NewSnapshot> {
     let mut newest: HashMap<&str, &NewSnapshot> = HashMap::with_capacity(snapshots.len());
-    for snapshot in snapshots.iter().filter(|it| can_exist(&it.project_id)) {
+    for snapshot in snapshots.iter().filter(|it| is_id(&it.project_id)) {
         let held = newest.entry(&snapshot.id).or_insert(snapshot);
         if held.computed_at_ms < snapshot.computed_at_ms {
             *held = snapshot;

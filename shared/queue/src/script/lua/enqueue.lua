@@ -192,7 +192,7 @@ local function add(job)
       rereadHeld(id)
     end
     job.id, job.deid = id, job.de and job.de.id
-    push(stored, id)
+    stored[#stored + 1] = id
     storeJob(job)
     if job.de then holdBy(job.de.id, {id = id, isNextInTurn = job.priority == 0 and job.delay == 0}) end
     -- What is added next finds the replaced job gone.

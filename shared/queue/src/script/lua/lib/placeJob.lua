@@ -7,14 +7,20 @@ LPUSH and RPUSH work on opposite ends, so that their order among each other does
 -- @include "numbers"
 -- @include "scores"
 -- @include "waitingList"
-local backs, fronts, ranked, due, lastScores, marked = {}, {}, {}, {}, {}, false
+local backs, fronts, ranked, priorities, due, lastScores, marked = {}, {}, {}, {}, {}, {}, false
 -- Ids that could not be placed, since a write was refused: they must not leave where they are.
 local unplaced = {}
 -- Whether none waited before those that were placed, known from what the writes answer: a list that is as
 -- long as the push, and a counter that begins, since a claim that finds no prioritized job deletes it.
 local foundNone = false
-local function placeWaiting(id, atFront) push(atFront and fronts or backs, id) end
-local function placePrioritized(id, priority) push(ranked, {id = id, priority = tonumber(priority)}) end
+local function placeWaiting(id, atFront)
+  local list = atFront and fronts or backs
+  list[#list + 1] = id
+end
+local function placePrioritized(id, priority)
+  local last = #ranked + 1
+  ranked[last], priorities[last] = id, tonumber(priority)
+end
 -- The delayed job in whose place the noted one comes: it leaves once that one stands, and counts as gone.
 local replaced
 -- The first score of what a read with scores answers.
@@ -47,13 +53,12 @@ local function placeInList(command, list, noted)
   place(noted, function() foundNone = many(command, list, noted) == #noted or foundNone end)
 end
 local function placeRanked()
-  local scored, noted = {}, {}
-  for _, job in ipairs(ranked) do push(noted, job.id) end
-  place(noted, function()
+  local scored = {}
+  place(ranked, function()
     local last = run('INCRBY', pc, #ranked)
     foundNone = foundNone or last == #ranked
-    for place, job in ipairs(ranked) do
-      push(scored, scoreRanked(job.priority, last - #ranked + place), job.id)
+    for place, id in ipairs(ranked) do
+      scored[2 * place - 1], scored[2 * place] = scoreRanked(priorities[place], last - #ranked + place), id
     end
     many('ZADD', prioritized, scored)
   end)
@@ -77,5 +82,5 @@ local function placeNoted()
   if #ranked > 0 then placeRanked() end
   if waiting > 0 and not blocked then wake() end
   if #due > 0 then placeDue() end
-  backs, fronts, ranked, due, lastScores = {}, {}, {}, {}, {}
+  backs, fronts, ranked, priorities, due, lastScores = {}, {}, {}, {}, {}, {}
 end
