@@ -153,7 +153,7 @@ async fn redis(api: &Api) -> RedisHealth {
 /// Asked only where a deep look is: a monitor that looks each minute pays for one command a look.
 async fn drain(api: &Api, deep: bool) -> Option<DrainHealth> {
     let redis = api.redis().filter(|_| deep)?.until(Instant::now() + CHECK_LIMIT);
-    let queue = Queue::new(redis, api.queue_config(), api.clock().clone());
+    let queue = Queue::new(redis, api.queue_options(), api.clock().clone());
     let last_seen = match timeout(CHECK_LIMIT, queue.heartbeat(1)).await {
         Ok(Ok(heartbeat)) => heartbeat.last_ms,
         // That Redis fails is told beside it.

@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde::Serialize;
 use shared::clock::{from_iso8601, to_iso8601};
 use shared::store::Cursor;
+use shared::store::is_id;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
@@ -17,7 +18,6 @@ use crate::error::Error;
 use crate::etag::tagged;
 use crate::input::{Id, Params};
 use crate::score::SnapshotBody;
-use shared::store::is_id;
 
 /// Snapshots a page, where the request does not say.
 const DEFAULT_LIMIT: u32 = 30;

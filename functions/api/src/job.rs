@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::queue::{self, JobState, JobView};
+use shared::queue::{self, JobView};
 use shared::redis::ErrorKind;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
@@ -26,7 +26,7 @@ use crate::queue::{no_queue, not_read};
 pub(crate) struct JobBody {
     id: String,
     #[schema(schema_with = states)]
-    state: JobState,
+    state: &'static str,
     project_id: String,
     /// Tries that have ended.
     attempts_made: u64,
@@ -45,17 +45,10 @@ pub(crate) struct JobBody {
 }
 
 fn states() -> Object {
-    let states = [
-        JobState::Waiting,
-        JobState::Prioritized,
-        JobState::Delayed,
-        JobState::Active,
-        JobState::WaitingChildren,
-        JobState::Completed,
-        JobState::Failed,
-        JobState::Unknown,
-    ];
-    let states = states.map(|state| serde_json::json!(state));
+    // Those that wait are in one of two lists, of which the second tells nothing more.
+    let told = queue::State::ALL.into_iter().filter(|state| *state != queue::State::Paused);
+    let states =
+        told.map(Some).chain([None]).map(|state| serde_json::json!(queue::State::told(state)));
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(states)).build()
 }
 
@@ -102,7 +95,7 @@ fn body(view: JobView) -> Option<JobBody> {
     let About { project_id } = serde_json::from_str(fields.get("data")?).ok()?;
     Some(JobBody {
         id,
-        state,
+        state: queue::State::told(state),
         project_id,
         // Older versions of BullMQ wrote the long name, which then counts.
         attempts_made: number(&fields, "attemptsMade").or(number(&fields, "atm")).unwrap_or(0),

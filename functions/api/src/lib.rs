@@ -131,7 +131,7 @@ impl Api {
         self.0.store.as_ref()
     }
 
-    fn queue_config(&self) -> &QueueOptions {
+    fn queue_options(&self) -> &QueueOptions {
         &self.0.queue
     }
 

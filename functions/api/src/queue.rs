@@ -185,7 +185,7 @@ pub(crate) async fn queue(
     let now_ms = api.clock().now_ms();
     let age = |added: i64| now_ms.saturating_sub(added).max(0);
     Ok(Json(QueueBody {
-        name: api.queue_config().name.clone(),
+        name: api.queue_options().name.clone(),
         paused: overview.paused,
         counts: overview.counts.into(),
         oldest_waiting_ms: overview.oldest_waiting_ms.map(age),

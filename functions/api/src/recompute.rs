@@ -12,6 +12,7 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 use shared::queue::{self, Added, NewJob, Outcome, Queue};
 use shared::recompute::{JobData, Reason, Timing, recompute_job};
+use shared::store::is_id;
 use shared::trace::TraceContext;
 use tracing::Span;
 use utoipa::ToSchema;
@@ -25,7 +26,6 @@ use crate::error::Error;
 use crate::input::{Body, Form, Id, IdempotencyKey};
 use crate::queue::no_queue;
 use crate::timing::TimingBody;
-use shared::store::is_id;
 
 /// The most projects that one request may name.
 const MAX_PROJECTS: usize = 1_000;
@@ -289,7 +289,7 @@ impl Request<'_> {
             triggered_by_user_id: Some(self.user_id.to_owned()),
             reason: self.reason.map_or(Reason::Manual, Reason::from),
         };
-        let mut job = recompute_job(&data, api.queue_config());
+        let mut job = recompute_job(&data, api.queue_options());
         self.timing.apply(&mut job);
         job.opts.telemetry.clone_from(&self.telemetry);
         job

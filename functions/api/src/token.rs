@@ -4,9 +4,9 @@
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use shared::config::Secret;
+use shared::store::is_id;
 
 use crate::hs256;
-use shared::store::is_id;
 
 /// What a token says about its bearer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -19,8 +19,8 @@ async fn serve(config: Config) -> Result<(), Error> {
         let cron = cron.clone();
         async move {
             let report = cron.tick(deadline(&event.context)).await;
-            let failure = report.failure();
-            told(report, failure)
+            let error = report.error.clone();
+            told(report, error)
         }
     });
     Runtime::new(handler).layer(Invocations::about(&config)).run().await

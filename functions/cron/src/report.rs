@@ -43,11 +43,3 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
-
-impl Report {
-    /// Returns what went wrong, when the tick stopped for that.
-    pub fn failure(&self) -> Option<String> {
-        (self.stopped_because == StoppedBecause::Error)
-            .then(|| self.error.clone().unwrap_or_else(|| "the tick failed".to_owned()))
-    }
-}

@@ -6,7 +6,7 @@ use shared::clock::{Clock, millis};
 use shared::config::{Config, CronConfig, Scope};
 use shared::queue::{NewJob, Occupied, Outcome, Queue};
 use shared::recompute::{JobData, Reason, StartError, open, recompute_job};
-use shared::store::{ErrorKind, ProjectPage, Store, Stretch};
+use shared::store::{ProjectPage, Store, Stretch};
 use shared::wake::Wake;
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, warn};
@@ -181,7 +181,8 @@ impl Cron {
         };
         loop {
             match page(self.config.scope, *look_at).await {
-                Err(error) if error.kind() == ErrorKind::Configuration => return Err(error),
+                // Nor can it look at fewer.
+                Err(error) if error.is_unavailable() => return Err(error),
                 Err(error) if *look_at > 1 => {
                     warn!(%error, projects = *look_at, "a page failed: fewer projects are looked at");
                     *look_at = (*look_at / FEWER).max(1);

@@ -17,11 +17,7 @@ pub use shared::recompute::StartError;
 
 /// The drain, ready to tick. Connections open when they are first needed and are kept.
 #[derive(Clone, Debug)]
-pub struct Drain {
-    recompute: Ticker<Recompute>,
-    queue: Queue,
-    store: Store,
-}
+pub struct Drain(Ticker<Recompute>);
 
 impl Drain {
     /// A drain as `config` says. Opens no connection.
@@ -30,32 +26,31 @@ impl Drain {
     /// [`StartError`], which names the variable to set.
     pub fn new(config: &Config) -> Result<Self, StartError> {
         let (queue, store) = open(config, Clock::System)?;
-        let recompute = ticker(queue.clone(), store.clone(), &config.drain, Clock::System);
-        Ok(Self { recompute, queue, store })
+        Ok(Self(ticker(queue, store, &config.drain, Clock::System)))
     }
 
     /// Opens the connection to Redis ahead of the first tick; Postgres is left alone.
     pub async fn connect(&self) {
-        self.recompute.connect().await;
+        self.0.connect().await;
     }
 
     /// Runs one tick, at most until `deadline`. What goes wrong stands in the report.
     pub async fn tick(&self, deadline: Instant) -> Report {
-        self.recompute.tick(deadline).await
+        self.0.tick(deadline).await
     }
 
     /// As [`Drain::tick`]; ends sooner when `stop` asks for it.
     pub async fn tick_until(&self, deadline: Instant, stop: &Stop) -> Report {
-        self.recompute.tick_until(deadline, stop).await
+        self.0.tick_until(deadline, stop).await
     }
 
     /// The queue that it works on.
     pub fn queue(&self) -> &Queue {
-        &self.queue
+        self.0.queue()
     }
 
     /// The database that it works with.
     pub fn store(&self) -> &Store {
-        &self.store
+        self.0.handler().store()
     }
 }

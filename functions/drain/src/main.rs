@@ -42,8 +42,8 @@ impl Tick {
         }
         let report = self.drain.tick(deadline(&event.context)).await;
         println!("{}", metrics(&report, &self.prefix, Clock::System.now_ms()));
-        let failure = report.failure();
-        let report = told(report, failure)?;
+        let error = report.error.clone();
+        let report = told(report, error)?;
         Ok(if asked == Asked::Wake { answer(&report) } else { json!(report) })
     }
 }

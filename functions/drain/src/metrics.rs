@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use shared::engine::{Remaining, Report};
+use shared::recompute::{COALESCED, DATABASE_MS};
 
 /// Where CloudWatch keeps them; `template.yaml`'s alarms and dashboard look here.
 const NAMESPACE: &str = "EngineO/DEO";
@@ -20,7 +21,7 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
         ("Failed", "Count", Some(json!(report.failed))),
         ("Retried", "Count", Some(json!(report.retried))),
         ("Released", "Count", Some(json!(report.released))),
-        ("Coalesced", "Count", Some(json!(report.counters.get("coalesced")))),
+        ("Coalesced", "Count", Some(json!(report.counters.get(COALESCED)))),
         ("Recovered", "Count", Some(json!(report.recovered))),
         ("Rescheduled", "Count", Some(json!(report.rescheduled))),
         ("BilledCommands", "Count", Some(json!(report.billed_commands))),
@@ -29,7 +30,7 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
         ("OldestWaitingMs", "Milliseconds", oldest.map(Value::from)),
         ("DurationMs", "Milliseconds", Some(json!(report.duration_ms))),
         ("BatchMs", "Milliseconds", (report.batches > 0).then(|| json!(report.batch_ms))),
-        ("DatabaseMs", "Milliseconds", Some(json!(report.counters.get("databaseMs")))),
+        ("DatabaseMs", "Milliseconds", Some(json!(report.counters.get(DATABASE_MS)))),
     ];
     let mut line = Map::new();
     let mut known = Vec::new();

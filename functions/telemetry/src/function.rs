@@ -45,12 +45,12 @@ pub fn deadline(context: &Context) -> Instant {
     Instant::now() + left.unwrap_or(EMULATED)
 }
 
-/// Logs a tick's report, and returns it unless `failure` says why the tick failed: that fails the
-/// invocation, so that alarms and the on-failure destination see it.
+/// Logs a tick's report, and returns it unless the tick failed with `error`: that fails the invocation,
+/// so that alarms and the on-failure destination see it.
 ///
 /// # Errors
-/// `failure`.
-pub fn told<R: serde::Serialize>(report: R, failure: Option<String>) -> Result<R, Error> {
+/// `error`.
+pub fn told<R: serde::Serialize>(report: R, error: Option<String>) -> Result<R, Error> {
     tracing::info!(report = serde_json::to_string(&report)?, "tick");
-    failure.map_or(Ok(report), |failure| Err(failure.into()))
+    error.map_or(Ok(report), |error| Err(error.into()))
 }

@@ -2,6 +2,7 @@
 
 use comfy_table::Table;
 use shared::engine::Report;
+use shared::recompute::{COALESCED, MALFORMED_ROWS};
 
 use crate::terminal;
 
@@ -43,8 +44,8 @@ const FIGURES: &[Figure] = &[
     ("failed", |r| r.failed.to_string()),
     ("retried", |r| r.retried.to_string()),
     ("released", |r| r.released.to_string()),
-    ("coalesced", |r| r.counters.get("coalesced").to_string()),
-    ("malformed rows", |r| r.counters.get("malformedRows").to_string()),
+    ("coalesced", |r| r.counters.get(COALESCED).to_string()),
+    ("malformed rows", |r| r.counters.get(MALFORMED_ROWS).to_string()),
     ("batches", |r| r.batches.to_string()),
     ("billed commands", |r| r.billed_commands.to_string()),
     ("round trips", |r| r.round_trips.to_string()),

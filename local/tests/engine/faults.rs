@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::engine::StoppedBecause;
 use shared::engine::testing::{job, run};
-use shared::queue::{JobState, Settlement};
+use shared::queue::{Settlement, State};
 use tokio::time::Instant;
 
 use super::{Obedient, add, queue, states, ticker};
@@ -23,7 +23,7 @@ async fn a_batch_that_nobody_can_do_goes_back_without_an_attempt_and_ends_the_ti
     assert_eq!(report.error.as_deref(), Some("the database is down"));
     for id in &ids {
         let job = queue.job(id).await.unwrap().unwrap();
-        assert_eq!((job.state, job.fields.get("atm")), (JobState::Waiting, None), "{job:?}");
+        assert_eq!((job.state, job.fields.get("atm")), (Some(State::Wait), None), "{job:?}");
     }
 }
 
@@ -35,7 +35,7 @@ async fn one_job_that_makes_the_handler_panic_fails_alone() {
     let report = ticker.tick(soon()).await;
     assert_eq!(
         states(&queue, &ids).await,
-        [JobState::Completed, JobState::Failed, JobState::Completed],
+        [State::Completed, State::Failed, State::Completed],
         "{report:?}"
     );
     let guilty = queue.job(&ids[1]).await.unwrap().unwrap();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use local::servers::RedisServer;
 use shared::clock::Clock;
 use shared::engine::{Context, Handler, TickOptions, Ticker};
-use shared::queue::{ClaimedJob, JobOptions, JobState, NewJob, Queue, QueueOptions, Settlement};
+use shared::queue::{ClaimedJob, JobOptions, NewJob, Queue, QueueOptions, Settlement, State};
 use shared::redis::{Endpoint, Redis, Secret};
 use tokio::sync::OnceCell;
 
@@ -40,10 +40,10 @@ async fn add(queue: &Queue, data: &[&str]) -> Vec<String> {
     queue.enqueue(&jobs).await.unwrap().into_iter().map(|added| added.id).collect()
 }
 
-async fn states(queue: &Queue, ids: &[String]) -> Vec<JobState> {
+async fn states(queue: &Queue, ids: &[String]) -> Vec<State> {
     let mut states = Vec::new();
     for id in ids {
-        states.push(queue.job(id).await.unwrap().unwrap().state);
+        states.push(queue.job(id).await.unwrap().unwrap().state.expect("it is in some state"));
     }
     states
 }

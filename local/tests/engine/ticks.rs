@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use shared::engine::{StoppedBecause, Stopper, TickOptions, Ticker, alive};
-use shared::queue::JobState;
+use shared::queue::State;
+use shared::redis::Command;
 use tokio::time::Instant;
 
 use super::{Clock, Obedient, add, queue, states, ticker};
@@ -20,7 +21,7 @@ async fn each_job_ends_as_its_handler_says() {
     let report = ticker.tick(soon()).await;
     assert_eq!(
         states(&queue, &ids).await,
-        [JobState::Completed, JobState::Failed, JobState::Failed, JobState::Completed],
+        [State::Completed, State::Failed, State::Failed, State::Completed],
         "{report:?}"
     );
     // Its second attempt came at once, as the job has no backoff.
@@ -60,7 +61,7 @@ async fn a_ticker_that_is_switched_off_asks_nothing() {
     let ticker = Ticker::new(queue.clone(), Obedient::default(), options, Clock::System);
     let report = ticker.tick(soon()).await;
     assert_eq!((report.billed_commands, report.stopped_because), (0, StoppedBecause::Disabled));
-    assert_eq!(states(&queue, &ids).await, [JobState::Waiting]);
+    assert_eq!(states(&queue, &ids).await, [State::Wait]);
 }
 
 #[tokio::test]
@@ -94,7 +95,27 @@ async fn what_is_not_done_in_time_goes_back_behind_the_others_without_an_attempt
     let report = ticker.tick(Instant::now() + Duration::from_secs(1)).await;
     assert_eq!((report.released, report.stopped_because), (1, StoppedBecause::Deadline));
     let job = queue.job(&ids[0]).await.unwrap().unwrap();
-    assert_eq!((job.state, job.fields.get("atm")), (JobState::Waiting, None), "{job:?}");
+    assert_eq!((job.state, job.fields.get("atm")), (Some(State::Wait), None), "{job:?}");
+}
+
+/// Whatever the queue's own lock is: here 30 s, and a tick of 55 s.
+#[tokio::test]
+async fn locks_outlive_their_tick_by_half_a_minute() {
+    let queue = queue("locks").await;
+    let ids = add(&queue, &["sleep"]).await;
+    let (stopper, stop) = Stopper::new();
+    let ticker = ticker(&queue, Obedient::default());
+    let lock = Command::new("PTTL").arg(format!("bull:locks:{}:lock", ids[0]));
+    let (_, left_ms) = tokio::join!(ticker.tick_until(soon(), &stop), async {
+        while ticker.handler().batches().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let left_ms = queue.redis().call(lock).await.unwrap().as_int().unwrap();
+        stopper.stop();
+        left_ms
+    });
+    // The tick has 30 s, and has used few of them.
+    assert!((40_000..=60_000).contains(&left_ms), "{left_ms} ms");
 }
 
 #[tokio::test]
@@ -110,7 +131,7 @@ async fn an_end_that_is_asked_for_gives_back_what_takes_too_long() {
         stopper.stop();
     });
     assert_eq!((report.released, report.stopped_because), (2, StoppedBecause::Deadline));
-    assert_eq!(states(&queue, &ids).await, [JobState::Waiting, JobState::Waiting]);
+    assert_eq!(states(&queue, &ids).await, [State::Wait, State::Wait]);
     // To the front, in their order: they were cut short, and nothing is wrong with them.
     let later = add(&queue, &["3"]).await;
     let claim = queue.claim(shared::queue::ClaimRequest::everywhere(3)).await.unwrap();

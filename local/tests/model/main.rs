@@ -89,6 +89,9 @@ impl Run {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_queue_does_what_the_model_says() {
+    if let Ok(json) = std::env::var("MODEL_REPLAY") {
+        return replay("again", &json).await;
+    }
     let (steps, seed) = (number("MODEL_STEPS", STEPS), number("MODEL_SEED", 1));
     println!("MODEL_STEPS={steps} MODEL_SEED={seed}");
     let server = RedisServer::start().await.unwrap();
@@ -117,7 +120,7 @@ async fn the_queue_does_what_the_model_says() {
     let steps: Vec<String> = shrunk.steps.iter().map(|step| format!("  {step:?}")).collect();
     panic!(
         "the sequence of MODEL_SEED={seed} failed {reason}\n\nshrunk to\n{}\n{again:?}\n\nagain: \
-         MODEL_REPLAY='{json}' cargo test -p local --test model -- --ignored",
+         MODEL_REPLAY='{json}' cargo test -p local --test model -- the_queue",
         steps.join("\n")
     );
 }
@@ -137,12 +140,6 @@ async fn replay(prefix: &str, json: &str) {
     let sequence: Sequence = serde_json::from_str(json).unwrap();
     let server = RedisServer::start().await.unwrap();
     Bench::run(&Ways::to(&server.url()).await, prefix, &sequence).await.unwrap();
-}
-
-#[tokio::test]
-#[ignore = "runs the sequence that MODEL_REPLAY holds"]
-async fn a_sequence_that_failed_runs_again() {
-    replay("again", &std::env::var("MODEL_REPLAY").unwrap()).await;
 }
 
 /// The second job got the id of the one that the first replaced, and was deleted with it.

@@ -68,7 +68,7 @@ async fn a_duplicate_reuses_the_waiting_job_and_a_manual_one_moves_it_up() {
     let night = b.add(JobOptions { priority: 10, ..dedup("p") }).await;
     let again = b.add(JobOptions { priority: 10, ..dedup("p") }).await;
     assert_eq!((again.id.as_str(), again.outcome), (night.id.as_str(), Outcome::Deduplicated));
-    assert_eq!(b.state(&night.id).await, Some(JobState::Prioritized));
+    assert_eq!(b.state(&night.id).await, Some(State::Prioritized));
     let manual = NewJob { promote_duplicate: true, ..job(dedup("p")) };
     let moved = b.queue.enqueue(&[manual]).await.unwrap().remove(0);
     assert_eq!(moved.id, night.id);

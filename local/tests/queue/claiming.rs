@@ -27,7 +27,7 @@ async fn every_claim_has_a_token_of_its_own_and_only_it_settles() {
     let fresh = b.claim().await;
     assert_ne!(stale.token, fresh.token);
     assert_eq!(b.settle(stale, done()).await, [Code::Refused(-6)]);
-    assert_eq!(b.state("1").await, Some(JobState::Active));
+    assert_eq!(b.state("1").await, Some(State::Active));
     assert_eq!(b.settle(fresh.clone(), done()).await, [Code::Completed]);
     assert_eq!(b.settle(fresh, done()).await, [Code::Refused(-2)]);
 }

@@ -20,8 +20,8 @@ async fn an_id_that_is_being_processed_is_not_claimed_again() {
 #[tokio::test]
 async fn an_id_that_has_ended_is_not_claimed_again() {
     for (name, end, state) in [
-        ("completed", done(), JobState::Completed),
-        ("failed", Settlement::Unrecoverable("no".to_owned()), JobState::Failed),
+        ("completed", done(), State::Completed),
+        ("failed", Settlement::Unrecoverable("no".to_owned()), State::Failed),
     ] {
         let b = Bench::new(&format!("double-{name}")).await;
         b.add_plain(1).await;

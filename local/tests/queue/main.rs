@@ -27,7 +27,7 @@ use shared::clock::Clock;
 use shared::config::{Config, Endpoint, Events, Limiter, QueueOptions, Secret};
 use shared::queue::{
     Added, Claim, ClaimRequest, ClaimStatus, Code, Deduplication, Ended, Error, JobOptions,
-    JobState, KeepJobs, NewJob, Outcome, Queue, Refusal, Settlement, State, Waited,
+    KeepJobs, NewJob, Outcome, Queue, Refusal, Settlement, State, Waited,
 };
 use shared::redis::{Command, Redis, Value};
 use tokio::sync::OnceCell;
@@ -104,8 +104,8 @@ impl Bench {
         self.queue.settle(&claim.token, &jobs).await.unwrap().codes
     }
 
-    async fn state(&self, id: &str) -> Option<JobState> {
-        self.queue.job(id).await.unwrap().map(|job| job.state)
+    async fn state(&self, id: &str) -> Option<State> {
+        self.queue.job(id).await.unwrap().map(|job| job.state.expect("it is in some state"))
     }
 }
 

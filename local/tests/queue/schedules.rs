@@ -117,7 +117,7 @@ async fn a_job_whose_rule_nobody_here_can_read_is_left_to_its_own_workers() {
     let plain = b.add_plain(1).await;
     let claim = b.claim().await;
     assert_eq!((ids(&claim), claim.unscheduled), (plain, vec![id_at(NOW)]));
-    assert_eq!(b.state(&id_at(NOW)).await, Some(JobState::Active));
+    assert_eq!(b.state(&id_at(NOW)).await, Some(State::Active));
     assert_eq!(b.raw("ZSCORE", "repeat", &["s"]).await.as_str(), Some(NOW.to_string().as_str()));
 }
 

@@ -30,9 +30,9 @@ async fn a_handler_may_say_itself_when_its_job_is_tried_again() {
     assert_eq!(b.field(&id, "failedReason").await.as_deref(), Some("429"));
     b.clock.advance(90_000);
     assert_eq!(b.settle(b.claim().await, later(0)).await, [Code::Retried]);
-    assert_eq!(b.state(&id).await, Some(JobState::Waiting), "at once");
+    assert_eq!(b.state(&id).await, Some(State::Wait), "at once");
     assert_eq!(b.settle(b.claim().await, later(90_000)).await, [Code::Failed], "none is left");
-    assert_eq!(b.state(&id).await, Some(JobState::Failed));
+    assert_eq!(b.state(&id).await, Some(State::Failed));
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_failed_attempt_waits_for_its_backoff_and_the_last_one_fails() {
     }
     let codes = b.settle(b.claim().await, Settlement::Failed("no luck".to_owned())).await;
     assert_eq!(codes, [Code::Failed]);
-    assert_eq!(b.state(&id).await, Some(JobState::Failed));
+    assert_eq!(b.state(&id).await, Some(State::Failed));
     assert_eq!(b.field(&id, "atm").await.as_deref(), Some("3"));
     let trace: Vec<String> =
         serde_json::from_str(&b.field(&id, "stacktrace").await.unwrap()).unwrap();
@@ -168,7 +168,7 @@ async fn retention_keeps_the_newest_and_forgets_the_old() {
     }
     assert_eq!(b.queue.counts().await.unwrap().completed, 3);
     assert_eq!(b.state("4").await, None);
-    assert_eq!(b.state("8").await, Some(JobState::Completed));
+    assert_eq!(b.state("8").await, Some(State::Completed));
     b.clock.advance(60_000);
     b.add(opts).await;
     b.settle(b.claim().await, done()).await;

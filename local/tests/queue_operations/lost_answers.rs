@@ -60,7 +60,7 @@ async fn a_scheduler_whose_answer_is_lost_is_made_once_and_ended_once() {
     assert_eq!(proxy.left(), 0);
     let listed = b.queue.schedulers(0, 9).await.unwrap();
     assert_eq!(listed[0].behind, Some(Behind::OverdueSince(NOW)));
-    assert_eq!(b.state(&first.job_id).await, Some(JobState::Waiting));
+    assert_eq!(b.state(&first.job_id).await, Some(State::Wait));
     assert_eq!(b.told("added").await, 2, "one of each scheduler");
     proxy.lose(1);
     assert!(b.queue.unschedule("s").await.unwrap(), "it was there when it was ended");

@@ -24,7 +24,7 @@ use shared::clock::Clock;
 use shared::config::{Config, Endpoint, Events, QueueOptions, Secret};
 use shared::queue::schedule::{Rule, Scheduler};
 use shared::queue::{
-    ClaimRequest, Deduplication, Ended, Error, JobOptions, JobState, KeepJobs, NewJob, Occupied,
+    ClaimRequest, Deduplication, Ended, Error, JobOptions, KeepJobs, NewJob, Occupied,
     PriorityCount, Queue, Refusal, Settlement, State, Throughput,
 };
 use shared::redis::{Command, Redis, Value};
@@ -119,8 +119,8 @@ impl Bench {
         self.end(Settlement::Failed("no".to_owned())).await;
     }
 
-    async fn state(&self, id: &str) -> Option<JobState> {
-        self.queue.job(id).await.unwrap().map(|job| job.state)
+    async fn state(&self, id: &str) -> Option<State> {
+        self.queue.job(id).await.unwrap().map(|job| job.state.expect("it is in some state"))
     }
 
     /// What the queue would run, in order.

@@ -29,7 +29,7 @@ async fn failed_jobs_are_retried_by_a_part_of_their_reason() {
     assert_eq!(b.queue.retry_by_reason("ECONNREFUSED 1").await.unwrap(), 2);
     assert_eq!(
         (b.state("b1").await, b.state("c1").await),
-        (Some(JobState::Failed), Some(JobState::Failed))
+        (Some(State::Failed), Some(State::Failed))
     );
     let claim = b.queue.claim(ALL).await.unwrap();
     let retried: Vec<_> =

@@ -73,7 +73,7 @@ async fn custom_ids_and_schedulers_jobs_are_jobs() {
     let b = Bench::new("named").await;
     b.plain(&["a:b:c", "a:b:logs", "lock", "metadata"]).await;
     for id in ["a:b:c", "a:b:logs", "lock", "metadata"] {
-        assert_eq!(b.state(id).await, Some(JobState::Waiting), "{id}");
+        assert_eq!(b.state(id).await, Some(State::Wait), "{id}");
         assert_eq!(b.queue.remove(id).await.unwrap(), "wait", "{id}");
     }
     // Schedulers, one of whose ids makes its record's key look like a job of the other one.
@@ -83,7 +83,7 @@ async fn custom_ids_and_schedulers_jobs_are_jobs() {
     let jobs = b.list("wait").await;
     assert_eq!(jobs.len(), 3);
     for id in jobs {
-        assert_eq!(b.state(&id).await, Some(JobState::Waiting), "{id}");
+        assert_eq!(b.state(&id).await, Some(State::Wait), "{id}");
         assert_eq!(refusal(b.queue.remove(&id).await), Refusal::OfScheduler { id });
     }
     let record = "repeat:s:7";

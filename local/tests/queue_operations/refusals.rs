@@ -31,8 +31,8 @@ async fn what_bullmq_refuses_is_refused_in_its_words_and_changes_nothing() {
     }
     b.queue.pause().await.unwrap();
     assert_eq!(refusal(b.queue.obliterate(false).await), Refusal::ActiveJobs);
-    assert_eq!(b.state("held").await, Some(JobState::Active));
-    assert_eq!(b.state("waits").await, Some(JobState::Waiting));
+    assert_eq!(b.state("held").await, Some(State::Active));
+    assert_eq!(b.state("waits").await, Some(State::Paused));
 }
 
 #[tokio::test]

@@ -92,12 +92,12 @@ impl World {
     }
 
     async fn strings(&self, command: Command) -> Vec<String> {
-        let value = self.queue.redis().call(command).await.unwrap();
+        let value = self.call(command).await;
         value.as_array().unwrap().iter().map(|item| item.as_str().unwrap().to_owned()).collect()
     }
 
     async fn string(&self, command: Command) -> Option<String> {
-        self.queue.redis().call(command).await.unwrap().as_str().map(str::to_owned)
+        self.call(command).await.as_str().map(str::to_owned)
     }
 }
 

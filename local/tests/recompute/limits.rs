@@ -79,7 +79,7 @@ async fn a_job_that_fell_due_is_waited_for() {
         Command::new("ZADD").arg("engineo:deo_score_queue:delayed").arg("4096").arg("6"),
         Command::new("HSET").arg(last).arg("delay").arg("1"),
     ] {
-        world.queue.redis().call(command).await.unwrap();
+        world.call(command).await;
     }
     let report = world.tick().await;
     assert_eq!(

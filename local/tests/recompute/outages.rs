@@ -47,7 +47,7 @@ impl Halfway {
 async fn control(world: &World, words: &[&'static str]) {
     let command =
         words[1..].iter().fold(Command::new(words[0]), |command, word| command.arg(*word));
-    world.queue.redis().call(command).await.unwrap();
+    world.call(command).await;
 }
 
 /// A dead drain's jobs wait again two minutes after its tick's beginning: at the second tick after it.
@@ -57,7 +57,7 @@ async fn a_lock_outlives_its_tick_s_deadline_by_thirty_seconds() {
     // The deadline is 50 s away.
     let halfway = Halfway::of(&mut world).await;
     let key = format!("engineo:deo_score_queue:{}:lock", halfway.ids[0]);
-    let left = world.queue.redis().call(Command::new("PTTL").arg(key)).await.unwrap();
+    let left = world.call(Command::new("PTTL").arg(key)).await;
     let left = left.as_int().unwrap();
     assert!((70_000..=80_000).contains(&left), "{left}");
     halfway.release().await;

@@ -29,7 +29,7 @@ impl World {
             assert_eq!(scheduler.iterations, Some(2), "{}", scheduler.id);
             let next = format!("repeat:{}:{}", scheduler.id, scheduler.next.unwrap());
             let job = self.queue.job(&next).await.unwrap().unwrap();
-            assert_eq!(job.state, shared::queue::JobState::Delayed, "{next}");
+            assert_eq!(job.state, Some(shared::queue::State::Delayed), "{next}");
         }
     }
 }
@@ -65,7 +65,7 @@ async fn a_job_whose_owner_died_before_it_made_the_next_one_has_one_after_all() 
     // A worker moves it, and dies.
     let base = "engineo:deo_score_queue:";
     let moved = Command::new("RPOPLPUSH").arg(format!("{base}wait")).arg(format!("{base}active"));
-    world.queue.redis().call(moved).await.unwrap();
+    world.call(moved).await;
     for _ in 0..2 {
         world.age().await;
         world.tick().await;

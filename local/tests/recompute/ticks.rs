@@ -91,7 +91,7 @@ async fn a_bad_job_fails_alone_and_at_once() {
     let added = world.queue.enqueue(&jobs).await.unwrap();
     // Somebody wrote what is no JSON at all.
     let broken = format!("engineo:deo_score_queue:{}", added[3].id);
-    world.queue.redis().call(Command::new("HSET").arg(broken).arg("data").arg("{")).await.unwrap();
+    world.call(Command::new("HSET").arg(broken).arg("data").arg("{")).await;
     let report = world.tick().await;
     assert_eq!((report.completed, report.failed, report.retried), (2, 5, 0), "{report:?}");
     for (job, reason) in added.iter().zip(["Project not found: nobody", "Malformed job data"]) {
@@ -114,7 +114,7 @@ async fn ids_without_jobs_do_not_end_a_tick_before_the_jobs_behind_them() {
                 "wait" => ids.fold(Command::new("RPUSH").arg(key), Command::arg),
                 _ => ids.fold(Command::new("ZADD").arg(key), |add, id| add.arg("0").arg(id)),
             };
-            world.queue.redis().call(ahead).await.unwrap();
+            world.call(ahead).await;
             let report = world.tick().await;
             assert_eq!((report.completed, report.missing), (2, ghosts), "{size}, {state}");
             assert_eq!(report.stopped_because, StoppedBecause::Empty);
@@ -135,7 +135,7 @@ async fn more_due_ids_without_jobs_than_a_claim_looks_at_do_not_end_a_tick() {
         ghosts.fold(Command::new("ZADD").arg(key("delayed")), Command::arg),
         Command::new("ZADD").arg(key("delayed")).arg("8192").arg(id),
     ] {
-        world.queue.redis().call(command).await.unwrap();
+        world.call(command).await;
     }
     let report = world.tick().await;
     assert_eq!(
@@ -152,13 +152,11 @@ async fn a_tick_that_finds_only_ids_without_jobs_keeps_to_its_time() {
     world.set("QUEUE_BATCH_SIZE", "1");
     let key = "engineo:deo_score_queue:wait";
     let push = (0..GHOSTS).fold(Command::new("RPUSH").arg(key), |push, i| push.arg(i.to_string()));
-    world.queue.redis().call(push).await.unwrap();
+    world.call(push).await;
     let (stopper, stop) = Stopper::new();
     let recompute = recompute(&config(&world.env));
     let tick = recompute.tick_until(Instant::now() + Duration::from_secs(50), &stop);
-    let left = async || {
-        world.queue.redis().call(Command::new("LLEN").arg(key)).await.unwrap().as_int().unwrap()
-    };
+    let left = async || world.call(Command::new("LLEN").arg(key)).await.as_int().unwrap();
     let begun = async {
         while left().await == GHOSTS {}
         stopper.stop();
@@ -174,7 +172,7 @@ async fn a_paused_queue_stops_the_tick() {
     let projects = world.numbered(1).await;
     world.enqueue(&projects).await;
     let pause = Command::new("HSET").arg("engineo:deo_score_queue:meta").arg("paused").arg("1");
-    world.queue.redis().call(pause).await.unwrap();
+    world.call(pause).await;
     let report = world.tick().await;
     assert_eq!(report.stopped_because, StoppedBecause::Paused);
     assert_eq!(report.remaining.unwrap().prioritized, 1);
@@ -188,7 +186,7 @@ async fn a_full_and_a_limited_queue_stop_the_tick_each_by_its_own_name() {
     world.enqueue(&projects).await;
     let meta = async |name: &'static str, words: &[&str]| {
         let command = Command::new(name).arg("engineo:deo_score_queue:meta").args(words.to_vec());
-        world.queue.redis().call(command).await.unwrap();
+        world.call(command).await;
     };
     world.queue.claim(ClaimRequest::everywhere(1)).await.unwrap();
     meta("HSET", &["concurrency", "1"]).await;
@@ -285,7 +283,7 @@ async fn a_job_from_before_all_time_is_done_like_any_other() {
     let ids = world.enqueue(&world.numbered(2).await).await;
     let key = format!("engineo:deo_score_queue:{}", ids[0]);
     let before = Command::new("HSET").arg(key).arg("timestamp").arg("-1e300");
-    world.queue.redis().call(before).await.unwrap();
+    world.call(before).await;
     let report = world.tick().await;
     assert_eq!((report.completed, report.oldest_waiting_ms), (2, Some(i64::MAX)));
 }

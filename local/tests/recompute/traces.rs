@@ -90,7 +90,7 @@ async fn the_heartbeat_is_a_report_of_each_tick_with_work() {
     assert_eq!(seen.last_seen, Some(seen.ticks[0].at));
     let now = Clock::System.now_ms();
     assert!((now - seen.ticks[0].at).abs() < 60_000 && seen.ticks[0].duration_ms < 60_000);
-    let ttl = world.queue.redis().call(Command::new("TTL").arg(HEARTBEAT)).await.unwrap();
+    let ttl = world.call(Command::new("TTL").arg(HEARTBEAT)).await;
     assert!(ttl.as_int().is_some_and(|seconds| (600_000..=604_800).contains(&seconds)), "{ttl:?}");
     let idle = world.tick().await;
     assert_eq!((idle.billed_commands, alive(&world.queue).await.unwrap()), (1, seen));

@@ -9,7 +9,7 @@ use shared::config::{Config, Env, Secret};
 use shared::engine::{Report, Ticker};
 use shared::queue::{Counts, NewJob, Queue};
 use shared::recompute::{JobData, Reason, Recompute, recompute_job, ticker};
-use shared::redis::{Command, Redis};
+use shared::redis::{Command, Redis, Value};
 use shared::store::{Database, Store};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -78,6 +78,11 @@ impl World {
         recompute(&config(&self.env)).tick(Instant::now() + Duration::from_secs(50)).await
     }
 
+    /// What its Redis answers.
+    pub(super) async fn call(&self, command: Command) -> Value {
+        self.queue.redis().call(command).await.unwrap()
+    }
+
     pub(super) async fn counts(&self) -> Counts {
         self.queue.counts().await.unwrap()
     }
@@ -101,7 +106,7 @@ impl World {
 
     /// Commands that Redis has executed, those inside scripts included.
     pub(super) async fn executed(&self) -> u64 {
-        let info = self.queue.redis().call(Command::new("INFO").arg("commandstats")).await.unwrap();
+        let info = self.call(Command::new("INFO").arg("commandstats")).await;
         let calls =
             info.as_str().unwrap().lines().filter_map(|line| {
                 line.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok()

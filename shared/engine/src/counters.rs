@@ -31,11 +31,6 @@ impl Counters {
             }
         }
     }
-
-    /// Returns all counts, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.0.iter().map(|(name, count)| (name.as_str(), *count))
-    }
 }
 
 impl Serialize for Counters {

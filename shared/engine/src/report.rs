@@ -124,12 +124,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// Returns what went wrong, when the tick stopped for that.
-    pub fn failure(&self) -> Option<String> {
-        (self.stopped_because == StoppedBecause::Error)
-            .then(|| self.error.clone().unwrap_or_else(|| "the tick failed".to_owned()))
-    }
-
     /// Counts what Redis said to a batch's settlements.
     pub(crate) fn count(&mut self, codes: &[Code]) {
         for code in codes {

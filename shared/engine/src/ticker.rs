@@ -132,9 +132,10 @@ impl<H: Handler> Ticker<H> {
             postponed: HashSet::new(),
             report: Report::default(),
         };
-        let stopped =
-            // Boxed: as a part of its callers' futures it would be too deep for the compiler.
-            if self.options.enabled { Box::pin(tick.run()).await } else { Ok(StoppedBecause::Disabled) };
+        let stopped = match self.options.enabled {
+            true => tick.run().await,
+            false => Ok(StoppedBecause::Disabled),
+        };
         let reaches_redis = !matches!(stopped, Err(Failure::Queue(_)));
         let mut report = std::mem::take(&mut tick.report);
         report.counters =

@@ -45,7 +45,7 @@ pub use life::recover::Recovered;
 pub use life::settle::{Code, Settled, Settlement};
 pub use look::browse::{JobLine, Logs, MOST_PER_PAGE, PriorityCount};
 pub use look::counts::Counts;
-pub use look::inspect::{JobState, JobView};
+pub use look::inspect::JobView;
 pub use look::overview::Overview;
 pub use look::peek::Occupied;
 pub use look::state::{State, UnknownState};

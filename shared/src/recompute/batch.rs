@@ -17,14 +17,14 @@ use crate::store::{
     Error, ErrorKind, MAX_ID_CHARS, NewSnapshot, ProjectRows, Saved, Store, is_id, snapshot_id,
 };
 
-/// Jobs that shared another one's project.
-pub(super) const COALESCED: &str = "coalesced";
+/// The count of jobs that shared another one's project.
+pub const COALESCED: &str = "coalesced";
 
-/// Rows that counted without their unreadable part.
-pub(super) const MALFORMED_ROWS: &str = "malformedRows";
+/// The count of rows that counted without their unreadable part.
+pub const MALFORMED_ROWS: &str = "malformedRows";
 
-/// Milliseconds in Postgres.
-pub(super) const DATABASE_MS: &str = "databaseMs";
+/// The count of milliseconds in Postgres.
+pub const DATABASE_MS: &str = "databaseMs";
 
 /// How much of the time left reading may take: the rest is for saving.
 const READING: f32 = 0.75;

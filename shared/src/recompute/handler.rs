@@ -52,6 +52,11 @@ impl Handler for Recompute {
 }
 
 impl Recompute {
+    /// Returns the database that it works with.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Deletes snapshots that retention no longer keeps at `now_ms` by the clock that they are stamped
     /// with, the database's. What it does not get done today goes another day: no job fails with it.
     async fn prune(&self, projects: &[String], now_ms: i64, context: &Context<'_>) {

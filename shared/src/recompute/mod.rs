@@ -5,6 +5,7 @@ mod handler;
 mod request;
 mod start;
 
+pub use batch::{COALESCED, DATABASE_MS, MALFORMED_ROWS};
 pub use handler::{Recompute, ticker};
 pub use request::{
     JOB_NAME, JobData, JobResult, Reason, SCHEDULED_PRIORITY, Timing, recompute_job,

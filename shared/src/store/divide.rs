@@ -138,8 +138,10 @@ impl<I: Copy> Batch<'_, I> {
         }
         // First those that there was no time to try, then those that were given the least: one that no
         // time is enough for holds up no other.
-        let given = self.slow.given().clone();
-        alone.make_contiguous().sort_by_key(|at| given.get(self.name_of(*at)).copied());
+        if alone.len() > 1 {
+            let given = self.slow.given();
+            alone.make_contiguous().sort_by_key(|at| given.get(self.name_of(*at)).copied());
+        }
         while let Some(at) = alone.pop_front() {
             let (left, asked) = (left_until(self.until), Instant::now());
             if left < NOTHING {

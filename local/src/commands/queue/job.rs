@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 use shared::clock::Clock;
-use shared::queue::{JobState, Logs, MOST_PER_PAGE};
+use shared::queue::{Logs, MOST_PER_PAGE, State};
 
 use super::{Outcome, queue, report, shown, span};
 use crate::terminal;
@@ -29,16 +29,17 @@ pub(super) async fn run(args: Args) -> Outcome {
     let id = &args.id;
     let job = queue.job(id).await?.ok_or_else(|| format!("there is no job {id}"))?;
     let logs = queue.logs(id, 0, args.logs).await?;
+    let state = State::told(job.state);
     let text = if args.json {
         String::new()
     } else {
-        page(id, job.state, &job.fields, &logs, Clock::System.now_ms())
+        page(id, state, &job.fields, &logs, Clock::System.now_ms())
     };
-    report(args.json, &object(id, job.state, &job.fields, &logs), text)
+    report(args.json, &object(id, state, &job.fields, &logs), text)
 }
 
 /// Everything, for programs: JSON where BullMQ stores JSON, numbers where it stores numbers.
-fn object(id: &str, state: JobState, fields: &HashMap<String, String>, logs: &Logs) -> Value {
+fn object(id: &str, state: &str, fields: &HashMap<String, String>, logs: &Logs) -> Value {
     const NUMBERS: [&str; 8] =
         ["timestamp", "delay", "priority", "processedOn", "finishedOn", "ats", "atm", "stc"];
     const JSON: [&str; 6] = ["data", "opts", "returnvalue", "stacktrace", "progress", "parent"];
@@ -53,13 +54,7 @@ fn object(id: &str, state: JobState, fields: &HashMap<String, String>, logs: &Lo
     json!({"id": id, "state": state, "fields": fields, "logs": logs})
 }
 
-fn page(
-    id: &str,
-    state: JobState,
-    fields: &HashMap<String, String>,
-    logs: &Logs,
-    now: i64,
-) -> String {
+fn page(id: &str, state: &str, fields: &HashMap<String, String>, logs: &Logs, now: i64) -> String {
     let text = |name: &str| fields.get(name).map(String::as_str);
     let ms = |name: &str| text(name)?.parse::<f64>().ok().map(|ms| ms as i64);
     let ago = |name: &str| ms(name).map(|at| span::shown(now.saturating_sub(at)) + " ago");
@@ -73,7 +68,7 @@ fn page(
         let value: Value = serde_json::from_str(text(name)?).ok()?;
         serde_json::to_string_pretty(&value).ok()
     };
-    row("state", serde_json::to_value(state).ok().and_then(|s| Some(s.as_str()?.to_owned())));
+    row("state", Some(state.to_owned()));
     row("name", text("name").map(str::to_owned));
     row("added", ago("timestamp"));
     row("delay", ms("delay").filter(|ms| *ms > 0).map(span::shown));

@@ -6,38 +6,17 @@ use crate::answer::fields;
 use crate::error::Error;
 use crate::look::counts::Counts;
 use crate::look::peek::Occupied;
+use crate::look::state::State;
 use crate::queue::Queue;
 use batchmq_redis::{Command, Value};
-
-/// Where a job is; BullMQ's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum JobState {
-    /// In `wait` or `paused`.
-    Waiting,
-    /// In `prioritized`.
-    Prioritized,
-    /// In `delayed`.
-    Delayed,
-    /// In `active`.
-    Active,
-    /// In `waiting-children`.
-    WaitingChildren,
-    /// In `completed`.
-    Completed,
-    /// In `failed`.
-    Failed,
-    /// In none of them, though its hash exists.
-    Unknown,
-}
 
 /// One job as it stands.
 #[derive(Clone, Debug)]
 pub struct JobView {
     /// Its id.
     pub id: String,
-    /// Where it is.
-    pub state: JobState,
+    /// Where it is; `None` when it is nowhere, though its hash exists.
+    pub state: Option<State>,
     /// The fields of its hash, as BullMQ names them.
     pub fields: HashMap<String, String>,
 }
@@ -122,25 +101,21 @@ impl Queue {
     /// # Errors
     /// [`Error::Redis`].
     pub async fn job(&self, id: &str) -> Result<Option<JobView>, Error> {
-        const SETS: [(&str, JobState); 5] = [
-            ("completed", JobState::Completed),
-            ("failed", JobState::Failed),
-            ("delayed", JobState::Delayed),
-            ("prioritized", JobState::Prioritized),
-            ("waiting-children", JobState::WaitingChildren),
+        const SETS: [State; 5] = [
+            State::Completed,
+            State::Failed,
+            State::Delayed,
+            State::Prioritized,
+            State::WaitingChildren,
         ];
-        const LISTS: [(&str, JobState); 3] = [
-            ("active", JobState::Active),
-            ("wait", JobState::Waiting),
-            ("paused", JobState::Waiting),
-        ];
+        const LISTS: [State; 3] = [State::Active, State::Wait, State::Paused];
         if !self.is_job_id(id).await? {
             return Ok(None);
         }
         let ask = |name, key: &str| Command::new(name).arg(self.keys.of(key)).replay_safe();
         let mut commands = vec![ask("HGETALL", id)];
-        commands.extend(SETS.iter().map(|(set, _)| ask("ZSCORE", set).arg(id)));
-        commands.extend(LISTS.iter().map(|(list, _)| ask("LPOS", list).arg(id)));
+        commands.extend(SETS.map(|set| ask("ZSCORE", set.name()).arg(id)));
+        commands.extend(LISTS.map(|list| ask("LPOS", list.name()).arg(id)));
         // A transaction, so that a job on its way from one state to the next is seen in one.
         let mut answers = self.redis.transaction(commands).await?.into_iter();
         let hash = answers.next().ok_or(Error::Protocol("HGETALL"))??;
@@ -148,10 +123,10 @@ impl Queue {
         if fields.is_empty() {
             return Ok(None);
         }
-        let mut state = JobState::Unknown;
-        for ((_, candidate), answer) in SETS.iter().chain(&LISTS).zip(answers) {
+        let mut state = None;
+        for (candidate, answer) in SETS.into_iter().chain(LISTS).zip(answers) {
             if answer? != Value::Nil {
-                state = *candidate;
+                state = Some(candidate);
                 break;
             }
         }

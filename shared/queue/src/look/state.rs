@@ -2,11 +2,8 @@
 
 use std::str::FromStr;
 
-use serde::Serialize;
-
 /// A list or set of jobs, by BullMQ's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// `wait`, the next to run first.
     Wait,
@@ -39,6 +36,16 @@ impl State {
         Self::Failed,
     ];
 
+    /// Returns what BullMQ's `getState` answers: `waiting` for what stands in either list of those that
+    /// wait, and `unknown` for a job that is nowhere.
+    pub fn told(state: Option<Self>) -> &'static str {
+        match state {
+            Some(Self::Wait | Self::Paused) => "waiting",
+            Some(state) => state.name(),
+            None => "unknown",
+        }
+    }
+
     /// Returns the name of the list or set.
     pub fn name(self) -> &'static str {
         match self {
@@ -66,5 +73,21 @@ impl FromStr for State {
     fn from_str(text: &str) -> Result<Self, UnknownState> {
         let name = if text == "waiting" { "wait" } else { text };
         Self::ALL.into_iter().find(|state| state.name() == name).ok_or(UnknownState)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{State, UnknownState};
+
+    #[test]
+    fn each_state_is_read_by_the_name_that_it_has_or_is_told_by() {
+        for state in State::ALL {
+            assert_eq!(state.name().parse(), Ok(state));
+        }
+        assert_eq!(State::told(Some(State::Wait)).parse(), Ok(State::Wait));
+        assert_eq!(State::told(Some(State::Paused)), "waiting");
+        assert_eq!(State::told(None).parse::<State>(), Err(UnknownState));
+        assert_eq!("Wait".parse::<State>(), Err(UnknownState));
     }
 }
