@@ -31,3 +31,10 @@ pub(crate) fn fields(answer: &Value) -> Result<HashMap<String, String>, Error> {
     let items = answer.as_array().ok_or(Error::Protocol("HGETALL"))?;
     Ok(items.chunks_exact(2).map(|pair| (lossy(&pair[0]), lossy(&pair[1]))).collect())
 }
+
+/// When a delayed job of this score falls due: milliseconds since the epoch. BullMQ gives each
+/// millisecond 4096 places.
+pub(crate) fn due_ms(score: &str) -> Option<i64> {
+    const PLACES_PER_MS: f64 = 4_096.0;
+    Some((score.parse::<f64>().ok()? / PLACES_PER_MS).floor() as i64)
+}

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::answer::{lossy, strings};
+use crate::answer::{due_ms, lossy, strings};
 use crate::error::Error;
 use crate::look::state::State;
 use crate::queue::Queue;
@@ -113,8 +113,7 @@ impl Queue {
         }
         let found = strings(&self.redis.call(command).await?).ok_or(Error::Protocol(name))?;
         if state == State::Delayed {
-            let due = |score: &String| Some((score.parse::<f64>().ok()? / 4096.0).floor() as i64);
-            return Ok(found.chunks_exact(2).map(|p| (p[0].clone(), due(&p[1]))).collect());
+            return Ok(found.chunks_exact(2).map(|p| (p[0].clone(), due_ms(&p[1]))).collect());
         }
         let mut ids: Vec<_> = found.into_iter().map(|id| (id, None)).collect();
         if backwards {

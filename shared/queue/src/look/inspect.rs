@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::answer::fields;
+use crate::answer::{due_ms, fields};
 use crate::error::Error;
 use crate::look::counts::Counts;
 use crate::look::peek::Occupied;
@@ -91,8 +91,7 @@ impl Queue {
             .arg("WITHSCORES")
             .replay_safe();
         let answer = self.redis.call(command).await?;
-        let score = answer.as_array().and_then(|pair| pair.get(1)?.as_str()?.parse::<f64>().ok());
-        Ok(score.map(|score| (score / 4096.0).floor() as i64))
+        Ok(answer.as_array().and_then(|pair| due_ms(pair.get(1)?.as_str()?)))
     }
 
     /// One job with its state, or `None` when there is none of this id, or the id is the name of
