@@ -6,8 +6,8 @@ mod metrics;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::engine::{Report, Stop, Ticker};
-use shared::queue::Queue;
-use shared::recompute::{Recompute, open, ticker};
+use shared::queue::{Queue, QueueOptions};
+use shared::recompute::{Recompute, open_store, tick_options};
 use shared::store::Store;
 use tokio::time::Instant;
 
@@ -17,7 +17,11 @@ pub use shared::recompute::StartError;
 
 /// The drain, ready to tick. Connections open when they are first needed and are kept.
 #[derive(Clone, Debug)]
-pub struct Drain(Ticker<Recompute>);
+pub struct Drain {
+    ticker: Ticker,
+    /// Where it scores.
+    store: Option<Store>,
+}
 
 impl Drain {
     /// A drain as `config` says. Opens no connection.
@@ -25,32 +29,43 @@ impl Drain {
     /// # Errors
     /// [`StartError`], which names the variable to set.
     pub fn new(config: &Config) -> Result<Self, StartError> {
-        let (queue, store) = open(config, Clock::System)?;
-        Ok(Self(ticker(queue, store, &config.drain, Clock::System)))
+        let redis = config.redis_client()?.ok_or(StartError::NoRedis)?;
+        let (drain, clock) = (&config.drain, Clock::System);
+        let mut ticker = Ticker::empty(tick_options(drain), clock.clone());
+        let mut scores_in = None;
+        for served in &drain.queues {
+            let options = QueueOptions { name: served.name.clone(), ..config.queue.clone() };
+            let queue = Queue::new(redis.clone(), &options, clock.clone());
+            let store = open_store(config)?;
+            let handler = Recompute::new(store.clone(), drain, clock.clone());
+            scores_in = Some(store);
+            ticker = ticker.with(queue, handler, served.weight);
+        }
+        Ok(Self { ticker, store: scores_in })
     }
 
     /// Opens the connection to Redis ahead of the first tick; Postgres is left alone.
     pub async fn connect(&self) {
-        self.0.connect().await;
+        self.ticker.connect().await;
     }
 
     /// Runs one tick, at most until `deadline`. What goes wrong stands in the report.
     pub async fn tick(&self, deadline: Instant) -> Report {
-        self.0.tick(deadline).await
+        self.ticker.tick(deadline).await
     }
 
     /// As [`Drain::tick`]; ends sooner when `stop` asks for it.
     pub async fn tick_until(&self, deadline: Instant, stop: &Stop) -> Report {
-        self.0.tick_until(deadline, stop).await
+        self.ticker.tick_until(deadline, stop).await
     }
 
-    /// The queue that it works on.
-    pub fn queue(&self) -> &Queue {
-        self.0.queue()
+    /// The queues that it works on.
+    pub fn queues(&self) -> impl Iterator<Item = &Queue> {
+        self.ticker.queues()
     }
 
-    /// The database that it works with.
-    pub fn store(&self) -> &Store {
-        self.0.handler().store()
+    /// The database in which it scores, if it serves the queue of scores.
+    pub fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
     }
 }

@@ -11,7 +11,7 @@ const NAMESPACE: &str = "EngineO/DEO";
 /// could not learn, because Redis did not answer, is left out rather than counted as zero.
 pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
     let waiting = report.remaining.map(|left| left.waiting + left.prioritized);
-    let idle = report.remaining == Some(Remaining::default());
+    let idle = report.remaining == Some(Remaining::NONE);
     let oldest = report.oldest_waiting_ms.or(idle.then_some(0));
     let figures = [
         // The heartbeat: an idle drain has one too, at no billed command.
@@ -76,7 +76,7 @@ mod tests {
             batches: 1,
             billed_commands: 48,
             oldest_waiting_ms: Some(1500),
-            remaining: Some(Remaining { waiting: 2, prioritized: 3, ..Remaining::default() }),
+            remaining: Some(Remaining { waiting: 2, prioritized: 3, ..Remaining::NONE }),
             ..Report::default()
         };
         let line = parse(&report);
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn an_idle_tick_beats_and_nothing_waits() {
-        let line = parse(&Report { remaining: Some(Remaining::default()), ..Report::default() });
+        let line = parse(&Report { remaining: Some(Remaining::NONE), ..Report::default() });
         assert_eq!((&line["Ticks"], &line["Waiting"]), (&json!(1), &json!(0)));
         assert_eq!(line["OldestWaitingMs"], 0);
     }

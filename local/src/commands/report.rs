@@ -62,7 +62,7 @@ fn remaining(report: &Report) -> String {
     let states = [
         (left.waiting, "waiting"),
         (left.prioritized, "prioritized"),
-        (left.delayed, "delayed"),
+        (left.delayed.unwrap_or_default(), "delayed"),
         (left.active, "active"),
     ];
     let some: Vec<String> =

@@ -48,7 +48,7 @@ async fn states(queue: &Queue, ids: &[String]) -> Vec<State> {
     states
 }
 
-fn ticker<H: Handler>(queue: &Queue, handler: H) -> Ticker<H> {
+fn ticker(queue: &Queue, handler: impl Handler + 'static) -> Ticker {
     Ticker::new(queue.clone(), handler, TickOptions::default(), Clock::System)
 }
 

@@ -1,5 +1,6 @@
 //! What a tick does with what its handler returns.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared::engine::{StoppedBecause, Stopper, TickOptions, Ticker, alive};
@@ -17,7 +18,8 @@ fn soon() -> Instant {
 async fn each_job_ends_as_its_handler_says() {
     let queue = queue("ends").await;
     let ids = add(&queue, &["1", "fail", "end", "2"]).await;
-    let ticker = ticker(&queue, Obedient::default());
+    let handler = Arc::new(Obedient::default());
+    let ticker = ticker(&queue, handler.clone());
     let report = ticker.tick(soon()).await;
     assert_eq!(
         states(&queue, &ids).await,
@@ -27,7 +29,7 @@ async fn each_job_ends_as_its_handler_says() {
     // Its second attempt came at once, as the job has no backoff.
     assert_eq!((report.completed, report.retried, report.failed), (2, 1, 2), "{report:?}");
     assert_eq!(report.stopped_because, StoppedBecause::Empty);
-    assert_eq!(ticker.handler().batches()[0], ["1", "fail", "end", "2"]);
+    assert_eq!(handler.batches()[0], ["1", "fail", "end", "2"]);
 }
 
 #[tokio::test]
@@ -47,10 +49,11 @@ async fn the_report_has_the_handler_s_counts_beside_its_own() {
 #[tokio::test]
 async fn an_empty_queue_costs_one_command_and_calls_no_handler() {
     let queue = queue("empty").await;
-    let ticker = ticker(&queue, Obedient::default());
+    let handler = Arc::new(Obedient::default());
+    let ticker = ticker(&queue, handler.clone());
     let report = ticker.tick(soon()).await;
     assert_eq!((report.billed_commands, report.round_trips), (1, 1), "{report:?}");
-    assert!(ticker.handler().batches().is_empty());
+    assert!(handler.batches().is_empty());
 }
 
 #[tokio::test]
@@ -69,10 +72,11 @@ async fn batches_are_as_large_as_the_options_say() {
     let queue = queue("sizes").await;
     add(&queue, &["1", "2", "3", "4", "5"]).await;
     let options = TickOptions { batch_size: 2, ..TickOptions::default() };
-    let ticker = Ticker::new(queue.clone(), Obedient::default(), options, Clock::System);
+    let handler = Arc::new(Obedient::default());
+    let ticker = Ticker::new(queue.clone(), handler.clone(), options, Clock::System);
     let report = ticker.tick(soon()).await;
     assert_eq!((report.completed, report.batches), (5, 3), "{report:?}");
-    let sizes: Vec<usize> = ticker.handler().batches().iter().map(Vec::len).collect();
+    let sizes: Vec<usize> = handler.batches().iter().map(Vec::len).collect();
     assert_eq!(sizes, [2, 2, 1]);
 }
 
@@ -104,10 +108,11 @@ async fn locks_outlive_their_tick_by_half_a_minute() {
     let queue = queue("locks").await;
     let ids = add(&queue, &["sleep"]).await;
     let (stopper, stop) = Stopper::new();
-    let ticker = ticker(&queue, Obedient::default());
+    let handler = Arc::new(Obedient::default());
+    let ticker = ticker(&queue, handler.clone());
     let lock = Command::new("PTTL").arg(format!("bull:locks:{}:lock", ids[0]));
     let (_, left_ms) = tokio::join!(ticker.tick_until(soon(), &stop), async {
-        while ticker.handler().batches().is_empty() {
+        while handler.batches().is_empty() {
             tokio::task::yield_now().await;
         }
         let left_ms = queue.redis().call(lock).await.unwrap().as_int().unwrap();
@@ -123,9 +128,10 @@ async fn an_end_that_is_asked_for_gives_back_what_takes_too_long() {
     let queue = queue("stop").await;
     let ids = add(&queue, &["sleep", "1"]).await;
     let (stopper, stop) = Stopper::new();
-    let ticker = ticker(&queue, Obedient::default());
+    let handler = Arc::new(Obedient::default());
+    let ticker = ticker(&queue, handler.clone());
     let (report, ()) = tokio::join!(ticker.tick_until(soon(), &stop), async {
-        while ticker.handler().batches().is_empty() {
+        while handler.batches().is_empty() {
             tokio::task::yield_now().await;
         }
         stopper.stop();

@@ -24,6 +24,7 @@ struct Halfway {
 impl Halfway {
     async fn of(world: &mut World) -> Self {
         world.set("QUEUE_BATCH_SIZE", "10");
+        world.set("DRAIN_LANES", "1");
         let projects = world.numbered(30).await;
         let ids = world.enqueue(&projects).await;
         let blocker = connect(&world.env["DATABASE_URL"]).await;
@@ -67,6 +68,7 @@ async fn a_lock_outlives_its_tick_s_deadline_by_thirty_seconds() {
 async fn what_could_not_be_done_goes_behind_what_waits() {
     let mut world = World::new().await;
     world.set("QUEUE_BATCH_SIZE", "2");
+    world.set("DRAIN_LANES", "1");
     let projects = world.numbered(4).await;
     let ids = world.enqueue(&projects).await;
     let database = world.env["DATABASE_URL"].clone();
@@ -184,7 +186,7 @@ async fn clocks_five_minutes_apart_delay_jobs_and_lose_none() {
     let tick = || recompute.tick(Instant::now() + Duration::from_secs(50));
     let report = tick().await;
     // Of the producer that is ahead, the plain job; of the one that is behind, both.
-    assert_eq!((report.completed, report.remaining.unwrap().delayed), (3, 1), "{report:?}");
+    assert_eq!((report.completed, report.remaining.unwrap().delayed), (3, Some(1)), "{report:?}");
     assert!((5 * MINUTES..6 * MINUTES).contains(&report.oldest_waiting_ms.unwrap()));
     clock.advance(5 * MINUTES + 1_000);
     assert_eq!(tick().await.completed, 1);

@@ -8,7 +8,7 @@ use shared::clock::Clock;
 use shared::config::{Config, Env, Secret};
 use shared::engine::{Report, Ticker};
 use shared::queue::{Counts, NewJob, Queue};
-use shared::recompute::{JobData, Reason, Recompute, recompute_job, ticker};
+use shared::recompute::{JobData, Reason, recompute_job, ticker};
 use shared::redis::{Command, Redis, Value};
 use shared::store::{Database, Store};
 use tokio::sync::OnceCell;
@@ -137,7 +137,7 @@ pub(super) fn queue(config: &Config) -> Queue {
     Queue::new(redis, &config.queue, Clock::System)
 }
 
-pub(super) fn recompute(config: &Config) -> Ticker<Recompute> {
+pub(super) fn recompute(config: &Config) -> Ticker {
     let store = Store::new(config.database_url.as_ref().unwrap()).unwrap();
     ticker(queue(config), store, &config.drain, Clock::System)
 }

@@ -9,7 +9,8 @@ use crate::world::{LONG, Worker, World, asleep, halfway};
 
 #[tokio::test]
 async fn at_sigterm_it_finishes_its_batch_and_leaves_the_rest() {
-    let world = World::start().await;
+    let mut world = World::start().await;
+    world.env.insert("DRAIN_LANES".to_owned(), "1".to_owned());
     let (mut worker, blocker) = halfway(&world).await;
     worker.terminate();
     // So that it has heard of that when its batch ends.

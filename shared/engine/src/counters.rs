@@ -22,6 +22,13 @@ impl Counters {
         self.0.get(name).copied().unwrap_or_default()
     }
 
+    /// Adds the counts of `other`.
+    pub fn add_all(&mut self, other: &Self) {
+        for (name, count) in &other.0 {
+            *self.0.entry(name.clone()).or_default() += count;
+        }
+    }
+
     /// Adds to a count.
     pub fn add(&mut self, name: &str, more: u64) {
         match self.0.get_mut(name) {

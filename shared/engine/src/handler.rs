@@ -1,6 +1,6 @@
 //! What a queue's jobs do: the part that a user of the engine writes.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use batchmq::clock::millis;
 use batchmq::{ClaimedJob, QueueOptions, Settlement};
@@ -38,6 +38,7 @@ pub trait Handler: Send + Sync {
 #[derive(Debug)]
 pub struct Context<'a> {
     pub(crate) queue: &'a QueueOptions,
+    pub(crate) token: &'a str,
     pub(crate) deadline: Instant,
     pub(crate) stop: &'a Stop,
     pub(crate) counters: &'a Mutex<Counters>,
@@ -47,6 +48,11 @@ impl<'a> Context<'a> {
     /// Returns the options of the queue that the jobs come from, its name among them.
     pub fn queue(&self) -> &QueueOptions {
         self.queue
+    }
+
+    /// Returns the lock token of the claim that the jobs come from: whoever knows it may settle them.
+    pub fn token(&self) -> &str {
+        self.token
     }
 
     /// Returns when the batch must be done.
@@ -92,5 +98,20 @@ impl Drop for Timer<'_> {
     fn drop(&mut self) {
         let spent = millis(self.began.elapsed());
         self.counters.lock().unwrap_or_else(PoisonError::into_inner).add(self.name, spent);
+    }
+}
+
+/// A handler that somebody else keeps a share of.
+impl<H: Handler> Handler for Arc<H> {
+    type Error = H::Error;
+
+    const COUNTERS: &'static [&'static str] = H::COUNTERS;
+
+    fn handle(
+        &self,
+        jobs: &[ClaimedJob],
+        context: &Context<'_>,
+    ) -> impl Future<Output = Result<Vec<Settlement>, Self::Error>> + Send {
+        (**self).handle(jobs, context)
     }
 }

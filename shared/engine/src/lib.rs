@@ -47,17 +47,22 @@
 
 mod batch;
 mod counters;
+mod erased;
 mod handler;
+mod lane;
 mod limit;
+mod line;
+mod look;
+mod pace;
 mod pulse;
 mod refused;
 mod report;
 mod stop;
 pub mod testing;
-mod tick;
 mod ticker;
 pub mod trace;
 mod traced;
+mod turns;
 
 pub use counters::Counters;
 pub use handler::{Context, Handler, Timer};

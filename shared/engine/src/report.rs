@@ -1,5 +1,7 @@
 //! What a tick did.
 
+use std::collections::BTreeMap;
+
 use batchmq::{Code, Counts};
 use serde::{Deserialize, Serialize};
 
@@ -41,20 +43,49 @@ impl StoppedBecause {
         Self::Disabled,
         Self::Error,
     ];
+
+    /// Of the ends of two queues, the one that is more in the way.
+    fn or(self, other: Self) -> Self {
+        let rank = |reason: Self| match reason {
+            Self::Empty => 0,
+            Self::Disabled => 1,
+            Self::Paused => 2,
+            Self::Full => 3,
+            Self::Limited => 4,
+            Self::Held => 5,
+            Self::Deadline => 6,
+            Self::Error => 7,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
 }
 
 /// Jobs that a tick left in each state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Remaining {
     /// In `wait`, `paused` included.
     pub waiting: u64,
     /// In `prioritized`.
     pub prioritized: u64,
-    /// In `delayed`.
-    pub delayed: u64,
+    /// In `delayed`; `None` where nothing is left but such jobs, which were not counted.
+    pub delayed: Option<u64>,
     /// In `active`: other peers' jobs, or those of an owner that died.
     pub active: u64,
+}
+
+impl Remaining {
+    /// None.
+    pub const NONE: Self = Self { waiting: 0, prioritized: 0, delayed: Some(0), active: 0 };
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            waiting: self.waiting + other.waiting,
+            prioritized: self.prioritized + other.prioritized,
+            delayed: self.delayed.zip(other.delayed).map(|(one, other)| one + other),
+            active: self.active + other.active,
+        }
+    }
 }
 
 impl From<Counts> for Remaining {
@@ -62,7 +93,7 @@ impl From<Counts> for Remaining {
         Self {
             waiting: counts.wait + counts.paused,
             prioritized: counts.prioritized,
-            delayed: counts.delayed,
+            delayed: Some(counts.delayed),
             active: counts.active,
         }
     }
@@ -118,12 +149,61 @@ pub struct Report {
     /// What went wrong, when it stopped for that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What was done in each queue by its name, where a ticker has several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub queues: BTreeMap<String, Report>,
     /// What the handler counted; its counts stand beside the other fields.
     #[serde(flatten)]
     pub counters: Counters,
 }
 
 impl Report {
+    /// Returns the report of a tick that had these queues: of one its own, and of several their sums and
+    /// what is most in the way.
+    pub(crate) fn of_queues(mut queues: Vec<(String, Self)>, duration_ms: u64) -> Self {
+        if queues.len() == 1
+            && let Some((_, only)) = queues.pop()
+        {
+            return only;
+        }
+        let mut total = Self { remaining: Some(Remaining::NONE), ..Self::default() };
+        for (name, report) in &queues {
+            total.add(name, report);
+        }
+        total.duration_ms = duration_ms;
+        total.queues = queues.into_iter().collect();
+        total
+    }
+
+    fn add(&mut self, name: &str, other: &Self) {
+        self.claimed += other.claimed;
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.retried += other.retried;
+        self.released += other.released;
+        self.lost += other.lost;
+        self.missing += other.missing;
+        self.unscheduled += other.unscheduled;
+        self.rescheduled += other.rescheduled;
+        self.recovered += other.recovered;
+        self.batches += other.batches;
+        self.billed_commands += other.billed_commands;
+        self.round_trips += other.round_trips;
+        self.remaining = self.remaining.zip(other.remaining).map(|(one, other)| one.plus(other));
+        self.oldest_waiting_ms = self.oldest_waiting_ms.max(other.oldest_waiting_ms);
+        self.batch_ms = self.batch_ms.max(other.batch_ms);
+        self.limited_ms = match (self.limited_ms, other.limited_ms) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        self.stopped_because = self.stopped_because.or(other.stopped_because);
+        if let Some(error) = &other.error {
+            let before = self.error.take().map(|before| before + "; ").unwrap_or_default();
+            self.error = Some(format!("{before}{name}: {error}"));
+        }
+        self.counters.add_all(&other.counters);
+    }
+
     /// Counts what Redis said to a batch's settlements.
     pub(crate) fn count(&mut self, codes: &[Code]) {
         for code in codes {

@@ -1,25 +1,29 @@
-//! A queue and its handler, ready to tick: what one tick after another shares, and each one's report.
+//! Queues and their handlers, ready to tick: what one tick after another shares, and each one's report.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use batchmq::Queue;
 use batchmq::clock::{Clock, millis};
+use batchmq_redis::Redis;
+use futures_util::future::join_all;
 use tokio::time::Instant;
-use tracing::error;
+use tracing::{Instrument as _, error, info_span};
 
 use crate::counters::Counters;
+use crate::erased::AnyHandler;
 use crate::handler::Handler;
+use crate::line::{Failure, Line, State};
+use crate::look::{Memory, Seen, look};
 use crate::pulse::Pulse;
 use crate::report::{Report, StoppedBecause};
 use crate::stop::Stop;
-use crate::tick::{Failure, Tick};
+use crate::turns::Turns;
 
 /// How much longer than its tick a lock lives at least, so that no late write finds it gone.
 const LOCK_MARGIN: Duration = Duration::from_secs(30);
 
-/// How ticks go about a queue.
+/// How ticks go about their queues.
 #[derive(Clone, Debug)]
 pub struct TickOptions {
     /// Whether they do anything; `false` makes every tick return at once.
@@ -28,11 +32,15 @@ pub struct TickOptions {
     pub timeout: Duration,
     /// How long before its deadline a tick stops claiming, and cuts short what it works on.
     pub margin: Duration,
-    /// Jobs a batch.
+    /// Jobs a batch at most. There are fewer in it while jobs are slow or the time is short.
     pub batch_size: u32,
+    /// Batches of one queue that are under way at once, at most: while one is with the handler, the
+    /// next is claimed or settled.
+    pub lanes: usize,
 }
 
-/// Ticks of 55 seconds at most that stop claiming 3 seconds before their end, and batches of 100.
+/// Ticks of 55 seconds at most that stop claiming 3 seconds before their end, and batches of 100, two
+/// at once.
 impl Default for TickOptions {
     fn default() -> Self {
         Self {
@@ -40,106 +48,154 @@ impl Default for TickOptions {
             timeout: Duration::from_secs(55),
             margin: Duration::from_secs(3),
             batch_size: 100,
+            lanes: 2,
         }
     }
 }
 
-/// A queue and its handler, ready to tick. Clones share the handler.
-#[derive(Debug)]
-pub struct Ticker<H> {
-    queue: Queue,
-    handler: Arc<H>,
+/// Queues and their handlers, ready to tick. Clones share the handlers.
+#[derive(Clone)]
+pub struct Ticker {
+    served: Vec<Arc<Served>>,
     options: TickOptions,
     clock: Clock,
-    pulse: Arc<Pulse>,
+}
+
+/// A queue, its handler, and what a process keeps of it between ticks.
+struct Served {
+    queue: Queue,
+    handler: Box<dyn AnyHandler>,
+    weight: u32,
+    pulse: Pulse,
+    memory: Memory,
     /// When schedules were last looked after.
-    schedules_at: Arc<Mutex<Option<Instant>>>,
+    schedules_at: Mutex<Option<Instant>>,
 }
 
-impl<H> Clone for Ticker<H> {
-    fn clone(&self) -> Self {
-        Self {
-            queue: self.queue.clone(),
-            handler: self.handler.clone(),
-            options: self.options.clone(),
-            clock: self.clock.clone(),
-            pulse: self.pulse.clone(),
-            schedules_at: self.schedules_at.clone(),
-        }
+impl std::fmt::Debug for Ticker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let queues = self.queues().map(|queue| queue.options().name.as_str());
+        let queues: Vec<&str> = queues.collect();
+        f.debug_struct("Ticker").field("queues", &queues).finish_non_exhaustive()
     }
 }
 
-impl<H: Handler> Ticker<H> {
-    /// Makes a ticker of `queue`. Sends nothing.
-    pub fn new(queue: Queue, handler: H, options: TickOptions, clock: Clock) -> Self {
-        Self {
+impl Ticker {
+    /// Returns a ticker of `queue`. Sends nothing.
+    pub fn new(
+        queue: Queue,
+        handler: impl Handler + 'static,
+        options: TickOptions,
+        clock: Clock,
+    ) -> Self {
+        Self::empty(options, clock).with(queue, handler, 1)
+    }
+
+    /// Returns a ticker without queues, for [`Ticker::with`] to add some.
+    pub fn empty(options: TickOptions, clock: Clock) -> Self {
+        Self { served: Vec::new(), options, clock }
+    }
+
+    /// Adds a queue on the same Redis as the others. Where several have jobs, each gets a share of a tick's
+    /// time by its `weight` (at least 1), and jobs without a priority, which somebody waits for, go
+    /// before those with one: for half of the tick's time, so that those are not put off for ever.
+    #[must_use]
+    pub fn with(mut self, queue: Queue, handler: impl Handler + 'static, weight: u32) -> Self {
+        self.served.push(Arc::new(Served {
             queue,
-            handler: Arc::new(handler),
-            options,
-            clock,
-            pulse: Arc::default(),
-            schedules_at: Arc::default(),
-        }
+            handler: Box::new(handler),
+            weight,
+            pulse: Pulse::default(),
+            memory: Memory::default(),
+            schedules_at: Mutex::default(),
+        }));
+        self
     }
 
-    /// Returns the queue.
-    pub fn queue(&self) -> &Queue {
-        &self.queue
-    }
-
-    /// Returns the handler.
-    pub fn handler(&self) -> &H {
-        &self.handler
+    /// Returns the queues, in the order in which they were added.
+    pub fn queues(&self) -> impl Iterator<Item = &Queue> {
+        self.served.iter().map(|served| &served.queue)
     }
 
     /// Opens the connection to Redis ahead of the first tick, as [`Redis::connect`] does, unless ticks are
     /// switched off.
-    ///
-    /// [`Redis::connect`]: batchmq_redis::Redis::connect
     pub async fn connect(&self) {
-        if self.options.enabled {
-            self.queue.redis().connect().await;
+        if let Some(served) = self.served.first().filter(|_| self.options.enabled) {
+            served.queue.redis().connect().await;
         }
     }
 
     /// Runs one tick, at most until `deadline` and at most for the configured time. Never fails:
     /// what goes wrong stands in the report.
     ///
-    /// An empty queue costs one billed command, one more in 10 minutes as a sign of life, and where
-    /// there are job schedulers those of [`Queue::reschedule`]. The handler is called only for claimed jobs.
+    /// Queues that are all empty cost one billed command together, each one more in 10 minutes as a
+    /// sign of life, and where there are job schedulers those of [`Queue::reschedule`]. Where one holds
+    /// nothing but jobs for later, that costs one more. A handler is called only for claimed jobs.
     pub async fn tick(&self, deadline: Instant) -> Report {
         self.tick_until(deadline, &Stop::never()).await
     }
 
-    /// As [`Ticker::tick`], and when `stop` asks for the end: then the batch under way is finished
+    /// As [`Ticker::tick`], and when `stop` asks for the end: then the batches under way are finished
     /// within 5 s or given back, and the tick ends as at its deadline.
     pub async fn tick_until(&self, deadline: Instant, stop: &Stop) -> Report {
         let started = Instant::now();
+        if !self.options.enabled {
+            return Report { stopped_because: StoppedBecause::Disabled, ..Report::default() };
+        }
         let deadline = deadline.min(started + self.options.timeout);
-        let redis = self.queue.redis().metered().until(deadline);
-        let counters = Mutex::new(Counters::of(H::COUNTERS));
-        let mut tick = Tick {
-            queue: self.queue.over(redis),
-            handler: &*self.handler,
-            clock: &self.clock,
-            stop,
-            counters: &counters,
-            batch_size: self.options.batch_size,
-            schedules_at: &self.schedules_at,
-            claim_until: deadline.checked_sub(self.options.margin).unwrap_or(started),
-            locked_until: deadline + self.lock_margin(),
-            slowest: Duration::ZERO,
-            postponed: HashSet::new(),
-            report: Report::default(),
-        };
-        let stopped = match self.options.enabled {
-            true => tick.run().await,
-            false => Ok(StoppedBecause::Disabled),
+        let claim_until = deadline.checked_sub(self.options.margin).unwrap_or(started);
+        let bulk_from = started + claim_until.saturating_duration_since(started) / 2;
+        let turns = Turns::new(self.served.iter().map(|served| served.weight), bulk_from);
+        let lines: Vec<Line<'_>> = self
+            .served
+            .iter()
+            .enumerate()
+            .map(|(place, served)| Line {
+                queue: served.queue.over(served.queue.redis().metered().until(deadline)),
+                handler: &*served.handler,
+                clock: &self.clock,
+                stop,
+                options: &self.options,
+                schedules_at: &served.schedules_at,
+                place,
+                turns: &turns,
+                claim_until,
+                locked_until: deadline + self.lock_margin(&served.queue),
+                counters: Mutex::new(Counters::of(served.handler.counters())),
+                state: Mutex::new(State::default()),
+            })
+            .collect();
+        let memories: Vec<&Memory> = self.served.iter().map(|served| &served.memory).collect();
+        let seen = look(&lines, &memories).await.map_err(Arc::new);
+        let work = lines.iter().zip(&self.served).map(|(line, served)| {
+            let seen = match &seen {
+                Ok(seen) => Ok(seen[line.place]),
+                Err(error) => Err(Failure::Queue(error.clone())),
+            };
+            let name = served.queue.options().name.as_str();
+            self.work(line, served, seen, started).instrument(info_span!("queue", name))
+        });
+        let names = self.queues().map(|queue| queue.options().name.clone());
+        let reports = names.zip(join_all(work).await).collect();
+        Report::of_queues(reports, millis(started.elapsed()))
+    }
+
+    /// Works through one queue, and leaves a sign of life there.
+    async fn work(
+        &self,
+        line: &Line<'_>,
+        served: &Served,
+        seen: Result<Seen, Failure>,
+        started: Instant,
+    ) -> Report {
+        let stopped = match seen {
+            Ok(seen) => line.run(seen).await,
+            Err(failure) => Err(failure),
         };
         let reaches_redis = !matches!(stopped, Err(Failure::Queue(_)));
-        let mut report = std::mem::take(&mut tick.report);
+        let mut report = std::mem::take(&mut line.state().report);
         report.counters =
-            std::mem::take(&mut *counters.lock().unwrap_or_else(PoisonError::into_inner));
+            std::mem::take(&mut *line.counters.lock().unwrap_or_else(PoisonError::into_inner));
         match stopped {
             Ok(reason) => report.stopped_because = reason,
             Err(failure) => {
@@ -148,22 +204,23 @@ impl<H: Handler> Ticker<H> {
                 report.error = Some(failure.to_string());
             }
         }
-        let count = |report: &mut Report| {
-            let usage = tick.queue.redis().usage();
-            report.billed_commands = usage.billed;
-            report.round_trips = usage.round_trips;
-            report.duration_ms = millis(started.elapsed());
-        };
-        count(&mut report);
-        if reaches_redis && report.stopped_because != StoppedBecause::Disabled {
-            self.pulse.beat(&tick.queue, &report, self.clock.now_ms()).await;
-            count(&mut report);
+        count(&mut report, line.queue.redis(), started);
+        if reaches_redis {
+            served.pulse.beat(&line.queue, &report, self.clock.now_ms()).await;
+            count(&mut report, line.queue.redis(), started);
         }
         report
     }
 
-    /// How long after a tick's deadline the locks of its jobs end.
-    fn lock_margin(&self) -> Duration {
-        self.queue.options().lock.saturating_sub(self.options.timeout).max(LOCK_MARGIN)
+    /// How long after a tick's deadline the locks of a queue's jobs end.
+    fn lock_margin(&self, queue: &Queue) -> Duration {
+        queue.options().lock.saturating_sub(self.options.timeout).max(LOCK_MARGIN)
     }
+}
+
+fn count(report: &mut Report, redis: &Redis, started: Instant) {
+    let usage = redis.usage();
+    report.billed_commands = usage.billed;
+    report.round_trips = usage.round_trips;
+    report.duration_ms = millis(started.elapsed());
 }

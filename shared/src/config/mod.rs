@@ -5,6 +5,7 @@
 
 mod env;
 mod jobs;
+mod queues;
 mod read;
 mod snapshots;
 mod summary;
@@ -17,12 +18,13 @@ use crate::redis::{self, Names, Redis};
 pub use crate::redis::{Endpoint, Secret};
 pub use env::{Env, ProcessEnv};
 pub use jobs::{JobDefaults, Retention};
+pub use queues::ServedQueue;
 pub use read::ConfigError;
 pub use snapshots::{SnapshotRetention, UnknownRetention};
 pub use summary::Summary;
 pub use variables::{Kind, VARIABLES, Variable, markdown};
 
-/// The name of the queue that every peer shares.
+/// The name of the queue whose jobs ask for scores.
 pub const QUEUE_NAME: &str = "deo_score_queue";
 
 /// What errors of the Redis client call its settings.
@@ -78,8 +80,12 @@ pub struct DrainConfig {
     pub timeout: Duration,
     /// How long before its deadline a tick stops claiming.
     pub margin: Duration,
+    /// `QUEUES`: the queues that it serves, each once.
+    pub queues: Vec<ServedQueue>,
     /// Jobs a batch.
     pub batch_size: u32,
+    /// `DRAIN_LANES`: batches of a queue that are under way at once.
+    pub lanes: usize,
     /// `SNAPSHOT_RETENTION`: which snapshots of the projects that it scores stay.
     pub snapshots: SnapshotRetention,
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::variables::{self as v, Kind, Variable};
 use super::{
     Config, CronConfig, DrainConfig, Endpoint, Env, Events, JobDefaults, Limiter, QUEUE_NAME,
-    QueueOptions, REDIS_NAMES, Retention, Scope, Secret, SnapshotRetention, WakeConfig,
+    QueueOptions, REDIS_NAMES, Retention, Scope, Secret, ServedQueue, SnapshotRetention,
+    WakeConfig,
 };
 
 /// How much longer than a tick a lock must live, so that no tick at work loses its jobs.
@@ -57,7 +58,9 @@ impl Config {
                 enabled: read.flag(&v::PROCESSORS)?,
                 timeout: read.millis(&v::DRAIN_TIMEOUT)?,
                 margin: read.millis(&v::DRAIN_MARGIN)?,
+                queues: read.queues(&v::QUEUES)?,
                 batch_size: read.whole(&v::BATCH_SIZE)?,
+                lanes: read.whole(&v::LANES)?,
                 snapshots: read.snapshots(&v::SNAPSHOTS)?,
             },
             wake: WakeConfig {
@@ -121,7 +124,8 @@ impl Reader<'_> {
             | Kind::Bound(..)
             | Kind::Part
             | Kind::Word(_)
-            | Kind::Snapshots => Some(value.trim().to_owned()).filter(|value| !value.is_empty()),
+            | Kind::Snapshots
+            | Kind::Queues => Some(value.trim().to_owned()).filter(|value| !value.is_empty()),
             Kind::Url(_) | Kind::Token | Kind::Prefix | Kind::Text => Some(value),
         }
     }
@@ -171,6 +175,15 @@ impl Reader<'_> {
     fn snapshots(&self, variable: &Variable) -> Result<SnapshotRetention, ConfigError> {
         let value = self.value(variable).to_ascii_lowercase();
         value.parse().map_err(|_| refused(variable, &value))
+    }
+
+    fn queues(&self, variable: &Variable) -> Result<Vec<ServedQueue>, ConfigError> {
+        // A URL in it may be a secret: what is wrong is told without it.
+        let wrong = |what| {
+            let accepts = variable.accepts();
+            ConfigError(format!("{} {what}; it takes {accepts}.", variable.name))
+        };
+        super::queues::parse(&self.value(variable)).map_err(wrong)
     }
 
     fn flag(&self, variable: &Variable) -> Result<bool, ConfigError> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::variables as v;
-use super::{Config, Endpoint, Events, Retention, Scope, Secret};
+use super::{Config, Endpoint, Events, Retention, Scope, Secret, ServedQueue};
 
 /// Every variable with the value in force: secrets only as `set` or `not set`, URLs only with
 /// their host.
@@ -72,7 +72,9 @@ impl Config {
             (v::EVENTS.name, events.to_owned()),
             (v::SCHEDULERS.name, self.schedulers.to_string()),
             (v::METRICS.name, queue.metrics_minutes.to_string()),
+            (v::QUEUES.name, queues(&drain.queues)),
             (v::BATCH_SIZE.name, drain.batch_size.to_string()),
+            (v::LANES.name, drain.lanes.to_string()),
             (v::LIMITER_MAX.name, limiter_max),
             (v::LIMITER_DURATION.name, queue.limiter.duration.as_millis().to_string()),
             (v::ATTEMPTS.name, jobs.attempts.to_string()),
@@ -100,6 +102,10 @@ impl Config {
 const SET: &str = "set";
 const NOT_SET: &str = "not set";
 
+fn queues(queues: &[ServedQueue]) -> String {
+    queues.iter().map(ServedQueue::to_string).collect::<Vec<_>>().join(",")
+}
+
 fn is_set(secret: &Option<Secret>) -> String {
     if secret.is_some() { SET } else { NOT_SET }.to_owned()
 }
@@ -119,7 +125,7 @@ fn secret_host(url: &Secret) -> String {
 /// The scheme, host and port of a URL: what stands before them (user, password) and after them
 /// (path, query) may be secret. Where an `@` behind the host leaves it open where the password
 /// ends, nothing is shown.
-fn host(url: &str) -> String {
+pub(super) fn host(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return SET.to_owned() };
     let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if after.contains('@') {

@@ -18,6 +18,8 @@ pub enum Kind {
     Url(&'static [&'static str]),
     /// A [`SnapshotRetention`](super::SnapshotRetention).
     Snapshots,
+    /// [`ServedQueue`](super::ServedQueue)s.
+    Queues,
     /// One token: no white space, no quotation marks.
     Token,
     /// A key prefix: no white space, no colon at either end.
@@ -67,6 +69,10 @@ impl Variable {
             Kind::Word(words) => either(words, ""),
             Kind::Url(schemes) => format!("a URL that starts with {}", either(schemes, "://")),
             Kind::Snapshots => "`all`, `newest:N` (at least 1) or `weekly-after:DAYS`".to_owned(),
+            Kind::Queues => {
+                "`name[:weight][=https URL]` of one or more queues, with commas between them"
+                    .to_owned()
+            }
             Kind::Token => "one token without white space or quotation marks".to_owned(),
             Kind::Prefix => {
                 "a key prefix without white space, with no `:` at either end".to_owned()
@@ -164,11 +170,24 @@ pub(super) const METRICS: Variable = Variable::new(
     "For how many minutes BullMQ's metrics (jobs completed and failed in each) are kept; `0` writes \
      none. They cost 2 commands a batch.",
 );
+pub(super) const QUEUES: Variable = Variable::new(
+    "QUEUES",
+    Kind::Queues,
+    "deo_score_queue",
+    "The queues that the drain serves, all under `REDIS_PREFIX`. Where several have jobs, each gets a share      of a tick's time by its weight (1 to 1000, else 1), and jobs without a priority, which      somebody waits for, go first. `deo_score_queue` is handled here; the jobs of any other are posted to      its URL. Name, weight and URL are each queue's own; every other setting holds for all.",
+);
+pub(super) const LANES: Variable = Variable::new(
+    "DRAIN_LANES",
+    Kind::Whole(1, 16),
+    "2",
+    "Batches of a queue that are under way at once, at most: while one is read and scored, the next is      claimed, and another is stored. Each of them uses a connection to Postgres of its own.",
+);
 pub(super) const BATCH_SIZE: Variable = Variable::new(
     "QUEUE_BATCH_SIZE",
     Kind::Whole(1, 1000),
     "100",
-    "Jobs that the drain claims, scores and settles at a time.",
+    "Jobs that the drain claims, scores and settles at a time, at most: fewer while they are slow or the \
+     time is short.",
 );
 pub(super) const LIMITER_MAX: Variable = Variable::new(
     "QUEUE_LIMITER_MAX",
@@ -315,7 +334,9 @@ pub const VARIABLES: &[&Variable] = &[
     &EVENTS,
     &SCHEDULERS,
     &METRICS,
+    &QUEUES,
     &BATCH_SIZE,
+    &LANES,
     &LIMITER_MAX,
     &LIMITER_DURATION,
     &ATTEMPTS,

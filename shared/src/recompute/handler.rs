@@ -21,15 +21,20 @@ pub struct Recompute {
 }
 
 /// Returns the recompute of `store` over `queue`, ready to tick as `config` says. Opens no connection.
-pub fn ticker(queue: Queue, store: Store, config: &DrainConfig, clock: Clock) -> Ticker<Recompute> {
-    let handler = Recompute { store, clock: clock.clone(), retention: config.snapshots };
-    let options = TickOptions {
+pub fn ticker(queue: Queue, store: Store, config: &DrainConfig, clock: Clock) -> Ticker {
+    let handler = Recompute::new(store, config, clock.clone());
+    Ticker::new(queue, handler, tick_options(config), clock)
+}
+
+/// Returns how ticks go that `config` is for.
+pub fn tick_options(config: &DrainConfig) -> TickOptions {
+    TickOptions {
         enabled: config.enabled,
         timeout: config.timeout,
         margin: config.margin,
         batch_size: config.batch_size,
-    };
-    Ticker::new(queue, handler, options, clock)
+        lanes: config.lanes,
+    }
 }
 
 impl Handler for Recompute {
@@ -52,9 +57,10 @@ impl Handler for Recompute {
 }
 
 impl Recompute {
-    /// Returns the database that it works with.
-    pub fn store(&self) -> &Store {
-        &self.store
+    /// Returns the handler that scores what is in `store`, and keeps snapshots as `config` says. Opens no
+    /// connection.
+    pub fn new(store: Store, config: &DrainConfig, clock: Clock) -> Self {
+        Self { store, clock, retention: config.snapshots }
     }
 
     /// Deletes snapshots that retention no longer keeps at `now_ms` by the clock that they are stamped

@@ -6,8 +6,8 @@ mod request;
 mod start;
 
 pub use batch::{COALESCED, DATABASE_MS, MALFORMED_ROWS};
-pub use handler::{Recompute, ticker};
+pub use handler::{Recompute, tick_options, ticker};
 pub use request::{
     JOB_NAME, JobData, JobResult, Reason, SCHEDULED_PRIORITY, Timing, recompute_job,
 };
-pub use start::{StartError, open};
+pub use start::{StartError, open, open_store};

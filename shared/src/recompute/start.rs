@@ -33,6 +33,13 @@ pub enum StartError {
 /// [`StartError`], which names the variable to set.
 pub fn open(config: &Config, clock: Clock) -> Result<(Queue, Store), StartError> {
     let redis = config.redis_client()?.ok_or(StartError::NoRedis)?;
-    let store = Store::new(config.database_url.as_ref().ok_or(StartError::NoDatabase)?)?;
-    Ok((Queue::new(redis, &config.queue, clock), store))
+    Ok((Queue::new(redis, &config.queue, clock), open_store(config)?))
+}
+
+/// The store that `config` names. Opens no connection.
+///
+/// # Errors
+/// [`StartError`], which names the variable to set.
+pub fn open_store(config: &Config) -> Result<Store, StartError> {
+    Ok(Store::new(config.database_url.as_ref().ok_or(StartError::NoDatabase)?)?)
 }

@@ -6,7 +6,7 @@ use shared::clock::Clock;
 use shared::config::Config;
 use shared::engine::{Report, Ticker};
 use shared::queue::{ClaimRequest, Code, JobOptions, KeepJobs, NewJob, Queue, Settlement};
-use shared::recompute::{JOB_NAME, JobData, Reason, Recompute, open, recompute_job, ticker};
+use shared::recompute::{JOB_NAME, JobData, Reason, open, recompute_job, ticker};
 use tokio::time::Instant;
 
 use crate::commands::Failure;
@@ -46,7 +46,7 @@ pub(super) struct Costs {
 /// One queue of its own on the servers.
 struct Bench {
     queue: Queue,
-    recompute: Ticker<Recompute>,
+    recompute: Ticker,
 }
 
 impl Ours {

@@ -7,6 +7,9 @@ use crate::error::Error;
 use crate::queue::Queue;
 use batchmq_redis::Command;
 
+/// The keys that tell which states hold jobs, and the last one whether there is a job scheduler.
+const SIX: [&str; 6] = ["wait", "paused", "prioritized", "delayed", "active", "repeat"];
+
 /// The states that hold at least one job, and whether there is a job scheduler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Occupied {
@@ -50,6 +53,17 @@ impl Occupied {
     /// No job in any of them.
     pub fn is_empty(self) -> bool {
         self == Self { schedulers: self.schedulers, ..Self::default() }
+    }
+
+    /// Returns whether there are delayed jobs and no others.
+    pub fn is_future(self) -> bool {
+        self == Self { delayed: true, schedulers: self.schedulers, ..Self::default() }
+    }
+
+    /// Returns how many of the six keys there are.
+    pub fn keys(self) -> u64 {
+        let Self { wait, paused, prioritized, delayed, active, schedulers } = self;
+        [wait, paused, prioritized, delayed, active, schedulers].map(u64::from).iter().sum()
     }
 
     /// A job that could be claimed now, unless the queue is paused.
@@ -99,10 +113,21 @@ impl Queue {
         Ok((Occupied::of(sum), asked))
     }
 
+    /// Counts how many of the six keys of all `queues`, which are on the Redis of this one, there are:
+    /// [`Occupied::keys`] of each together. One command.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn count_keys(&self, queues: &[&Self]) -> Result<u64, Error> {
+        let keys = queues.iter().flat_map(|queue| SIX.map(|key| queue.keys.of(key)));
+        let count = self.redis.call(Command::new("EXISTS").args(keys).replay_safe()).await?;
+        let count = count.as_int().and_then(|count| u64::try_from(count).ok());
+        count.ok_or(Error::Protocol("EXISTS"))
+    }
+
     fn six_keys(&self) -> Command {
         let mut command = Command::new("EXISTS").replay_safe();
-        let keys = ["wait", "paused", "prioritized", "delayed", "active", "repeat"];
-        for (bit, key) in keys.iter().enumerate() {
+        for (bit, key) in SIX.iter().enumerate() {
             for _ in 0..1_u32 << bit {
                 command = command.arg(self.keys.of(key));
             }

@@ -1,0 +1,68 @@
+//! How long a queue's jobs take, and how many of them make a batch that fits.
+
+use std::time::Duration;
+
+/// How long a batch should take at most: a slow one holds its jobs' locks, and hides for as long what
+/// came meanwhile.
+const LONGEST_BATCH: Duration = Duration::from_secs(5);
+
+/// How long a queue's jobs have taken so far in this tick.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pace {
+    /// Of a batch for each of its jobs.
+    job: Duration,
+}
+
+impl Pace {
+    /// Notes a batch. A slower one counts at once, and a quicker one by half: a slow job may come again.
+    pub(crate) fn note(&mut self, jobs: usize, took: Duration) {
+        let each = took / u32::try_from(jobs).unwrap_or(u32::MAX).max(1);
+        self.job = each.max((self.job + each) / 2);
+    }
+
+    /// Returns how many jobs, `most` at most, fit into half of the time that is `left`.
+    pub(crate) fn jobs(&self, most: u32, left: Duration) -> u32 {
+        let time = (left / 2).min(LONGEST_BATCH);
+        match self.job.is_zero() {
+            true => most,
+            false => (time.div_duration_f64(self.job) as u32).clamp(1, most.max(1)),
+        }
+    }
+
+    /// Returns whether not even one job fits into the time that is `left`.
+    pub(crate) fn is_late(&self, left: Duration) -> bool {
+        left <= self.job
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn batches_are_full_until_jobs_are_slow_or_time_is_short() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.jobs(100, MINUTE), 100);
+        pace.note(100, Duration::from_millis(60));
+        assert_eq!(pace.jobs(100, MINUTE), 100);
+        // 600 µs each: 50 ms of the 100 that are left.
+        assert_eq!(pace.jobs(100, Duration::from_millis(100)), 83);
+        pace.note(100, Duration::from_secs(20));
+        assert_eq!(pace.jobs(100, MINUTE), 25);
+        assert_eq!(pace.jobs(100, Duration::from_millis(300)), 1);
+        // What is quicker again grows again.
+        (0..10).for_each(|_| pace.note(25, Duration::from_millis(15)));
+        assert_eq!(pace.jobs(100, MINUTE), 100);
+    }
+
+    #[test]
+    fn time_is_up_when_one_job_would_not_fit() {
+        let mut pace = Pace::default();
+        assert!(!pace.is_late(Duration::from_millis(1)) && pace.is_late(Duration::ZERO));
+        pace.note(10, Duration::from_secs(10));
+        assert!(!pace.is_late(Duration::from_millis(1_001)));
+        assert!(pace.is_late(Duration::from_secs(1)));
+    }
+}
