@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod faults;
+mod lanes;
+mod several;
 mod ticks;
 
 use std::sync::Mutex;
