@@ -7,15 +7,14 @@
 
 pub mod commands;
 pub mod cost;
-pub mod gateway;
 pub mod http_api;
-pub mod migrations;
 pub mod relay;
 pub mod runtime_api;
-pub mod seed;
-pub mod servers;
-pub mod settings;
 pub mod terminal;
+
+pub use servers::settings;
+pub use tables::{migrations, seed};
+pub use {gateway, servers};
 
 /// `JWT_SECRET` of a system that lives on localhost only, where none is set.
 pub const DEVELOPMENT_SECRET: &str = "local-development-only";

@@ -279,5 +279,4 @@ fn refused(variable: &Variable, value: &str) -> ConfigError {
 }
 
 #[cfg(test)]
-#[path = "read_tests.rs"]
 mod tests;
