@@ -1,6 +1,6 @@
-//! The engine against a real Redis: with handlers that the tests make, without Postgres or a score; whole ticks of
-//! the drain ([`recompute`]) and of the night ([`nightly`]) with a real Postgres; and all of it while everything goes
-//! wrong ([`chaos`]).
+//! The engine against a real Redis: with handlers that the tests make, without Postgres or a score; whole
+//! ticks of the drain ([`recompute`]) and of the night ([`nightly`]) with a real Postgres; and all of it
+//! while everything goes wrong ([`chaos`]).
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,6 +1,6 @@
-//! The queue against a real Redis: what is added comes out once, whatever is lost on the way; an operator's hand
-//! on it ([`operations`]); all of it against a [`model`] of its states; and each script with each of its commands
-//! refused ([`totality`]).
+//! The queue against a real Redis: what is added comes out once, whatever is lost on the way; an operator's
+//! hand on it ([`operations`]); all of it against a [`model`] of its states; and each script with each of
+//! its commands refused ([`totality`]).
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
