@@ -49,7 +49,7 @@ cron-patterns count='100000' seed='1':
 
 # Hold the queue against a model of its states for so many steps; one that fails says how to repeat it
 model steps='5000000' seed='1':
-    MODEL_STEPS={{steps}} MODEL_SEED={{seed}} cargo test --release --package local --test model -- the_queue --nocapture
+    MODEL_STEPS={{steps}} MODEL_SEED={{seed}} cargo test --release --package local --test queue -- model::the_queue --nocapture
 
 # Build the three functions as they are deployed
 build:

@@ -1,22 +1,27 @@
-//! Everything a developer's machine needs, and nothing that ships to AWS.
+//! `deo`: everything a developer's machine needs, and nothing that ships to AWS.
 //!
-//! [`commands`] is the command line, one file a command. [`servers`] starts a private Redis and
-//! Postgres; [`migrations`] and [`seed`] make its tables and fill them; [`gateway`] is Upstash's REST
-//! API in front of any Redis; [`http_api`] serves the API's router; [`settings`] hands all of them to
-//! the functions' code. [`terminal`] is how results look.
+//! [`cli`] is the command line, one file a command. What it shows comes from [`bench`], which measures, and
+//! [`cost`], which tells a bill; [`http_api`] serves the API's router, [`runtime_api`] plays Lambda to the
+//! functions, [`relay`] watches their connections, [`terminal`] is how results look. Crates of their own
+//! are the private servers ([`servers`]), Upstash's REST API in front of any Redis ([`gateway`]), the
+//! platform's tables ([`migrations`], [`seed`]), the worker, and what that has in common with this command
+//! line.
 
-pub mod commands;
+pub mod bench;
+pub mod cli;
 pub mod cost;
-pub mod gateway;
 pub mod http_api;
-pub mod migrations;
+mod queue;
 pub mod relay;
 pub mod runtime_api;
-pub mod seed;
-pub mod servers;
-pub mod settings;
 pub mod simulate;
 pub mod terminal;
+mod token;
+
+pub use command::{Failure, Outcome};
+pub use servers::settings;
+pub use tables::{migrations, seed};
+pub use {gateway, servers};
 
 /// `JWT_SECRET` of a system that lives on localhost only, where none is set.
 pub const DEVELOPMENT_SECRET: &str = "local-development-only";

@@ -3,24 +3,15 @@
 
 mod screen;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
 use console::{Term, style};
 use indicatif::{ProgressBar, ProgressStyle};
 
+pub use command::say;
 pub use screen::Screen;
-
-/// Writes one line to stdout. Unlike `println!`, a reader that has gone away is an error that ends
-/// the command quietly, not a panic.
-///
-/// # Errors
-/// When stdout cannot be written.
-pub fn say(line: impl AsRef<str>) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", line.as_ref())
-}
 
 /// Writes a heading after an empty line.
 ///

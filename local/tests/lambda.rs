@@ -4,9 +4,6 @@
 //! `cargo test --workspace --test lambda`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "contract/mod.rs"]
-mod contract;
-
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,10 +13,11 @@ use std::{env, fs};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use local::gateway::{Gateway, GatewayConfig};
-use local::servers::{PostgresServer, RedisServer};
+use fixture::contract;
+use gateway::{Gateway, GatewayConfig};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use servers::{PostgresServer, RedisServer};
 use shared::config::VARIABLES;
 
 const PROJECT: &str = "SELECT \"id\", \"userId\" FROM \"Project\" ORDER BY \"id\" LIMIT 1";
@@ -248,7 +246,7 @@ async fn the_web_clients_contract_holds_behind_api_gateway() {
         let (client, connection) =
             tokio_postgres::connect(&database, tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
-        client.batch_execute(include_str!("api/people.sql")).await.unwrap();
+        client.batch_execute(fixture::PEOPLE).await.unwrap();
         client.batch_execute(contract::ROWS).await.unwrap();
         let emulator = Emulator::start(&settings);
         let pairs = contract::pairs();

@@ -5,26 +5,20 @@
 //! `cargo build -p api -p drain --features api/otlp,drain/otlp && cargo test -p local --test otlp`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../../functions/telemetry/tests/runtime_api/mod.rs"]
-#[allow(dead_code, reason = "the functions' own tests look at their logs")]
-mod runtime_api;
-
 use std::path::Path;
 
 use api::Claims;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Uri};
-use local::servers::{PostgresServer, RedisServer};
+use fixture::{PEOPLE, World, runtime_api};
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::config::Secret;
-use shared::redis::{Command, Redis};
-use shared::store::Database;
+use shared::redis::Command;
 use shared::trace::TraceContext;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio_postgres::NoTls;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
@@ -76,19 +70,12 @@ fn event(name: &str, token: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trace_goes_from_the_request_through_the_job_into_the_drain() {
-    let (redis, postgres) =
-        tokio::try_join!(RedisServer::start(), PostgresServer::start()).unwrap();
-    let database = postgres.create_database().await.unwrap();
-    let ours = Database::parse(&Secret::new(&database)).unwrap();
-    local::migrations::migrate(&ours, false).await.unwrap();
-    let (sql, connection) = tokio_postgres::connect(&database, NoTls).await.unwrap();
-    tokio::spawn(connection);
-    sql.batch_execute(include_str!("api/people.sql")).await.unwrap();
+    let world = World::builder().own_redis().database(PEOPLE).start().await;
     let (collector, mut received) = collector().await;
     let secret = Secret::new("secret of this test");
     let mut settings = vec![
-        ("REDIS_URL", redis.url()),
-        ("DATABASE_URL", database),
+        ("REDIS_URL", world.env["REDIS_URL"].clone()),
+        ("DATABASE_URL", world.env["DATABASE_URL"].clone()),
         ("JWT_SECRET", secret.expose().to_owned()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-collector-key=sesame".to_owned()),
@@ -113,12 +100,8 @@ async fn a_trace_goes_from_the_request_through_the_job_into_the_drain() {
     }
 
     // The job belongs to the API's span of the trace, not to the caller's.
-    let url = Secret::new(redis.url());
-    let config = shared::config::Endpoint::Tcp { url, allow_plaintext: false };
-    let redis = Redis::new(&config).unwrap();
     let opts = Command::new("HGET").arg("engineo:deo_score_queue:1").arg("opts");
-    let opts: Value =
-        serde_json::from_str(redis.call(opts).await.unwrap().as_str().unwrap()).unwrap();
+    let opts: Value = serde_json::from_str(world.call(opts).await.as_str().unwrap()).unwrap();
     let metadata = opts["tm"].as_str().unwrap();
     assert_eq!(TraceContext::from_metadata(metadata).unwrap().trace_id(), TRACE);
     let carrier: Value = serde_json::from_str(metadata).unwrap();

@@ -5,33 +5,28 @@
 //! Alone in its binary: it watches everything that this process logs, at the finest level.
 #![allow(clippy::unwrap_used)]
 
-mod log;
-
 use drain::Drain;
-use local::gateway::{Faults, Gateway, GatewayConfig};
-use local::seed::{Plan, seed};
-use local::servers::{PostgresServer, RedisServer};
-use log::Log;
+use fixture::World;
+use fixture::log::Log;
+use gateway::{Faults, Gateway, GatewayConfig};
 use serde_json::Value as Json;
+use servers::RedisServer;
 use shared::clock::Clock;
 use shared::config::{Config, Endpoint, Secret};
 use shared::queue::NewJob;
 use shared::recompute::open;
 use shared::redis::{Command, Redis, Script};
 use shared::store::Database;
+use tables::seed::{Plan, seed};
 use tokio::time::Instant;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-impl Log {
-    /// The spans of requests that have ended, in order.
-    fn requests(&self) -> Vec<Json> {
-        let lines = self.text();
-        let lines = lines.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
-        let ended = lines.filter(|line| {
-            line["fields"]["message"] == "close" && line["target"] == "batchmq_redis::delivery"
-        });
-        ended.map(|line| line["span"].clone()).collect()
-    }
+/// The spans of requests that have ended, in order.
+fn requests(log: &Log) -> Vec<Json> {
+    let ended = log.lines().into_iter().filter(|line| {
+        line["fields"]["message"] == "close" && line["target"] == "batchmq_redis::delivery"
+    });
+    ended.map(|line| line["span"].clone()).collect()
 }
 
 const TOKEN: &str = "canary-token";
@@ -79,15 +74,13 @@ async fn everything(redis: &Redis) {
 
 /// Adds jobs whose data hold the payload, good ones and bad ones, and drains them.
 async fn full_run(rest_url: String) {
-    let postgres = PostgresServer::start().await.unwrap();
-    let database_url = postgres.create_database().await.unwrap();
+    let world = World::builder().database("").start().await;
+    let database_url = world.env["DATABASE_URL"].clone();
     let database = Database::parse(&Secret::new(&database_url)).unwrap();
-    local::migrations::migrate(&database, false).await.unwrap();
     let now_ms = Clock::System.now_ms();
     let plan = Plan { projects: 3, pages: 5, products: 5, seed: 1, now_ms };
     seed(&database, &plan, |_| {}).await.unwrap();
-    let client = database.in_its_schema().connect().await.unwrap();
-    let projects = client.query(r#"SELECT id FROM "Project""#, &[]).await.unwrap();
+    let projects = world.database.query(r#"SELECT id FROM "Project""#, &[]).await.unwrap();
     let env = [
         ("UPSTASH_REDIS_REST_URL", rest_url),
         ("UPSTASH_REDIS_REST_TOKEN", TOKEN.to_owned()),
@@ -159,7 +152,7 @@ async fn requests_are_told_and_secrets_are_not() {
     };
 
     everything(&rest(&healthy)).await;
-    let one = log.requests().into_iter().next().unwrap();
+    let one = requests(&log).into_iter().next().unwrap();
     assert_eq!(one["name"], "redis");
     assert_eq!(one["transport"], "rest");
     assert_eq!(one["commands"], "SET");
@@ -169,23 +162,22 @@ async fn requests_are_told_and_secrets_are_not() {
     assert_eq!(one["response_bytes"], r#"{"result":"OK"}"#.len());
     assert!(one["latency_ms"].as_f64().unwrap() > 0.0);
 
-    let before = log.requests().len();
+    let before = requests(&log).len();
     everything(&tcp("")).await;
-    let requests = log.requests().split_off(before);
-    let one = &requests[0];
+    let told = requests(&log).split_off(before);
+    let one = &told[0];
     assert_eq!(one["transport"], "tcp");
     let sent = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n{PAYLOAD}\r\n", PAYLOAD.len());
     assert_eq!(one["request_bytes"], sent.len());
     assert_eq!(one["response_bytes"], "+OK\r\n".len());
-    let commands: Vec<&str> =
-        requests.iter().filter_map(|span| span["commands"].as_str()).collect();
+    let commands: Vec<&str> = told.iter().filter_map(|span| span["commands"].as_str()).collect();
     assert!(commands.contains(&"SET, GET, LPUSH, NOSUCH"), "{commands:?}");
     assert!(commands.contains(&"script keep"), "{commands:?}");
 
     for _ in 0..3 {
         everything(&rest(&faulty)).await;
     }
-    let again = log.requests().into_iter().filter(|span| span["attempts"].as_u64() > Some(1));
+    let again = requests(&log).into_iter().filter(|span| span["attempts"].as_u64() > Some(1));
     assert!(again.count() > 0, "nothing was sent twice");
 
     tcp("default:canary-password@").call(Command::new("GET").arg("k")).await.ok();

@@ -1,9 +1,7 @@
 //! What the function logs while it runs: the real binary on Lambda's Runtime API.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../../telemetry/tests/runtime_api/mod.rs"]
-mod runtime_api;
-
+use fixture::runtime_api;
 use serde_json::{Value, json};
 
 const HEALTH: &str = include_str!("../../../local/events/health.json");

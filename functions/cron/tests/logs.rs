@@ -1,8 +1,7 @@
 //! What the function logs while it runs: the real binary on Lambda's Runtime API.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../../telemetry/tests/runtime_api/mod.rs"]
-mod runtime_api;
+use fixture::runtime_api;
 
 #[test]
 fn every_line_says_which_request_and_queue_it_is_about() {

@@ -16,8 +16,8 @@ const { target_directory: target } = JSON.parse(execFileSync('cargo', ['metadata
 const JUDGES = [
   ['sequences', () => spawnSync(`${target}/debug/deo`, ['with-servers', '--', 'node', 'main.mjs', '--sequences', '2000', '--give-up-after', '1'], { cwd: here, encoding: 'utf8' })],
   ['cases', () => spawnSync(`${target}/debug/deo`, ['with-servers', '--', 'node', '--test', '--test-reporter=spec', 'regressions.test.mjs', 'differences.test.mjs'], { cwd: here, encoding: 'utf8' })],
-  ['queue tests', () => cargo('test', '--quiet', '--package', 'local', '--test', 'queue', '--test', 'queue_operations')],
-  ['unit tests', () => cargo('test', '--quiet', '--package', 'shared', '--lib', 'queue')],
+  ['queue tests', () => cargo('test', '--quiet', '--package', 'local', '--test', 'queue', '--', '--skip', 'model::', '--skip', 'totality::')],
+  ['unit tests', () => cargo('test', '--quiet', '--package', 'batchmq', '--lib')],
 ];
 
 /** The seed and the first thing that differed, or the first test that failed. */

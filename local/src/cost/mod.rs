@@ -4,10 +4,12 @@
 mod bill;
 mod day;
 mod figures;
+mod measure;
 mod prices;
 
 pub(crate) use bill::number;
 pub use bill::{Bill, Line, ours, worker};
 pub use day::{Day, Workload};
 pub use figures::{Figures, Once, Worker};
+pub(crate) use measure::measure;
 pub use prices::{Lambda, Machine, Neon, Prices, Upstash};

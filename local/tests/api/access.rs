@@ -73,7 +73,7 @@ async fn the_401_of_an_unknown_user_comes_before_all_else() {
 async fn a_user_that_is_removed_is_out_at_once() {
     let world = World::start().await;
     assert_eq!(world.get("other", "/projects/q1/deo-score").await.status, 200);
-    world.sql.execute(r#"DELETE FROM "User" WHERE id = 'other'"#, &[]).await.unwrap();
+    world.database.execute(r#"DELETE FROM "User" WHERE id = 'other'"#, &[]).await.unwrap();
     let path = "/projects/q1/deo-score";
     unauthorized(&world.get("other", path).await, path);
 }
@@ -106,7 +106,7 @@ async fn members_read_and_editors_recompute() {
     // The first answer is given before the table exists: it must be noticed when it comes.
     assert_eq!(world.get("viewer", READS[0]).await.status, 403);
     world
-        .sql
+        .database
         .batch_execute(
             r#"CREATE TYPE "ProjectRole" AS ENUM ('OWNER', 'EDITOR', 'VIEWER');
             CREATE TABLE "ProjectMember" ("projectId" text, "userId" text, role "ProjectRole");

@@ -1,8 +1,8 @@
 //! Many recomputes in one request.
 
-use local::servers::RedisServer;
 use reqwest::Method;
 use serde_json::json;
+use servers::RedisServer;
 use shared::redis::Command;
 
 use crate::world::{World, assert_error};
@@ -87,7 +87,7 @@ async fn a_thousand_projects_are_one_round_trip_to_the_queue() {
     let world = World::with(&[("REDIS_URL", &redis.url()), ("ENABLE_QUEUE_EVENTS", "true")]).await;
     let projects = r#"INSERT INTO "Project" ("id", "userId", "name")
         SELECT 'many' || n, 'owner', '' FROM generate_series(1, 1000) AS n"#;
-    world.sql.execute(projects, &[]).await.unwrap();
+    world.database.execute(projects, &[]).await.unwrap();
     // The first call of all loads the script.
     world.post("owner", "/projects/p1/deo-score/recompute", "").await;
     let before = script_runs(&world).await;

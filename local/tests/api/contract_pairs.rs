@@ -1,14 +1,14 @@
 //! The recorded pairs, on a socket.
 
+use fixture::contract::{ROWS, SECRET, pairs};
 use reqwest::Method;
 
-use crate::contract::{ROWS, SECRET, pairs};
 use crate::world::World;
 
 #[tokio::test]
 async fn the_web_clients_contract_holds() {
     let world = World::with(&[("JWT_SECRET", SECRET)]).await;
-    world.sql.batch_execute(ROWS).await.unwrap();
+    world.database.batch_execute(ROWS).await.unwrap();
     let pairs = pairs();
     for pair in &pairs {
         let request = &pair.request;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use fixture::built;
 use local::runtime_api::Function;
 use serde_json::Value;
 use shared::config::Endpoint as RedisEndpoint;
@@ -11,7 +12,6 @@ use shared::queue::Settlement;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, timeout};
 
-use crate::built;
 use crate::wake::Endpoint;
 use crate::world::{SECRET, World, token};
 

@@ -2,11 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
-#[path = "../built/mod.rs"]
-mod built;
 mod bulk;
-#[path = "../contract/mod.rs"]
-mod contract;
 mod contract_pairs;
 mod description;
 mod errors;

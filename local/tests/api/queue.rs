@@ -52,7 +52,7 @@ async fn a_job_is_for_those_who_may_read_its_project() {
     let answer = world.get("other", "/jobs/1").await;
     let message = "You do not have access to this project";
     assert_error(&answer, 403, "ForbiddenException", message, "/jobs/1");
-    world.sql.execute(r#"DELETE FROM "Project" WHERE id = 'p1'"#, &[]).await.unwrap();
+    world.database.execute(r#"DELETE FROM "Project" WHERE id = 'p1'"#, &[]).await.unwrap();
     let answer = world.get("owner", "/jobs/1").await;
     assert_error(&answer, 404, "NotFoundException", "Project not found", "/jobs/1");
 }
@@ -189,6 +189,10 @@ async fn the_users_row_says_who_is_an_administrator() {
     let world = World::start().await;
     let answer = world.get("owner", "/queue").await;
     assert_error(&answer, 403, "ForbiddenException", "Forbidden resource", "/queue");
-    world.sql.execute(r#"UPDATE "User" SET role = 'USER' WHERE id = 'admin'"#, &[]).await.unwrap();
+    world
+        .database
+        .execute(r#"UPDATE "User" SET role = 'USER' WHERE id = 'admin'"#, &[])
+        .await
+        .unwrap();
     assert_eq!(world.get("admin", "/queue").await.status, 403);
 }

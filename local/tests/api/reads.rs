@@ -15,7 +15,7 @@ async fn snapshots(world: &World, count: i32) {
         SELECT 's' || n, 'p1', 50 + n, 1, NULL, 3, 4, 'v1', '{"signals": {"a": 0.1}}',
             timestamp '2026-01-31 12:00:00' + least(n, $1 - 2) * interval '1 second', now()
         FROM generate_series(0, $1 - 1) AS n"#;
-    world.sql.execute(sql, &[&count]).await.unwrap();
+    world.database.execute(sql, &[&count]).await.unwrap();
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_snapshot_without_metadata_has_no_such_key() {
             r#"INSERT INTO "DeoScoreSnapshot" ("id", "projectId", "overallScore", "metadata",
                 "computedAt", "updatedAt") VALUES ($1, 'p1', 9, {metadata}, now(), now())"#
         );
-        world.sql.execute(&sql, &[&metadata]).await.unwrap();
+        world.database.execute(&sql, &[&metadata]).await.unwrap();
         let snapshot = world.get("owner", SCORE).await.json()["latestSnapshot"].take();
         assert_eq!(snapshot.as_object().unwrap().get("metadata"), None);
         assert_eq!(snapshot["breakdown"]["overall"], 9);
@@ -97,7 +97,7 @@ async fn metadata_of_the_earlier_form_is_read_in_the_present_one() {
             "topStrengths": [components[1], components[4], components[2]],
         },
     });
-    world.sql.execute(sql, &[&metadata]).await.unwrap();
+    world.database.execute(sql, &[&metadata]).await.unwrap();
     let served = world.get("owner", SCORE).await.json()["latestSnapshot"]["metadata"].take();
     metadata["v2"] = json!({
         "modelVersion": "v2",
@@ -122,7 +122,7 @@ async fn metadata_of_the_earlier_form_is_read_in_the_present_one() {
     for stored in [metadata, json!({"v2": {"components": [{"key": "entityStrength"}]}}), json!([1])]
     {
         let sql = r#"UPDATE "DeoScoreSnapshot" SET "metadata" = $1"#;
-        world.sql.execute(sql, &[&stored]).await.unwrap();
+        world.database.execute(sql, &[&stored]).await.unwrap();
         let served = world.get("owner", SCORE).await.json()["latestSnapshot"]["metadata"].take();
         assert_eq!(served, stored);
     }
@@ -145,7 +145,7 @@ async fn a_known_score_is_not_sent_again() {
         let newer = world.send(Method::GET, "owner", path, &known, "").await;
         assert_eq!(newer.status, 200);
         assert_ne!(newer.header("etag"), Some(tag));
-        world.sql.execute(r#"DELETE FROM "DeoScoreSnapshot""#, &[]).await.unwrap();
+        world.database.execute(r#"DELETE FROM "DeoScoreSnapshot""#, &[]).await.unwrap();
     }
 }
 
@@ -166,7 +166,7 @@ async fn history_pages_by_key_newest_first() {
         // A newer one that comes meanwhile moves nothing.
         let sql = r#"INSERT INTO "DeoScoreSnapshot" ("id", "projectId", "overallScore",
             "computedAt", "updatedAt") VALUES ($1, 'p1', 1, now(), now())"#;
-        world.sql.execute(sql, &[&format!("new{}", seen.len())]).await.unwrap();
+        world.database.execute(sql, &[&format!("new{}", seen.len())]).await.unwrap();
         match page["nextBefore"].as_str() {
             Some(next) => before = format!("&before={next}"),
             None => break,
@@ -212,7 +212,7 @@ async fn signals_are_computed_from_the_rows_as_they_are_now() {
 
     let sql = r#"INSERT INTO "CrawlResult" ("id", "projectId", "url", "statusCode", "title",
         "wordCount", "issues") VALUES ('c1', 'p1', 'https://a.example/', 200, 'A', 800, '[]')"#;
-    world.sql.execute(sql, &[]).await.unwrap();
+    world.database.execute(sql, &[]).await.unwrap();
     let signals = world.get("owner", path).await.json();
     assert_eq!((&signals["contentCoverage"], &signals["contentDepth"]), (&json!(1.0), &json!(1.0)));
     assert_eq!(signals["crawlHealth"], json!(1.0));

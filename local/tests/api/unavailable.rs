@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use local::servers::PostgresServer;
+use fixture::connect;
 use serde_json::{Value, json};
+use servers::PostgresServer;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::world::{World, assert_error, connect};
+use crate::world::{World, assert_error};
 
 const RECOMPUTE: &str = "/projects/p1/deo-score/recompute";
 const DEAD_REDIS: (&str, &str) = ("REDIS_URL", "redis://127.0.0.1:1");
@@ -82,7 +83,7 @@ async fn postgres_down_is_a_503_that_tells_nothing() {
 #[tokio::test]
 async fn a_database_without_our_tables_is_our_fault() {
     let world = World::start().await;
-    world.sql.batch_execute(r#"DROP TABLE "DeoScoreSnapshot""#).await.unwrap();
+    world.database.batch_execute(r#"DROP TABLE "DeoScoreSnapshot""#).await.unwrap();
     let path = "/projects/p1/deo-score";
     let answer = world.get("owner", path).await;
     assert_error(&answer, 500, "Internal server error", "Internal server error", path);
@@ -167,11 +168,11 @@ async fn a_database_that_falls_silent_is_down_until_it_answers() {
     assert_eq!(world.get("owner", "/projects/p1/deo-score").await.status, 200);
     assert_eq!(database().await, "ok");
     // All that is asked for the user waits for this lock.
-    world.sql.batch_execute(r#"BEGIN; LOCK TABLE "User""#).await.unwrap();
+    world.database.batch_execute(r#"BEGIN; LOCK TABLE "User""#).await.unwrap();
     let asked = world.get("owner", "/projects/p1/deo-score");
     assert!(timeout(Duration::from_secs(2), asked).await.is_err(), "it waits, and is given up");
     assert_eq!(database().await, "error");
-    world.sql.batch_execute("ROLLBACK").await.unwrap();
+    world.database.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(world.get("owner", "/projects/p1/deo-score").await.status, 200);
     assert_eq!(database().await, "ok");
 }

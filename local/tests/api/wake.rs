@@ -63,7 +63,7 @@ async fn projects(world: &World, n: u64) {
         r#"INSERT INTO "Project" ("id", "userId", "name")
            SELECT 'w' || i, 'owner', 'W' FROM generate_series(1, {n}) AS i"#
     );
-    world.sql.batch_execute(&sql).await.unwrap();
+    world.database.batch_execute(&sql).await.unwrap();
 }
 
 /// Asks for a recompute of each of `n` projects, 50 at a time and in turn at each API.
@@ -137,7 +137,7 @@ async fn a_thousand_adds_are_drained_by_few_wake_ups_alone() {
     let bound = 2 * (took.as_millis() / 250 + 2);
     assert!((rings as u128) <= bound, "{rings} wake-ups in {took:?}");
     let sql = r#"SELECT count(*), count(DISTINCT "projectId") FROM "DeoScoreSnapshot""#;
-    let row = world.sql.query_one(sql, &[]).await.unwrap();
+    let row = world.database.query_one(sql, &[]).await.unwrap();
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1_000, 1_000));
 }
 

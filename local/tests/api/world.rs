@@ -1,11 +1,10 @@
 //! A database with a few users and projects, a queue of its own, and the API in front of both,
 //! listening on a real port.
 
-use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use api::{Api, Claims};
-use local::migrations::migrate;
-use local::servers::{PostgresServer, RedisServer};
+use fixture::PEOPLE;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -13,25 +12,24 @@ use shared::clock::Clock;
 use shared::config::{Config, Secret};
 use shared::queue::{Claim, ClaimRequest, Queue, Settlement};
 use shared::redis::{Command, Redis};
-use shared::store::Database;
 use tokio::net::TcpListener;
-use tokio::sync::OnceCell;
 
 pub(crate) const SECRET: &str = "a secret of this test";
 
-/// The servers of this process; they end with it.
-pub(crate) async fn servers() -> &'static (RedisServer, PostgresServer) {
-    static SERVERS: OnceCell<(RedisServer, PostgresServer)> = OnceCell::const_new();
-    let start = async { tokio::try_join!(RedisServer::start(), PostgresServer::start()).unwrap() };
-    SERVERS.get_or_init(|| start).await
-}
-
 /// One API with its own database and its own prefix in Redis.
 pub(crate) struct World {
+    servers: fixture::World,
     pub(crate) base: String,
     pub(crate) config: Config,
-    pub(crate) sql: tokio_postgres::Client,
     http: reqwest::Client,
+}
+
+impl Deref for World {
+    type Target = fixture::World;
+
+    fn deref(&self) -> &fixture::World {
+        &self.servers
+    }
 }
 
 /// What the API answered.
@@ -61,31 +59,18 @@ impl World {
 
     /// The same with other settings; an empty one is taken away.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
-        shared::tls::install_provider();
-        let (redis, postgres) = servers().await;
-        let database = postgres.create_database().await.unwrap();
-        let prefix = database.rsplit('/').next().unwrap().to_owned();
-        let mut env = BTreeMap::from(
-            [
-                ("REDIS_URL", redis.url()),
-                ("REDIS_PREFIX", prefix),
-                ("DATABASE_URL", database.clone()),
-                ("JWT_SECRET", SECRET.to_owned()),
-            ]
-            .map(|(name, value)| (name.to_owned(), value)),
-        );
+        let mut servers = fixture::World::builder().redis().database(PEOPLE);
+        servers = servers.set("JWT_SECRET", SECRET);
         for (name, value) in settings {
-            env.insert((*name).to_owned(), (*value).to_owned());
+            servers = servers.set(name, value);
         }
-        let config = Config::from_env(&env).unwrap();
-        let ours = Database::parse(&Secret::new(&database)).unwrap();
-        migrate(&ours, false).await.unwrap();
-        let sql = connect(&database).await;
-        sql.batch_execute(include_str!("people.sql")).await.unwrap();
+        let servers = servers.start().await;
+        let config = servers.config();
         let base = serve(Api::new(&config).unwrap()).await;
-        Self { base, config, sql, http: reqwest::Client::new() }
+        Self { servers, base, config, http: reqwest::Client::new() }
     }
 
+    /// A client of its Redis.
     pub(crate) fn redis(&self) -> Redis {
         Redis::new(self.config.redis.as_ref().unwrap()).unwrap()
     }
@@ -170,12 +155,6 @@ pub(crate) async fn serve(api: Api) -> String {
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async { axum::serve(listener, api::router(api)).await.unwrap() });
     base
-}
-
-pub(crate) async fn connect(url: &str) -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client
 }
 
 /// Checks that `answer` is the documented error, in every part.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::world::{deo, json, open_folder};
+use crate::process::{deo, json, open_folder};
 
 #[test]
 fn commands_stay_within_the_budget() {

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::world::{Up, eventually, open_folder};
+use crate::process::{Up, eventually, open_folder};
 
 /// Whether there is such a program.
 fn is_there(program: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::world::{deo, json, open_folder};
+use crate::process::{deo, json, open_folder};
 
 const REST: (&str, &str) = ("UPSTASH_REDIS_REST_URL", "https://x.upstash.io");
 const TOKEN: (&str, &str) = ("UPSTASH_REDIS_REST_TOKEN", "AXcanary==");

@@ -1,11 +1,11 @@
 //! `deo demo`: the README's first command.
 
-use local::servers::{PostgresServer, RedisServer};
 use redis::AsyncCommands as _;
 use serde_json::Value;
+use servers::{PostgresServer, RedisServer};
 use tokio_postgres::NoTls;
 
-use crate::world::{deo, is_empty, json, open_folder};
+use crate::process::{deo, is_empty, json, open_folder};
 
 /// What the demo's JSON must say of `projects` projects.
 fn check(rounds: &Value, projects: usize) {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::world::{Up, eventually, is_empty};
+use crate::process::{Up, eventually, is_empty};
 
 /// The command lines of running processes that have `text` in them.
 fn processes_with(text: &str) -> Vec<String> {

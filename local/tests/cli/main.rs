@@ -4,16 +4,20 @@
 mod bench;
 mod board;
 mod config;
+mod cost;
 mod demo;
 mod leftovers;
+mod process;
 mod queue;
+mod score;
+mod starting;
 mod token;
 mod up;
 mod watch;
 mod with_servers;
-mod world;
+mod worker;
 
-use world::{deo, is_empty, open_folder, run};
+use process::{deo, is_empty, open_folder, run};
 
 #[test]
 fn wrong_usage_exits_with_2_and_help_with_0() {

@@ -2,13 +2,13 @@
 
 use std::process::Output;
 
-use local::servers::{PostgresServer, RedisServer};
 use serde_json::Value;
+use servers::{PostgresServer, RedisServer};
 use shared::config::{Endpoint, Secret};
 use shared::redis::{Command, Redis};
 use tempfile::TempDir;
 
-use crate::world::{deo, json, open_folder};
+use crate::process::{deo, json, open_folder};
 
 /// A Redis and a Postgres of one test's own, with eight projects.
 struct Queue {

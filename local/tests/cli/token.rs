@@ -1,6 +1,6 @@
 //! `deo token`.
 
-use crate::world::{deo, json, open_folder};
+use crate::process::{deo, json, open_folder};
 
 #[test]
 fn a_token_needs_the_secret_and_says_who_its_bearer_is() {

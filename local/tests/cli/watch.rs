@@ -5,11 +5,11 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use local::servers::RedisServer;
 use serde_json::Value;
+use servers::RedisServer;
 use tempfile::TempDir;
 
-use crate::world::{deo, open_folder};
+use crate::process::{deo, open_folder};
 
 /// A `deo queue watch` on a terminal of its own, between two looks at how that is set.
 struct Terminal {

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::world::{deo, is_empty, open_folder};
+use crate::process::{deo, is_empty, open_folder};
 
 /// Runs a line of shell with servers; none of them may be left afterwards.
 fn with_servers(line: &str) -> Output {

@@ -1,30 +1,28 @@
-//! The engine against a real Redis, with handlers that the tests make: no Postgres, no score.
+//! The engine against a real Redis: with handlers that the tests make, without Postgres or a score; whole
+//! ticks of the drain ([`recompute`]) and of the night ([`nightly`]) with a real Postgres; and all of it
+//! while everything goes wrong ([`chaos`]).
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod chaos;
 mod faults;
 mod lanes;
+mod nightly;
+mod recompute;
 mod several;
 mod ticks;
 
 use std::sync::Mutex;
 use std::time::Duration;
 
-use local::servers::RedisServer;
 use shared::clock::Clock;
 use shared::engine::{Context, Handler, TickOptions, Ticker};
 use shared::queue::{ClaimedJob, JobOptions, NewJob, Queue, QueueOptions, Settlement, State};
 use shared::redis::{Endpoint, Redis, Secret};
-use tokio::sync::OnceCell;
-
-async fn server() -> &'static RedisServer {
-    static SERVER: OnceCell<RedisServer> = OnceCell::const_new();
-    SERVER.get_or_init(|| async { RedisServer::start().await.unwrap() }).await
-}
 
 /// A queue of its own for one test, in which no job is removed.
 async fn queue(name: &str) -> Queue {
-    let url = Secret::new(server().await.url());
+    let url = Secret::new(fixture::redis_server().await.url());
     let redis = Redis::new(&Endpoint::Tcp { url, allow_plaintext: false }).unwrap();
     Queue::new(redis, &QueueOptions::new(name), Clock::System)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fixture::log::Log;
 use redis::AsyncCommands as _;
 use serde_json::json;
 use tokio::{
@@ -9,7 +10,6 @@ use tokio::{
     time::timeout,
 };
 
-use crate::log::Log;
 use crate::{Bench, TOKEN, http};
 
 const LIMIT: usize = 10 * 1024 * 1024;

@@ -8,8 +8,6 @@ mod forms;
 mod http;
 mod limits;
 mod live;
-#[path = "../log/mod.rs"]
-mod log;
 mod memory;
 mod read_only;
 mod streams;
@@ -18,10 +16,8 @@ mod upstream;
 
 use std::collections::BTreeMap;
 
-use local::{
-    gateway::{Gateway, GatewayConfig},
-    servers::RedisServer,
-};
+use gateway::{Gateway, GatewayConfig};
+use servers::RedisServer;
 use shared::config::Secret;
 
 const TOKEN: &str = "full-token";

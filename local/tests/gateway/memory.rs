@@ -5,8 +5,8 @@ use std::fs;
 use std::process::Stdio;
 
 use futures_util::future::join_all;
-use local::servers::RedisServer;
 use serde_json::{Value, json};
+use servers::RedisServer;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 

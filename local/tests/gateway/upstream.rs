@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io::ErrorKind};
 
-use local::gateway::{Gateway, GatewayConfig, GatewayError};
+use gateway::{Gateway, GatewayConfig, GatewayError};
 use redis::AsyncCommands as _;
 use serde_json::json;
 use shared::config::Secret;

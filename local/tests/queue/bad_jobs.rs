@@ -97,10 +97,11 @@ async fn a_job_that_ends_badly_ends_alone() {
     for (index, case) in SETTLED.iter().enumerate() {
         for way in [Way::Settle, Way::WithPlainClaim, Way::WithClaim] {
             let at = format!("{way:?}, case {index}: {:?} {:?}", case.before, case.after);
-            let b = Bench::on(&server().await.url(), &format!("end-{index}-{way:?}"), |config| {
-                config.metrics_minutes = 5;
-                config.events = if index % 2 == 0 { Events::All } else { Events::Off };
-            });
+            let b =
+                Bench::on(&redis_server().await.url(), &format!("end-{index}-{way:?}"), |config| {
+                    config.metrics_minutes = 5;
+                    config.events = if index % 2 == 0 { Events::All } else { Events::Off };
+                });
             b.add_plain(3).await;
             b.write(case.before).await;
             let claim = b.claim().await;

@@ -71,7 +71,7 @@ async fn what_could_not_be_done_holds_up_nothing() {
 /// Producers with BullMQ before 5.72 drop a duplicate of an active job; without its key they add it.
 #[tokio::test]
 async fn a_claim_may_free_the_deduplication_ids_of_its_jobs() {
-    let url = server().await.url();
+    let url = redis_server().await.url();
     for open in [false, true] {
         let b = Bench::on(&url, &format!("open-{open}"), |config| config.open_deduplication = open);
         b.add(dedup("p")).await;

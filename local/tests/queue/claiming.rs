@@ -87,7 +87,7 @@ async fn the_queues_own_limits_hold() {
 #[tokio::test]
 async fn a_limit_of_ours_holds_where_the_queue_has_none() {
     let ours = |max| Limiter { max: Some(max), duration: Duration::from_secs(60) };
-    let url = server().await.url();
+    let url = redis_server().await.url();
     let b = Bench::on(&url, "limiter", |config| config.limiter = ours(3));
     b.add_plain(12).await;
     let claim = b.claim().await;
@@ -177,7 +177,7 @@ async fn peek_names_exactly_the_states_that_hold_jobs_for_one_command() {
 async fn many_claimers_never_share_a_job() {
     let b = Bench::new("race").await;
     b.add_plain(500).await;
-    let url = server().await.url();
+    let url = redis_server().await.url();
     let claimers: Vec<_> = (0..5)
         .map(|_| {
             let b = Bench::on(&url, "race", |_| {});

@@ -235,7 +235,7 @@ async fn peers_that_put_back_claim_and_finish_at_once_leave_one_next_job_each() 
 
 #[tokio::test]
 async fn a_lost_answer_puts_no_second_job_in_place() {
-    let proxy = Lossy::before(&server().await.url()).await;
+    let proxy = Lossy::before(&redis_server().await.url()).await;
     // The look's, that of the version, and that of the script.
     for lost in 1..=3 {
         let b = Bench::on(&proxy.url, &format!("dead-lost-answer-{lost}"), |_| {});

@@ -1,6 +1,6 @@
 //! Jobs that are too many bytes for one request to Upstash.
 
-use local::gateway::{Gateway, GatewayConfig};
+use gateway::{Gateway, GatewayConfig};
 
 use super::*;
 
@@ -11,7 +11,7 @@ const JOBS: usize = 40;
 const QUOTES: usize = 50_000;
 
 pub(super) async fn gateway(faults: &str) -> Gateway {
-    gateway_to(&server().await.url(), faults).await
+    gateway_to(&redis_server().await.url(), faults).await
 }
 
 async fn gateway_to(redis_url: &str, faults: &str) -> Gateway {

@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_lost_enqueue_answer_leaves_one_job() {
-    let proxy = Lossy::before(&server().await.url()).await;
+    let proxy = Lossy::before(&redis_server().await.url()).await;
     let b = Bench::on(&proxy.url, "lost-enqueue", |_| {});
     // The script is known to the server from here on, so that the next call is one round trip.
     let warm = b.add_plain(1).await;
@@ -32,7 +32,7 @@ async fn receipts(b: &Bench) -> Vec<i64> {
 
 #[tokio::test]
 async fn a_lost_claim_answer_is_found_again() {
-    let proxy = Lossy::before(&server().await.url()).await;
+    let proxy = Lossy::before(&redis_server().await.url()).await;
     let b = Bench::on(&proxy.url, "lost-claim", |_| {});
     let added = b.add_plain(5).await;
     b.queue.claim(ClaimRequest { count: 1, ..ALL }).await.unwrap();
@@ -49,7 +49,7 @@ async fn a_lost_claim_answer_is_found_again() {
 
 #[tokio::test]
 async fn a_lost_settle_answer_is_answered_again() {
-    let proxy = Lossy::before(&server().await.url()).await;
+    let proxy = Lossy::before(&redis_server().await.url()).await;
     let b = Bench::on(&proxy.url, "lost-settle", |_| {});
     b.add_plain(4).await;
     let first = b.queue.claim(ClaimRequest { count: 2, ..ALL }).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_lost_settle_answer_is_answered_again() {
 
 #[tokio::test]
 async fn a_lost_answer_of_both_at_once_settles_once_and_claims_once() {
-    let proxy = Lossy::before(&server().await.url()).await;
+    let proxy = Lossy::before(&redis_server().await.url()).await;
     let b = Bench::on(&proxy.url, "lost-both", |_| {});
     b.add_plain(4).await;
     let two = ClaimRequest { count: 2, ..ALL };
@@ -92,7 +92,7 @@ async fn a_lost_answer_of_both_at_once_settles_once_and_claims_once() {
 
 #[tokio::test]
 async fn a_lost_settle_answer_is_counted_once() {
-    let proxy = Lossy::before(&server().await.url()).await;
+    let proxy = Lossy::before(&redis_server().await.url()).await;
     let b = Bench::on(&proxy.url, "lost-metrics", |config| config.metrics_minutes = 5);
     b.add_plain(5).await;
     let first = b.queue.claim(ClaimRequest { count: 2, ..ALL }).await.unwrap();

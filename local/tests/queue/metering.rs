@@ -49,8 +49,9 @@ async fn metrics_cost_two_commands_a_batch_and_none_where_nobody_asks() {
     let mut spent = Vec::new();
     for minutes in [0, 5] {
         let prefix = format!("metered-metrics-{minutes}");
-        let b =
-            Bench::on(&server().await.url(), &prefix, |config| config.metrics_minutes = minutes);
+        let b = Bench::on(&redis_server().await.url(), &prefix, |config| {
+            config.metrics_minutes = minutes
+        });
         b.add_plain(3).await;
         let first = b.queue.claim(ClaimRequest { count: 1, ..ALL }).await.unwrap();
         b.settle(first, done()).await;

@@ -64,7 +64,7 @@ async fn a_retry_puts_no_other_one_in_place() {
 
 #[tokio::test]
 async fn whichever_answer_is_lost_there_is_one_next_job() {
-    let proxy = Lossy::before(&server().await.url()).await;
+    let proxy = Lossy::before(&redis_server().await.url()).await;
     // The claim's, that of what is read about schedulers, and that of the script.
     for lost in 1..=3 {
         let prefix = format!("schedule-lost-{lost}");

@@ -1,8 +1,8 @@
 //! Who may do what.
 
+use fixture::database_proxy::through_proxy;
 use shared::store::Access::{self, Forbidden, Granted, NotFound, UnknownUser};
 
-use super::proxy::through_proxy;
 use super::{Bench, store};
 
 const FULL: Access = Granted { can_recompute: true };

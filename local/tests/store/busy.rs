@@ -4,11 +4,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use fixture::database_proxy::through_proxy;
 use serde_json::json;
 use shared::store::{Error, ErrorKind, Saved};
 use tokio::time::Instant;
 
-use super::proxy::through_proxy;
 use super::save::snapshot;
 use super::{Bench, NOON, Sql, store, strings};
 

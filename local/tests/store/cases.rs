@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use local::servers::RedisServer;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use servers::RedisServer;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::deo::{Score, instant};

@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use local::servers::PostgresServer;
+use fixture::database_proxy::through_proxy;
+use servers::PostgresServer;
 use shared::store::{ErrorKind, Health};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use super::proxy::through_proxy;
 use super::{Bench, Sql, server, store, strings};
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn prisma_options_and_a_schema_work_against_a_real_server() {
          &sslmode=prefer&sslaccept=strict&statement_cache_size=0&socket_timeout=9&application_name=x"
     );
     let database = shared::store::Database::parse(&shared::config::Secret::new(&*url)).unwrap();
-    local::migrations::migrate(&database, false).await.unwrap();
+    tables::migrations::migrate(&database, false).await.unwrap();
     let plain = Sql::connect(url.split('?').next().unwrap()).await;
     plain
         .run(
@@ -170,6 +170,6 @@ async fn prisma_options_and_a_schema_work_against_a_real_server() {
     assert_eq!(store.signals(&strings(&["p"])).await.unwrap().len(), 1);
     let full = shared::store::Access::Granted { can_recompute: true };
     assert_eq!(store.access("ann", "p").await.unwrap(), full);
-    assert!(local::migrations::pending(&database).await.unwrap().is_empty());
+    assert!(tables::migrations::pending(&database).await.unwrap().is_empty());
     assert_eq!(plain.number("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").await, 0);
 }

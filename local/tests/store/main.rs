@@ -9,7 +9,6 @@ mod migrations;
 mod order;
 mod pooler;
 mod projects;
-mod proxy;
 mod retention;
 mod save;
 mod seed;
@@ -19,11 +18,11 @@ mod tls;
 
 use std::time::Duration;
 
-use local::migrations::migrate;
-use local::servers::PostgresServer;
 use serde_json::Value;
+use servers::PostgresServer;
 use shared::config::Secret;
 use shared::store::{Database, Store};
+use tables::migrations::migrate;
 use tokio::sync::OnceCell;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls, Row};

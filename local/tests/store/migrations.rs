@@ -3,10 +3,10 @@
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use local::migrations::{Error, migrate, pending};
-use local::servers::PostgresServer;
+use servers::PostgresServer;
 use shared::config::Secret;
 use shared::store::Database;
+use tables::migrations::{Error, migrate, pending};
 use tokio::time::timeout;
 
 use super::{Sql, server, store, strings};

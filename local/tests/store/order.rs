@@ -1,11 +1,11 @@
 //! The moment of a read: by the database's clock, and before its snapshot.
 
+use fixture::database_proxy::{snapshot_is_taken, through_proxy};
 use serde_json::json;
 use shared::clock::Clock;
 use shared::config::Scope;
 use shared::store::{NewSnapshot, Stretch};
 
-use super::proxy::{snapshot_is_taken, through_proxy};
 use super::{Bench, Sql, store, strings};
 
 /// Milliseconds since the Unix epoch, rounded down.

@@ -1,9 +1,9 @@
 //! Writing: once a job, never backwards, all or nothing.
 
+use fixture::database_proxy::through_proxy;
 use serde_json::value::RawValue;
 use shared::store::{ErrorKind, NewSnapshot, Saved, snapshot_id};
 
-use super::proxy::through_proxy;
 use super::{Bench, NOON, Sql, store};
 
 pub(super) fn snapshot(id: &str, project: &str, computed_at_ms: i64, overall: i32) -> NewSnapshot {

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use local::seed::{Plan, seed};
 use shared::config::Secret;
 use shared::deo::Score;
 use shared::store::{Access, Database};
+use tables::seed::{Plan, seed};
 
 use super::{Bench, NOON};
 
 const PLAN: Plan = Plan { projects: 30, pages: 12, products: 9, seed: 7, now_ms: NOON };
 
-async fn plant(bench: &Bench, plan: &Plan) -> local::seed::Seeded {
+async fn plant(bench: &Bench, plan: &Plan) -> tables::seed::Seeded {
     let database = Database::parse(&Secret::new(&*bench.url)).unwrap();
     let mut last = 0;
     let seeded = seed(&database, plan, |done| last = done).await.unwrap();

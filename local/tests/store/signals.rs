@@ -1,5 +1,6 @@
 //! Reading: the same facts as in Rust, in one statement, and no row that blocks another project.
 
+use fixture::database_proxy::through_proxy;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -7,7 +8,6 @@ use serde_json::{Value, json};
 use shared::deo::{Page, Product, Score, Tally, WHITE_SPACE};
 use shared::store::ErrorKind;
 
-use super::proxy::through_proxy;
 use super::{Bench, NOON, store, strings};
 
 const AT: &str = "2026-02-01T00:00:00.000Z";

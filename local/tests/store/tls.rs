@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use local::migrations::migrate;
-use local::servers::PostgresServer;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use servers::PostgresServer;
 use shared::config::Secret;
 use shared::store::{Database, ErrorKind};
+use tables::migrations::migrate;
 use tempfile::TempDir;
 
 use super::{Sql, store, strings};

@@ -292,5 +292,4 @@ fn refused(variable: &Variable, value: &str) -> ConfigError {
 }
 
 #[cfg(test)]
-#[path = "read_tests.rs"]
 mod tests;

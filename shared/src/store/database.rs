@@ -334,5 +334,4 @@ fn trusting(file: &Path) -> Result<Arc<ClientConfig>, Error> {
 }
 
 #[cfg(test)]
-#[path = "database_tests.rs"]
 mod tests;

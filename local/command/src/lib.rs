@@ -1,0 +1,60 @@
+//! What every command has in common: how it logs, hears of signals, reads a time, writes a line and ends.
+
+mod signals;
+mod time;
+
+use std::error::Error;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+pub use signals::Signals;
+pub use time::time;
+
+/// How a command ends: with an exit code (0: done; 1: done, but not all of it went well), or with an error,
+/// which is printed and exits with 1.
+pub type Outcome = Result<ExitCode, Failure>;
+
+/// Whatever went wrong, in words for people.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// What is logged unless `RUST_LOG` says otherwise. A command itself says why a tick failed.
+const LOGGED: &str = "warn,batchmq_engine::ticker=off";
+
+/// Logs to stderr what `RUST_LOG` asks for; warnings and errors without it.
+pub fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+}
+
+/// Turns the outcome of a command of the program `name` into its exit code, and prints an error to stderr.
+pub fn end(name: &str, outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(code) => code,
+        Err(error) if reader_is_gone(error.as_ref()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns whether the output went into a pipe whose reader has seen enough, as in `deo score | head`.
+fn reader_is_gone(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Writes one line to stdout. Unlike `println!`, a reader that has gone away is an error that ends
+/// the command quietly, not a panic.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn say(line: impl AsRef<str>) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{}", line.as_ref())
+}

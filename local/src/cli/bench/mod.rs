@@ -1,0 +1,34 @@
+//! `deo bench`: what is measured ([`crate::bench`]), told; one file a measurement.
+
+mod cold_start;
+mod commands;
+mod rest;
+mod scripts;
+
+use clap::Subcommand;
+
+use crate::Outcome;
+
+/// Measure, and hold the figures to their bars
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    ColdStart(cold_start::Args),
+    Commands(commands::Args),
+    Rest(rest::Args),
+    Scripts(scripts::Args),
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
+    match args.command {
+        Command::ColdStart(args) => cold_start::run(args).await,
+        Command::Commands(args) => commands::run(args).await,
+        Command::Rest(args) => rest::run(args).await,
+        Command::Scripts(args) => scripts::run(args).await,
+    }
+}

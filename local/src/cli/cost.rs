@@ -1,0 +1,193 @@
+//! `deo cost`: what a month costs, line by line.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use command::{Signals, time};
+use console::style;
+use serde::Serialize;
+
+use crate::cost::{
+    Bill, Day, Figures, Line, Prices, Worker, Workload, measure, number, ours, worker,
+};
+use crate::terminal::{Step, heading, say, table};
+use crate::{Failure, Outcome};
+
+/// Tell a month's bill in advance: Upstash, Lambda and Neon, beside a BullMQ worker on the same queue
+///
+/// A month has 30 days. Recomputes are those of the night (each project after --max-age days) and the rest, asked
+/// for one by one over the day, which is the dearest way. Not in it: API Gateway, CloudWatch, storage and traffic.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Projects.
+    #[arg(long, default_value_t = 1_000)]
+    projects: u32,
+
+    /// Recomputes a day, the nightly ones included [default: the nightly ones]
+    #[arg(long, value_name = "A_DAY")]
+    recomputes: Option<u32>,
+
+    /// After how many days the nightly recompute takes a project again (CRON_MAX_AGE_DAYS).
+    #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    max_age: u32,
+
+    /// How often the drain ticks.
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
+    every: Duration,
+
+    /// The AWS region.
+    #[arg(long, default_value = "eu-central-1")]
+    region: String,
+
+    /// A function's memory in megabytes.
+    #[arg(long, value_name = "MB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(128..=10_240))]
+    memory: u32,
+
+    /// Milliseconds that a question to Redis or Postgres takes on its way, within the region.
+    #[arg(long, value_name = "MS", default_value_t = 2)]
+    latency: u32,
+
+    /// The size of Neon's compute.
+    #[arg(long, value_name = "CU", default_value_t = 0.25)]
+    compute_units: f64,
+
+    /// BullMQ workers to compare with.
+    #[arg(long, default_value_t = 1)]
+    workers: u32,
+
+    /// A price table in the form of local/src/cost/prices.json, for other prices or regions.
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
+
+    /// Measure what ticks, jobs and requests need, on private servers, instead of taking what was measured before.
+    #[arg(long)]
+    measure: bool,
+
+    /// How many jobs are measured.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(50..=100_000))]
+    sample: u32,
+
+    /// The functions to measure: a folder with a folder for each, as `cargo lambda build --release` makes it.
+    #[arg(long, value_name = "FOLDER", default_value = "target/lambda")]
+    bootstraps: PathBuf,
+
+    /// Print everything as one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    prices: Prices,
+    region: String,
+    workload: Workload,
+    figures: Figures,
+    worker: Worker,
+    day: Day,
+    bills: [Bill; 2],
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
+    let prices = match &args.prices {
+        None => Prices::built_in()?,
+        Some(file) => fs::read_to_string(file)
+            .map_err(|error| error.to_string())
+            .and_then(|json| Prices::parse(&json).map_err(|error| error.to_string()))
+            .map_err(|error| format!("the price table {}: {error}", file.display()))?,
+    };
+    prices.per_gb_second(&args.region)?;
+    let figures = if args.measure { measured(&args).await? } else { Figures::measured() };
+    let workload = workload(&args);
+    let day = Day::of(&workload, &figures, prices.neon.sleeps_after_seconds);
+    let bills = [
+        ours(&workload, &figures, &prices, &args.region)?,
+        worker(&workload, &figures, Worker::MEASURED, &prices),
+    ];
+    let Args { region, json, .. } = args;
+    let told = Told { prices, region, workload, figures, worker: Worker::MEASURED, day, bills };
+    if json {
+        say(serde_json::to_string(&told)?)?;
+    } else {
+        show(&told)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measured(args: &Args) -> Result<Figures, Failure> {
+    let mut signals = Signals::new()?;
+    let step = Step::begin("measuring", !args.json);
+    let figures = tokio::select! {
+        figures = measure(&args.bootstraps, args.sample) => figures?,
+        () = signals.next() => return Err("interrupted".into()),
+    };
+    step.done(format!("Measured ticks, requests and {} jobs", args.sample))?;
+    Ok(figures)
+}
+
+fn workload(args: &Args) -> Workload {
+    let nightly = args.projects.div_ceil(args.max_age);
+    Workload {
+        projects: f64::from(args.projects),
+        recomputes: f64::from(args.recomputes.unwrap_or(nightly)),
+        max_age_days: f64::from(args.max_age),
+        every_s: args.every.as_secs_f64(),
+        memory_mb: f64::from(args.memory),
+        latency_ms: f64::from(args.latency),
+        compute_units: args.compute_units,
+        workers: f64::from(args.workers),
+    }
+}
+
+fn show(told: &Told) -> std::io::Result<()> {
+    let Figures { source, idle_tick, busy_tick, job, asked, nightly, peak_bytes } = &told.figures;
+    heading(&format!("What it needs: {source}"))?;
+    let mut needs = table(&["", "commands", "round trips", "ms"], &[1, 2, 3]);
+    for (name, once) in [
+        ("an idle tick", idle_tick),
+        ("a tick with work, and", busy_tick),
+        ("each of its jobs", job),
+        ("a recompute asked for", asked),
+        ("one enqueued at night", nightly),
+    ] {
+        let figures = [once.commands, once.round_trips, once.ms].map(number);
+        needs.add_row(std::iter::once(name.to_owned()).chain(figures));
+    }
+    say(needs.to_string())?;
+    #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
+    let peak = *peak_bytes as f64 / 1e6;
+    let memory = told.workload.memory_mb;
+    say(format!("The drain took {peak:.1} MB of the {} that it has.", number(memory)))?;
+    for bill in &told.bills {
+        heading(&format!("{}, a month", bill.name))?;
+        for Line { item, amount, unit, dollars, formula } in &bill.lines {
+            let dollars = dollars.map(money).unwrap_or_default();
+            say(format!("{item:<24}{:>12} {unit:<14}{dollars:>10}", number(*amount)))?;
+            say(style(format!("    {formula}")).dim().to_string())?;
+        }
+        say(style(format!("{:<51}{:>10}", "together", money(bill.dollars))).bold().to_string())?;
+        let free = number(told.prices.upstash.free_commands);
+        say(match bill.free_plan_stops_on_day {
+            Some(day) => {
+                format!("Upstash's free plan ({free} commands) stops on day {day} of the month.")
+            }
+            None => format!(
+                "Upstash's free plan ({free} commands) is enough: its dollars above fall away."
+            ),
+        })?;
+    }
+    let Prices { date, sources, .. } = &told.prices;
+    let note = format!(
+        "\nPrices of {date} without taxes, for {}; check them before you rely on them: {}",
+        told.region,
+        sources.join(", ")
+    );
+    say(style(note).dim().to_string())
+}
+
+fn money(dollars: f64) -> String {
+    let sign = if dollars < -0.005 { "-" } else { "" };
+    format!("{sign}${:.2}", dollars.abs())
+}

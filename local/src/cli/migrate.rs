@@ -1,0 +1,70 @@
+//! `deo migrate`: the database gets the tables and indexes that it lacks.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+use shared::config::{Env, ProcessEnv, Secret};
+use shared::store::Database;
+
+use crate::{Failure, Outcome};
+use crate::{migrations, terminal};
+
+/// Make the tables and indexes that the database of DATABASE_URL lacks
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Change nothing; list what is pending, and exit with 1 when something is
+    #[arg(long, conflicts_with = "baseline")]
+    check: bool,
+    /// The platform's ORM owns this database: take its tables as they are and add only what is
+    /// missing
+    #[arg(long)]
+    baseline: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
+    let database = database(&ProcessEnv)?;
+    if args.check {
+        return check(&database, args.json).await;
+    }
+    let spinner = terminal::spinner("migrating");
+    let report = migrations::migrate(&database, args.baseline).await;
+    spinner.finish_and_clear();
+    let report = report?;
+    if args.json {
+        terminal::say(json!(report).to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for name in &report.adopted {
+        terminal::say(format!("{name}: was there already"))?;
+    }
+    for name in &report.applied {
+        terminal::say(format!("{name}: applied"))?;
+    }
+    if report.adopted.is_empty() && report.applied.is_empty() {
+        terminal::say("nothing was pending")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn check(database: &Database, as_json: bool) -> Outcome {
+    let pending = migrations::pending(database).await?;
+    if as_json {
+        terminal::say(json!({ "pending": pending }).to_string())?;
+    } else if pending.is_empty() {
+        terminal::say("nothing is pending")?;
+    }
+    for name in pending.iter().filter(|_| !as_json) {
+        terminal::say(format!("{name}: pending"))?;
+    }
+    Ok(if pending.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The database that `DATABASE_URL` names.
+pub(super) fn database(env: &impl Env) -> Result<Database, Failure> {
+    let url = env.get("DATABASE_URL").filter(|url| !url.trim().is_empty());
+    let url = url.ok_or("DATABASE_URL is not set; it names the Postgres database to work on")?;
+    Ok(Database::parse(&Secret::new(url))?)
+}

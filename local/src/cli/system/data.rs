@@ -1,0 +1,52 @@
+//! The database's contents: made for a private one, required of a given one.
+
+use shared::clock::Clock;
+use shared::config::Secret;
+use shared::store::Database;
+
+use crate::Failure;
+use crate::migrations;
+use crate::seed::{self, Plan};
+use crate::servers::Servers;
+use crate::terminal::Step;
+
+/// What a private database gets.
+const PROJECTS: u32 = 20;
+const ROWS: u32 = 20;
+
+/// A project and its owner.
+pub(super) struct SomeProject {
+    pub(super) id: String,
+    pub(super) user_id: String,
+}
+
+/// Migrates and seeds a private database. A given one is somebody's: it is only looked at.
+pub(super) async fn prepare(servers: &Servers, told: bool) -> Result<(), Failure> {
+    if !servers.postgres_is_private() {
+        let database = Database::parse(&Secret::new(servers.database_url()))?;
+        let pending = migrations::pending(&database).await?;
+        if pending.is_empty() {
+            return Ok(());
+        }
+        return Err(format!(
+            "the database of DATABASE_URL lacks {}: run `deo migrate` first",
+            pending.join(", ")
+        )
+        .into());
+    }
+    let step = Step::begin("migrating and seeding", told);
+    let now_ms = Clock::System.now_ms();
+    let plan = Plan { projects: PROJECTS, pages: ROWS, products: ROWS, seed: 1, now_ms };
+    seed::into_empty(&servers.database_url(), &plan).await?;
+    step.done(format!("Seeded {PROJECTS} projects"))?;
+    Ok(())
+}
+
+/// The first project of the database, to try the API with.
+pub(super) async fn some_project(database_url: &str) -> Result<Option<SomeProject>, Failure> {
+    let client = Database::parse(&Secret::new(database_url))?.connect().await?;
+    let row =
+        client.query_opt("SELECT id, \"userId\" FROM \"Project\" ORDER BY id LIMIT 1", &[]).await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(SomeProject { id: row.try_get(0)?, user_id: row.try_get(1)? }))
+}

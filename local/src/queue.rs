@@ -1,0 +1,19 @@
+//! The queue that the settings name.
+
+use shared::clock::Clock;
+use shared::config::Config;
+use shared::queue::Queue;
+
+use crate::Failure;
+
+/// Returns the queue that these settings name. Nothing is sent yet.
+///
+/// # Errors
+/// When no Redis is configured, or not as it may be used.
+pub(crate) fn connect(config: &Config) -> Result<Queue, Failure> {
+    let redis = config.redis_client()?.ok_or(
+        "no Redis is configured: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or \
+         REDIS_URL",
+    )?;
+    Ok(Queue::new(redis, &config.queue, Clock::System))
+}

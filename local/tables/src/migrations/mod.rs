@@ -1,0 +1,214 @@
+//! Brings a database to where the functions need it: `migrations/*.sql`, each once.
+//!
+//! The platform's ORM may own the database: then its tables are taken as they are, and only what is
+//! missing is added (see `migrations/README.md`).
+
+mod catalog;
+mod history;
+mod target;
+
+use refinery::{Migration, Runner, Target};
+use shared::store::Database;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use target::Makes;
+
+mod embedded {
+    #![allow(missing_docs, unreachable_pub)]
+    refinery::embed_migrations!("../../migrations");
+}
+
+/// The advisory lock of whoever migrates: any number will do, if it is nobody else's.
+const LOCK: &str = "SELECT pg_try_advisory_xact_lock(4839215610472)";
+
+/// What a run did, by the names of the files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Report {
+    /// Run now.
+    pub applied: Vec<String>,
+    /// Recorded without being run: what they make was there.
+    pub adopted: Vec<String>,
+}
+
+/// Why a database was not migrated.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The platform's tables are there, and nobody said that they may be taken over.
+    #[error(
+        "this database has the platform's tables already; run `deo migrate --baseline`, which takes \
+         them as they are and adds only what is missing"
+    )]
+    Owned,
+    /// `--baseline`, and the platform's tables are not there.
+    #[error(
+        "there is nothing to take over: {} not there. Is it the right database? If it is to be \
+         made from nothing, run `deo migrate` without --baseline",
+        are(.0)
+    )]
+    NothingToTakeOver(Vec<String>),
+    /// The platform's tables are not as we need them, and they are not ours to alter.
+    #[error("the platform's tables do not fit, and its ORM has to mend them: {}", .0.join("; "))]
+    Unfit(Vec<String>),
+    /// A file was changed after it had been applied.
+    #[error("{0} was applied with another text than its file has now: never change a released one")]
+    Changed(String),
+    /// Two at once.
+    #[error("another `deo migrate` is at work on this database; run it again when that is done")]
+    Busy,
+    /// The database cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] shared::store::Error),
+    /// A statement of ours failed.
+    #[error("asking the database failed: {}", said(.0))]
+    Statement(#[from] tokio_postgres::Error),
+    /// A migration failed; it was rolled back.
+    #[error("{}", with_sources(.0))]
+    Migration(#[from] refinery::Error),
+}
+
+fn are(tables: &[String]) -> String {
+    format!("{} {}", tables.join(", "), if tables.len() == 1 { "is" } else { "are" })
+}
+
+/// The server's own words: in a schema's statements there are no values of rows.
+fn said(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned())
+}
+
+fn with_sources(error: &refinery::Error) -> String {
+    let mut said = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        said = format!("{said}: {cause}");
+        source = cause.source();
+    }
+    said
+}
+
+/// The migrations that are not applied yet, by the names of their files. Changes nothing.
+///
+/// # Errors
+/// When the database cannot be asked, or when an applied migration differs from its file.
+pub async fn pending(database: &Database) -> Result<Vec<String>, Error> {
+    let mut client = database.in_its_schema().connect().await?;
+    Ok(pending_of(&mut client).await?.iter().map(Migration::to_string).collect())
+}
+
+/// Applies what is pending. With `baseline`, the platform's tables are there and stay as they are.
+///
+/// # Errors
+/// When the database is not what `baseline` says, or a migration fails. What was applied before
+/// that stays, and the next run goes on from there.
+pub async fn migrate(database: &Database, baseline: bool) -> Result<Report, Error> {
+    let database = database.in_its_schema();
+    // Held by an idle transaction of its own, because an index is made outside of any. That waits
+    // for every transaction with a snapshot; this one keeps none, as its query is a simple one.
+    let mut guard = database.connect().await?;
+    let guard = guard.transaction().await?;
+    if !guard.simple_query(LOCK).await?.iter().any(is_true) {
+        return Err(Error::Busy);
+    }
+    let report = migrate_alone(&database, baseline).await;
+    // Awaited, or the server may hold the lock a while longer, and whoever migrates next is turned away.
+    // Where that fails the connection is gone, and the lock with it.
+    drop(guard.rollback().await);
+    report
+}
+
+/// As [`migrate`], by whoever holds the lock.
+async fn migrate_alone(database: &Database, baseline: bool) -> Result<Report, Error> {
+    let mut client = database.connect().await?;
+    if let Some(schema) = database.schema()
+        && !catalog::schema_exists(&client, schema).await?
+    {
+        client.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\"")).await?;
+    }
+    // Where there is one the database is ours already: whether it was taken over no longer matters.
+    if history::find(&client).await?.is_none() {
+        inspect(&client, baseline).await?;
+    }
+    let history = history::prepare(&mut client).await?;
+    let mut report = Report::default();
+    for migration in pending_of(&mut client).await? {
+        let name = migration.to_string();
+        if is_satisfied(&client, &migration).await? {
+            run(&history, &mut client, Target::FakeVersion(migration.version())).await?;
+            report.adopted.push(name);
+        } else {
+            apply(&history, &mut client, &migration).await?;
+            report.applied.push(name);
+        }
+    }
+    Ok(report)
+}
+
+fn is_true(message: &SimpleQueryMessage) -> bool {
+    matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("t"))
+}
+
+/// Whether a database without our history is what the caller takes it for.
+async fn inspect(client: &Client, baseline: bool) -> Result<(), Error> {
+    let Makes::Tables(tables) = target::of(1) else { return Ok(()) };
+    let missing = catalog::missing_tables(client, tables).await?;
+    match baseline {
+        false if missing.len() < tables.len() => Err(Error::Owned),
+        false => Ok(()),
+        true if !missing.is_empty() => Err(Error::NothingToTakeOver(missing)),
+        true => {
+            let unfit = catalog::unfit_columns(client).await?;
+            if unfit.is_empty() { Ok(()) } else { Err(Error::Unfit(unfit)) }
+        }
+    }
+}
+
+/// Whether all that a migration makes is there.
+async fn is_satisfied(client: &Client, migration: &Migration) -> Result<bool, Error> {
+    Ok(match target::of(migration.version()) {
+        Makes::Tables([]) => false,
+        Makes::Tables(tables) => catalog::missing_tables(client, tables).await?.is_empty(),
+        Makes::Index { table, columns, .. } => {
+            catalog::index_exists(client, table, columns).await?
+        }
+    })
+}
+
+async fn apply(history: &str, client: &mut Client, migration: &Migration) -> Result<(), Error> {
+    let version = migration.version();
+    let Makes::Index { name, .. } = target::of(version) else {
+        return run(history, client, Target::Version(version)).await;
+    };
+    if catalog::is_invalid_index(client, name).await? {
+        client.batch_execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS \"{name}\"")).await?;
+    }
+    client.batch_execute(migration.sql().unwrap_or_default()).await?;
+    // It stands; all that is left is to record it.
+    run(history, client, Target::FakeVersion(version)).await
+}
+
+async fn run(history: &str, client: &mut Client, target: Target) -> Result<(), Error> {
+    runner(history).set_target(target).run_async(client).await?;
+    Ok(())
+}
+
+async fn pending_of(client: &mut Client) -> Result<Vec<Migration>, Error> {
+    let mut all = embedded::migrations::runner().get_migrations().clone();
+    all.sort();
+    if let Some(table) = history::find(client).await? {
+        let applied = runner(&table).get_applied_migrations_async(client).await?;
+        let same = |a: &Migration, b: &Migration| a.version() == b.version();
+        for migration in &all {
+            if applied.iter().any(|it| same(it, migration) && it != migration) {
+                return Err(Error::Changed(migration.to_string()));
+            }
+        }
+        all.retain(|migration| !applied.iter().any(|it| same(it, migration)));
+    }
+    Ok(all)
+}
+
+/// A runner that records in this table.
+fn runner(history: &str) -> Runner {
+    let mut runner = embedded::migrations::runner();
+    runner.set_migration_table_name(history);
+    runner
+}

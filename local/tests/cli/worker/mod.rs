@@ -1,0 +1,4 @@
+//! `deo worker` as a process: it wakes at once, keeps time, ends gracefully, comes back, and costs little.
+mod ending;
+mod waking;
+mod world;
