@@ -5,6 +5,7 @@
 
 mod budget;
 mod busy;
+mod cheap;
 mod faults;
 mod invariants;
 mod limits;

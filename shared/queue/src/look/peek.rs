@@ -36,7 +36,7 @@ impl Occupied {
     };
 
     /// Out of the sum of 1, 2, 4, 8 and 16 for each state in turn, and 32 for schedulers.
-    fn of(sum: i64) -> Self {
+    pub(crate) fn of(sum: i64) -> Self {
         Self {
             wait: sum & 1 != 0,
             paused: sum & 2 != 0,
