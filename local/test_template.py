@@ -184,6 +184,7 @@ class Template(unittest.TestCase):
     def test_three_ticks_of_silence_raise_an_alarm_at_every_rate(self):
         for minutes, ticks in self.template["Mappings"]["Ticks"].items():
             self.assertEqual(ticks["SilentSeconds"], 3 * 60 * int(minutes))
+            self.assertEqual(ticks["Seconds"], 60 * int(minutes))
         alarm = self.resources["DrainSilentAlarm"]["Properties"]
         period = {"Fn::FindInMap": ["Ticks", {"Ref": "DrainEveryMinutes"}, "SilentSeconds"]}
         self.assertEqual((alarm["Period"], alarm["EvaluationPeriods"]), (period, 1))

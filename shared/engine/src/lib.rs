@@ -49,6 +49,7 @@ mod batch;
 mod counters;
 mod handler;
 mod limit;
+mod patience;
 mod pulse;
 mod refused;
 mod report;
@@ -61,6 +62,7 @@ mod traced;
 
 pub use counters::Counters;
 pub use handler::{Context, Handler, Timer};
+pub use patience::Patience;
 pub use pulse::{Alive, PastTick, alive};
 pub use report::{Remaining, Report, StoppedBecause};
 pub use stop::{Stop, Stopper};

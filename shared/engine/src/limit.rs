@@ -28,11 +28,11 @@ impl<H: Handler> Tick<'_, H> {
         };
         // A claim makes jobs wait that had fallen due or stalled: of these `seen` does not know.
         let occupied = match seen {
-            Some(seen) if seen.is_waiting() => seen,
+            Some(seen) if self.is_waiting(seen) => seen,
             _ => self.queue.peek().await?,
         };
         self.report.limited_ms = None;
-        if occupied.is_waiting() || occupied.paused {
+        if self.is_waiting(occupied) || occupied.paused {
             tokio::select! {
                 () = sleep_until(over) => {}
                 () = self.stop.asked() => {}

@@ -57,6 +57,10 @@ pub(crate) struct Tick<'a, H> {
     pub(crate) counters: &'a Mutex<Counters>,
     /// Jobs a batch.
     pub(crate) batch_size: u32,
+    /// Whether jobs with a priority are told apart, as those that nobody waits for.
+    pub(crate) is_patient: bool,
+    /// Whether they are left to gather.
+    pub(crate) gathers: bool,
     pub(crate) schedules_at: &'a Mutex<Option<Instant>>,
     /// No claim after this moment, and no batch is worked on past it.
     pub(crate) claim_until: Instant,
@@ -80,10 +84,13 @@ impl<H: Handler> Tick<'_, H> {
             self.report.remaining = Some(Default::default());
             return Ok(StoppedBecause::Empty);
         }
+        if self.gathers && occupied.is_only_prioritized() {
+            return Ok(StoppedBecause::Gathering);
+        }
         let mut recovered = occupied.active && self.recover().await?;
         let mut is_fresh = true;
         loop {
-            if !(occupied.is_waiting()
+            if !(self.is_waiting(occupied)
                 || occupied.paused
                 || recovered
                 || self.is_due(occupied).await?)
@@ -104,23 +111,36 @@ impl<H: Handler> Tick<'_, H> {
             // server count each key once, a lone `active` would look like `wait`: nothing to claim
             // is then the hint to look for stalled jobs after all.
             let surprised = found == self.found() && !recovered;
-            recovered = surprised && occupied.is_waiting() && self.recover().await?;
+            recovered = surprised && self.is_waiting(occupied) && self.recover().await?;
             occupied = self.queue.peek().await?;
             is_fresh = true;
             if surprised && !recovered {
                 break;
             }
         }
-        self.leave(occupied, StoppedBecause::Empty).await
+        let gathers = self.gathers && occupied.prioritized;
+        let reason = if gathers { StoppedBecause::Gathering } else { StoppedBecause::Empty };
+        self.leave(occupied, reason).await
+    }
+
+    /// Whether a job is there that this tick would claim, unless the queue is paused.
+    pub(crate) fn is_waiting(&self, occupied: Occupied) -> bool {
+        occupied.wait || (occupied.prioritized && !self.gathers)
     }
 
     /// Ends a tick that something stopped: asks what is left, and for how long it has waited.
     async fn stop(&mut self, reason: StoppedBecause) -> Result<StoppedBecause, Failure<H::Error>> {
         let occupied = self.queue.peek().await?;
-        if occupied.is_waiting() || occupied.paused {
-            let now = self.clock.now_ms();
-            if let Some(oldest) = self.queue.oldest_waiting_ms(occupied).await? {
-                self.report.waited(oldest, now);
+        let now = self.clock.now_ms();
+        let awaited =
+            Occupied { prioritized: occupied.prioritized && !self.is_patient, ..occupied };
+        if let Some(oldest) = self.queue.oldest_waiting_ms(awaited).await? {
+            self.report.waited(oldest, now);
+        }
+        if self.is_patient && occupied.prioritized {
+            let gathered = Occupied { prioritized: true, ..Occupied::default() };
+            if let Some(oldest) = self.queue.oldest_waiting_ms(gathered).await? {
+                self.report.gathered(oldest, now);
             }
         }
         self.leave(occupied, reason).await
@@ -197,7 +217,8 @@ impl<H: Handler> Tick<'_, H> {
         let count = self.batch_size;
         let request = ClaimRequest {
             wait: occupied.wait || recovered,
-            prioritized: occupied.prioritized,
+            // Those that fall due are claimed with the others.
+            prioritized: !self.gathers && (occupied.prioritized || occupied.delayed),
             ..self.request(occupied)
         };
         let mut claim = self.queue.claim(request).await?;
@@ -249,6 +270,7 @@ impl<H: Handler> Tick<'_, H> {
         let lock = self.locked_until.saturating_duration_since(Instant::now());
         let count = self.batch_size;
         ClaimRequest {
+            prioritized: !self.gathers,
             delayed: occupied.delayed,
             lock: Some(lock),
             ..ClaimRequest::everywhere(count)
@@ -284,6 +306,8 @@ impl<H: Handler> Tick<'_, H> {
         // Boxed: a handler's future may be of any depth, and the compiler follows only so many.
         let handled = Box::pin(handle(self.handler, jobs, &context)).await;
         self.report.batches += 1;
+        // What they wait for is awake now, so that the others cost no more of it.
+        self.gathers = false;
         let back = match self.stop.is_asked() {
             true => Settlement::Release,
             false => Settlement::Postpone,
@@ -338,7 +362,10 @@ impl<H: Handler> Tick<'_, H> {
         self.miss(&claim.missing);
         let now = self.clock.now_ms();
         for job in &claim.jobs {
-            self.report.waited(job.timestamp_ms, now);
+            match self.is_patient && job.priority > 0 {
+                true => self.report.gathered(job.timestamp_ms, now),
+                false => self.report.waited(job.timestamp_ms, now),
+            }
         }
     }
 

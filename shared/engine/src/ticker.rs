@@ -11,6 +11,7 @@ use tracing::error;
 
 use crate::counters::Counters;
 use crate::handler::Handler;
+use crate::patience::{Gate, Patience};
 use crate::pulse::Pulse;
 use crate::report::{Report, StoppedBecause};
 use crate::stop::Stop;
@@ -30,9 +31,11 @@ pub struct TickOptions {
     pub margin: Duration,
     /// Jobs a batch.
     pub batch_size: u32,
+    /// Windows in which jobs with a priority gather; `None` takes them at once.
+    pub patience: Option<Patience>,
 }
 
-/// Ticks of 55 seconds at most that stop claiming 3 seconds before their end, and batches of 100.
+/// Ticks of 55 seconds at most that stop claiming 3 seconds before their end, batches of 100, and no patience.
 impl Default for TickOptions {
     fn default() -> Self {
         Self {
@@ -40,6 +43,7 @@ impl Default for TickOptions {
             timeout: Duration::from_secs(55),
             margin: Duration::from_secs(3),
             batch_size: 100,
+            patience: None,
         }
     }
 }
@@ -52,6 +56,7 @@ pub struct Ticker<H> {
     options: TickOptions,
     clock: Clock,
     pulse: Arc<Pulse>,
+    gate: Arc<Gate>,
     /// When schedules were last looked after.
     schedules_at: Arc<Mutex<Option<Instant>>>,
 }
@@ -64,6 +69,7 @@ impl<H> Clone for Ticker<H> {
             options: self.options.clone(),
             clock: self.clock.clone(),
             pulse: self.pulse.clone(),
+            gate: self.gate.clone(),
             schedules_at: self.schedules_at.clone(),
         }
     }
@@ -78,6 +84,7 @@ impl<H: Handler> Ticker<H> {
             options,
             clock,
             pulse: Arc::default(),
+            gate: Arc::default(),
             schedules_at: Arc::default(),
         }
     }
@@ -117,6 +124,9 @@ impl<H: Handler> Ticker<H> {
         let started = Instant::now();
         let deadline = deadline.min(started + self.options.timeout);
         let redis = self.queue.redis().metered().until(deadline);
+        let patience = self.options.patience;
+        let now_ms = self.clock.now_ms();
+        let is_open = patience.is_none_or(|patience| self.gate.is_open(patience, now_ms));
         let counters = Mutex::new(Counters::of(H::COUNTERS));
         let mut tick = Tick {
             queue: self.queue.over(redis),
@@ -125,6 +135,8 @@ impl<H: Handler> Ticker<H> {
             stop,
             counters: &counters,
             batch_size: self.options.batch_size,
+            is_patient: patience.is_some(),
+            gathers: !is_open,
             schedules_at: &self.schedules_at,
             claim_until: deadline.checked_sub(self.options.margin).unwrap_or(started),
             locked_until: deadline + self.lock_margin(),
@@ -147,6 +159,10 @@ impl<H: Handler> Ticker<H> {
                 report.stopped_because = StoppedBecause::Error;
                 report.error = Some(failure.to_string());
             }
+        }
+        if let Some(patience) = patience {
+            let is_unfinished = is_open && report.stopped_because != StoppedBecause::Empty;
+            self.gate.passed(patience, now_ms, is_unfinished);
         }
         let count = |report: &mut Report| {
             let usage = tick.queue.redis().usage();

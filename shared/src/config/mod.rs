@@ -80,6 +80,10 @@ pub struct DrainConfig {
     pub margin: Duration,
     /// Jobs a batch.
     pub batch_size: u32,
+    /// `DRAIN_PATIENCE`: how long jobs with a priority gather; zero: not at all.
+    pub patience: Duration,
+    /// `DRAIN_EVERY_SECONDS`: how often ticks come.
+    pub every: Duration,
     /// `SNAPSHOT_RETENTION`: which snapshots of the projects that it scores stay.
     pub snapshots: SnapshotRetention,
 }

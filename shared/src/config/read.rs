@@ -11,6 +11,9 @@ use super::{
 /// How much longer than a tick a lock must live, so that no tick at work loses its jobs.
 const LOCK_MARGIN: Duration = Duration::from_secs(30);
 
+/// The longest span.
+const DAY_MINUTES: u64 = 24 * 60;
+
 /// A setting that cannot be used: one sentence that names the variable and says what it takes,
 /// without the value of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +61,8 @@ impl Config {
                 timeout: read.millis(&v::DRAIN_TIMEOUT)?,
                 margin: read.millis(&v::DRAIN_MARGIN)?,
                 batch_size: read.whole(&v::BATCH_SIZE)?,
+                patience: read.span(&v::DRAIN_PATIENCE)?,
+                every: read.whole(&v::DRAIN_EVERY).map(Duration::from_secs)?,
                 snapshots: read.snapshots(&v::SNAPSHOTS)?,
             },
             wake: WakeConfig {
@@ -120,6 +125,7 @@ impl Reader<'_> {
             | Kind::Whole(..)
             | Kind::Bound(..)
             | Kind::Part
+            | Kind::Span
             | Kind::Word(_)
             | Kind::Snapshots => Some(value.trim().to_owned()).filter(|value| !value.is_empty()),
             Kind::Url(_) | Kind::Token | Kind::Prefix | Kind::Text => Some(value),
@@ -154,6 +160,22 @@ impl Reader<'_> {
             .parse::<f64>()
             .ok()
             .filter(|part| (0.0..=1.0).contains(part))
+            .ok_or_else(|| refused(variable, &value))
+    }
+
+    /// Whole minutes or hours, up to a day.
+    fn span(&self, variable: &Variable) -> Result<Duration, ConfigError> {
+        let value = self.value(variable).to_ascii_lowercase();
+        let minutes = match value.split_at_checked(value.len().saturating_sub(1)) {
+            Some((number, "m")) => number.parse::<u64>().ok(),
+            Some((number, "h")) => {
+                number.parse::<u64>().ok().and_then(|hours| hours.checked_mul(60))
+            }
+            _ => None,
+        };
+        minutes
+            .filter(|minutes| *minutes <= DAY_MINUTES)
+            .map(Duration::from_mins)
             .ok_or_else(|| refused(variable, &value))
     }
 

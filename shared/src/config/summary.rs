@@ -86,6 +86,8 @@ impl Config {
             (v::KEEP_FAILED_SECONDS.name, seconds(failed)),
             (v::DRAIN_TIMEOUT.name, drain.timeout.as_millis().to_string()),
             (v::DRAIN_MARGIN.name, drain.margin.as_millis().to_string()),
+            (v::DRAIN_PATIENCE.name, format!("{}m", drain.patience.as_secs() / 60)),
+            (v::DRAIN_EVERY.name, drain.every.as_secs().to_string()),
             (v::WAKE_URL.name, self.wake.url.as_ref().map_or_else(unset, secret_host)),
             (v::WAKE_TOKEN.name, is_set(&self.wake.token)),
             (v::QSTASH_TOKEN.name, is_set(&self.wake.qstash)),

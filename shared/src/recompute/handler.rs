@@ -5,7 +5,7 @@ use tracing::{info, warn};
 use super::batch::{COALESCED, DATABASE_MS, MALFORMED_ROWS, score};
 use crate::clock::Clock;
 use crate::config::{DrainConfig, SnapshotRetention};
-use crate::engine::{Context, Handler, TickOptions, Ticker};
+use crate::engine::{Context, Handler, Patience, TickOptions, Ticker};
 use crate::queue::{ClaimedJob, Queue, Settlement};
 use crate::store::{Error, Store};
 
@@ -28,6 +28,8 @@ pub fn ticker(queue: Queue, store: Store, config: &DrainConfig, clock: Clock) ->
         timeout: config.timeout,
         margin: config.margin,
         batch_size: config.batch_size,
+        patience: (!config.patience.is_zero())
+            .then_some(Patience { window: config.patience, every: config.every }),
     };
     Ticker::new(queue, handler, options, clock)
 }

@@ -52,6 +52,12 @@ impl Occupied {
         self == Self { schedulers: self.schedulers, ..Self::default() }
     }
 
+    /// Prioritized jobs, and no others.
+    pub fn is_only_prioritized(self) -> bool {
+        let only = Self { prioritized: true, ..Self::default() };
+        self == Self { schedulers: self.schedulers, ..only }
+    }
+
     /// A job that could be claimed now, unless the queue is paused.
     pub fn is_waiting(self) -> bool {
         self.wait || self.prioritized

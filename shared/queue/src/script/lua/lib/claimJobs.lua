@@ -15,7 +15,7 @@ the other one finds its lock or its end, and drops it. ]]
 -- @include "findClaimed"
 -- The ids at the head of `wait` and then of `prioritized`, in their order; how far down `wait` each of the former
 -- stands; how much of `wait` was walked; whether nothing of `prioritized` is left; whether more may wait. A list that
--- the caller leaves out was empty, and what came into it since has set the marker.
+-- the caller leaves out was empty or is left alone; what has come into it has set the marker.
 local function idsToClaim(claim, count)
   local found, depths, walked, mayWait = {}, {}, 0, claim.wait
   while claim.wait and #found < count do
@@ -87,7 +87,7 @@ local function claimJobs(claim)
     local found = findClaimed(claim.token)
     if #found > 0 then return {jobs = found, status = 'claimed', ms = 0} end
   end
-  if claim.delayed and promoteDue() then claim.wait, claim.prioritized = true, true end
+  if claim.delayed and promoteDue() then claim.wait = true end
   local count, max = math.min(claim.count, room), settings.max or claim.max
   if max then
     local left, ms = limiterLeaves(max)
