@@ -167,7 +167,7 @@ class Template(unittest.TestCase):
         self.assertEqual(names, {
             "api-errors", "drain-errors", "cron-errors", "api-throttles", "drain-throttles", "cron-throttles",
             "api-duration", "drain-duration", "cron-duration", "oldest-waiting", "failed-jobs", "failed-ticks",
-            "drain-silent", "billed-commands",
+            "drain-silent", "billed-commands", "oldest-gathered",
         })
         page = (ROOT / "docs/troubleshooting.md").read_text().split("## Alarms")[1]
         for name in names:

@@ -30,6 +30,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     let mut config = Config::from_env(&ProcessEnv)?;
     // Whoever runs it waits for the jobs.
     config.drain.patience = Duration::ZERO;
+    config.drain.budget = None;
     let drain = Drain::new(&config)?;
     loop {
         let spinner = terminal::spinner("draining");

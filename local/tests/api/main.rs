@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod budget;
 #[path = "../built/mod.rs"]
 mod built;
 mod bulk;

@@ -19,6 +19,7 @@ mod proxy;
 mod schedules;
 mod slow;
 mod storm;
+mod thrift;
 mod ticks;
 mod traces;
 mod world;

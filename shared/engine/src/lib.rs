@@ -46,6 +46,7 @@
 //! ```
 
 mod batch;
+mod budget;
 mod counters;
 mod handler;
 mod limit;
@@ -60,6 +61,7 @@ mod ticker;
 pub mod trace;
 mod traced;
 
+pub use budget::{Budget, Purse};
 pub use counters::Counters;
 pub use handler::{Context, Handler, Timer};
 pub use patience::Patience;

@@ -117,6 +117,10 @@ pub struct Report {
     /// Milliseconds from claim to settlement of the batch that took longest.
     #[serde(default)]
     pub batch_ms: u64,
+    /// Whether so much of the month's [`Budget`](crate::Budget) was spent that jobs with a priority had to
+    /// gather.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub is_thrifty: bool,
     /// Why it stopped.
     pub stopped_because: StoppedBecause,
     /// Milliseconds until the rate limit that held it back is over.

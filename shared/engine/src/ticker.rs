@@ -9,6 +9,7 @@ use batchmq::clock::{Clock, millis};
 use tokio::time::Instant;
 use tracing::error;
 
+use crate::budget::{Budget, Purse};
 use crate::counters::Counters;
 use crate::handler::Handler;
 use crate::patience::{Gate, Patience};
@@ -33,6 +34,8 @@ pub struct TickOptions {
     pub batch_size: u32,
     /// Windows in which jobs with a priority gather; `None` takes them at once.
     pub patience: Option<Patience>,
+    /// How many commands a month may take; `None` counts none.
+    pub budget: Option<Budget>,
 }
 
 /// Ticks of 55 seconds at most that stop claiming 3 seconds before their end, batches of 100, and no patience.
@@ -44,6 +47,7 @@ impl Default for TickOptions {
             margin: Duration::from_secs(3),
             batch_size: 100,
             patience: None,
+            budget: None,
         }
     }
 }
@@ -57,6 +61,7 @@ pub struct Ticker<H> {
     clock: Clock,
     pulse: Arc<Pulse>,
     gate: Arc<Gate>,
+    purse: Arc<Purse>,
     /// When schedules were last looked after.
     schedules_at: Arc<Mutex<Option<Instant>>>,
 }
@@ -70,6 +75,7 @@ impl<H> Clone for Ticker<H> {
             clock: self.clock.clone(),
             pulse: self.pulse.clone(),
             gate: self.gate.clone(),
+            purse: self.purse.clone(),
             schedules_at: self.schedules_at.clone(),
         }
     }
@@ -85,6 +91,7 @@ impl<H: Handler> Ticker<H> {
             clock,
             pulse: Arc::default(),
             gate: Arc::default(),
+            purse: Arc::default(),
             schedules_at: Arc::default(),
         }
     }
@@ -113,7 +120,8 @@ impl<H: Handler> Ticker<H> {
     /// what goes wrong stands in the report.
     ///
     /// An empty queue costs one billed command, one more in 10 minutes as a sign of life, and where
-    /// there are job schedulers those of [`Queue::reschedule`]. The handler is called only for claimed jobs.
+    /// there are job schedulers those of [`Queue::reschedule`]. With a [`Budget`] the sign of life and a tick that
+    /// works cost one more, and a process' first tick. The handler is called only for claimed jobs.
     pub async fn tick(&self, deadline: Instant) -> Report {
         self.tick_until(deadline, &Stop::never()).await
     }
@@ -124,12 +132,19 @@ impl<H: Handler> Ticker<H> {
         let started = Instant::now();
         let deadline = deadline.min(started + self.options.timeout);
         let redis = self.queue.redis().metered().until(deadline);
-        let patience = self.options.patience;
+        let queue = self.queue.over(redis);
+        let budget = self.options.budget.filter(|_| self.options.enabled);
+        let (mut patience, mut is_thrifty) = (self.options.patience, false);
+        if let Some(budget) = budget
+            && self.purse.is_tight(&queue, budget).await
+        {
+            (patience, is_thrifty) = (Some(budget.patience(patience)), true);
+        }
         let now_ms = self.clock.now_ms();
         let is_open = patience.is_none_or(|patience| self.gate.is_open(patience, now_ms));
         let counters = Mutex::new(Counters::of(H::COUNTERS));
         let mut tick = Tick {
-            queue: self.queue.over(redis),
+            queue,
             handler: &*self.handler,
             clock: &self.clock,
             stop,
@@ -142,7 +157,7 @@ impl<H: Handler> Ticker<H> {
             locked_until: deadline + self.lock_margin(),
             slowest: Duration::ZERO,
             postponed: HashSet::new(),
-            report: Report::default(),
+            report: Report { is_thrifty, ..Report::default() },
         };
         let stopped = match self.options.enabled {
             true => tick.run().await,
@@ -172,8 +187,12 @@ impl<H: Handler> Ticker<H> {
         };
         count(&mut report);
         if reaches_redis && report.stopped_because != StoppedBecause::Disabled {
-            self.pulse.beat(&tick.queue, &report, self.clock.now_ms()).await;
+            let has_beaten = self.pulse.beat(&tick.queue, &report, self.clock.now_ms()).await;
             count(&mut report);
+            if budget.is_some() {
+                self.purse.pay(&tick.queue, report.billed_commands, has_beaten).await;
+                count(&mut report);
+            }
         }
         report
     }

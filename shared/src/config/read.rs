@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::variables::{self as v, Kind, Variable};
 use super::{
-    Config, CronConfig, DrainConfig, Endpoint, Env, Events, JobDefaults, Limiter, QUEUE_NAME,
-    QueueOptions, REDIS_NAMES, Retention, Scope, Secret, SnapshotRetention, WakeConfig,
+    BudgetConfig, Config, CronConfig, DrainConfig, Endpoint, Env, Events, JobDefaults, Limiter,
+    QUEUE_NAME, QueueOptions, REDIS_NAMES, Retention, Scope, Secret, SnapshotRetention, WakeConfig,
 };
 
 /// How much longer than a tick a lock must live, so that no tick at work loses its jobs.
@@ -33,6 +33,12 @@ impl Config {
             backoff_jitter: read.part(&v::BACKOFF_JITTER)?,
             keep_completed: read.retention(&v::KEEP_COMPLETED, &v::KEEP_COMPLETED_SECONDS)?,
             keep_failed: read.retention(&v::KEEP_FAILED, &v::KEEP_FAILED_SECONDS)?,
+        };
+        let every = read.whole(&v::DRAIN_EVERY).map(Duration::from_secs)?;
+        let budget = BudgetConfig {
+            commands: read.bound(&v::BUDGET)?,
+            share: read.part(&v::BUDGET_SHARE)?,
+            every,
         };
         let config = Self {
             redis: read.redis()?,
@@ -62,7 +68,8 @@ impl Config {
                 margin: read.millis(&v::DRAIN_MARGIN)?,
                 batch_size: read.whole(&v::BATCH_SIZE)?,
                 patience: read.span(&v::DRAIN_PATIENCE)?,
-                every: read.whole(&v::DRAIN_EVERY).map(Duration::from_secs)?,
+                every,
+                budget: budget.budget(),
                 snapshots: read.snapshots(&v::SNAPSHOTS)?,
             },
             wake: WakeConfig {
@@ -79,6 +86,7 @@ impl Config {
                 max_age_days: read.whole(&v::CRON_MAX_AGE)?,
                 max_waiting: read.whole(&v::CRON_MAX_WAITING)?,
             },
+            budget,
             schedulers: read.flag(&v::SCHEDULERS)?,
         };
         config.check()

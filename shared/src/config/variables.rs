@@ -271,6 +271,21 @@ pub(super) const DRAIN_EVERY: Variable = Variable::new(
     "How often the drain's schedule ticks, in seconds; with `DRAIN_PATIENCE` a new process tells by it \
      whether it is the first one after a boundary.",
 );
+pub(super) const BUDGET: Variable = Variable::new(
+    "COMMAND_BUDGET",
+    Kind::Bound(1_000, 1_000_000_000_000),
+    "all",
+    "How many billed Redis commands the functions may take a month (UTC). Past `COMMAND_BUDGET_SHARE` of them \
+     jobs with a priority gather for half an hour at least, the nightly recompute adds none, and a bulk \
+     recompute is refused; what a person asks for goes on. What BullMQ's own processes take is not seen. \
+     `all`: nothing is counted.",
+);
+pub(super) const BUDGET_SHARE: Variable = Variable::new(
+    "COMMAND_BUDGET_SHARE",
+    Kind::Part,
+    "0.8",
+    "The part of `COMMAND_BUDGET` from which on bulk has to wait.",
+);
 pub(super) const WAKE_URL: Variable = Variable::new(
     "DRAIN_WAKE_URL",
     Kind::Url(&["https", "http"]),
@@ -349,6 +364,8 @@ pub const VARIABLES: &[&Variable] = &[
     &DRAIN_MARGIN,
     &DRAIN_PATIENCE,
     &DRAIN_EVERY,
+    &BUDGET,
+    &BUDGET_SHARE,
     &WAKE_URL,
     &WAKE_TOKEN,
     &QSTASH_TOKEN,

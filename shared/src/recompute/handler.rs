@@ -30,6 +30,7 @@ pub fn ticker(queue: Queue, store: Store, config: &DrainConfig, clock: Clock) ->
         batch_size: config.batch_size,
         patience: (!config.patience.is_zero())
             .then_some(Patience { window: config.patience, every: config.every }),
+        budget: config.budget,
     };
     Ticker::new(queue, handler, options, clock)
 }
