@@ -167,7 +167,7 @@ class Template(unittest.TestCase):
         self.assertEqual(names, {
             "api-errors", "drain-errors", "cron-errors", "api-throttles", "drain-throttles", "cron-throttles",
             "api-duration", "drain-duration", "cron-duration", "oldest-waiting", "failed-jobs", "failed-ticks",
-            "drain-silent", "billed-commands",
+            "drain-silent", "billed-commands", "oldest-gathered",
         })
         page = (ROOT / "docs/troubleshooting.md").read_text().split("## Alarms")[1]
         for name in names:
@@ -184,6 +184,7 @@ class Template(unittest.TestCase):
     def test_three_ticks_of_silence_raise_an_alarm_at_every_rate(self):
         for minutes, ticks in self.template["Mappings"]["Ticks"].items():
             self.assertEqual(ticks["SilentSeconds"], 3 * 60 * int(minutes))
+            self.assertEqual(ticks["Seconds"], 60 * int(minutes))
         alarm = self.resources["DrainSilentAlarm"]["Properties"]
         period = {"Fn::FindInMap": ["Ticks", {"Ref": "DrainEveryMinutes"}, "SilentSeconds"]}
         self.assertEqual((alarm["Period"], alarm["EvaluationPeriods"]), (period, 1))

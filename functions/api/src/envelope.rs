@@ -37,7 +37,8 @@ pub(crate) struct ErrorBody {
     error: &'static str,
     /// A sentence for people.
     message: String,
-    /// `HTTP_ERROR`, or `INTERNAL_ERROR` for a 500.
+    /// `HTTP_ERROR`, or `INTERNAL_ERROR` for a 500, or `COMMAND_BUDGET` where many recomputes are refused
+    /// since the month's budget is nearly spent.
     code: &'static str,
     /// The request's target, with its query.
     path: String,
@@ -83,7 +84,7 @@ fn write_body(response: &mut Response, error: &Error, target: &str, api: &Api) {
         status_code: status.as_u16(),
         error: name,
         message: message.to_owned(),
-        code: if *error == Error::Internal { "INTERNAL_ERROR" } else { "HTTP_ERROR" },
+        code: error.code(),
         path: target.to_owned(),
         timestamp: to_iso8601(api.clock().now_ms()),
     };

@@ -22,6 +22,8 @@ pub(crate) enum Error {
     TooLarge,
     /// 503: Redis or Postgres does not answer. The client sees the sentence; the cause is logged.
     Unavailable(&'static str),
+    /// 503: so much of `COMMAND_BUDGET` is spent that bulk has to wait. Clients know it by its code.
+    Budget,
     /// 500: our own fault. The client sees nothing but the fact; the cause is logged.
     Internal,
 }
@@ -48,6 +50,15 @@ impl Error {
         Self::Internal
     }
 
+    /// The word by which clients tell errors apart that they can act on.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Internal => "INTERNAL_ERROR",
+            Self::Budget => "COMMAND_BUDGET",
+            _ => "HTTP_ERROR",
+        }
+    }
+
     /// The status, the exception's name as the platform's clients know it, and the message.
     pub(crate) fn describe(&self) -> (StatusCode, &'static str, &str) {
         match self {
@@ -68,6 +79,12 @@ impl Error {
             Self::Unavailable(message) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableException", message)
             }
+            Self::Budget => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailableException",
+                "The month's budget for the queue is nearly spent: ask for one project at a time, or next \
+                 month",
+            ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Internal server error",

@@ -32,6 +32,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use shared::clock::Clock;
 use shared::config::{Config, QueueOptions};
+use shared::engine::{Budget, Purse};
 use shared::queue::Queue;
 use shared::redis::{self, Redis};
 use shared::store::{self, Store};
@@ -70,6 +71,8 @@ struct Parts {
     queue: QueueOptions,
     store: Option<Store>,
     wake: Wake,
+    budget: Option<Budget>,
+    purse: Purse,
 }
 
 impl Api {
@@ -96,6 +99,8 @@ impl Api {
             redis: config.redis_client()?,
             queue: config.queue.clone(),
             wake: Wake::new(&config.wake)?,
+            budget: config.budget.budget(),
+            purse: Purse::default(),
             store,
             clock,
         })))
@@ -125,6 +130,15 @@ impl Api {
     /// does not wait for a wake-up that was put off.
     pub fn wake(&self) -> &Wake {
         &self.0.wake
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        self.0.budget
+    }
+
+    /// What its requests for recomputes have spent.
+    fn purse(&self) -> &Purse {
+        &self.0.purse
     }
 
     fn store(&self) -> Option<&Store> {

@@ -24,8 +24,11 @@ use crate::described::{ForUser, ForWriter, IdParam, KeyParam};
 use crate::envelope::sent_context;
 use crate::error::Error;
 use crate::input::{Body, Form, Id, IdempotencyKey};
-use crate::queue::no_queue;
+use crate::queue::{no_queue, not_read};
 use crate::timing::TimingBody;
+
+/// At so many commands the month's count is told of them, which is one command more.
+const WORTH_COUNTING: u64 = 50;
 
 /// The most projects that one request may name.
 const MAX_PROJECTS: usize = 1_000;
@@ -229,6 +232,7 @@ pub(crate) async fn recompute_many(
     });
     let body = caller.check(body).await?;
     let timing = caller.check(body.timing.timing()).await?;
+    refuse_bulk_past_the_budget(&api).await?;
     let asked = body.project_ids.len();
     let ids: BTreeSet<String> = body.project_ids.into_iter().map(|ProjectId(id)| id).collect();
     let ids: Vec<String> = ids.into_iter().collect();
@@ -260,6 +264,18 @@ pub(crate) async fn recompute_many(
     Ok((StatusCode::ACCEPTED, Json(BulkAnswer { enqueued, deduplicated, rejected })))
 }
 
+/// Before Postgres is asked, which nobody needs to wake for what is refused. One command where there is a
+/// budget.
+async fn refuse_bulk_past_the_budget(api: &Api) -> Result<(), Error> {
+    let (Some(budget), Some(queue)) = (api.budget(), api.queue()) else { return Ok(()) };
+    let spent = queue.spent().await.map_err(not_read)?.unwrap_or(0);
+    if !budget.is_tight(spent) {
+        return Ok(());
+    }
+    tracing::warn!(spent, budget = budget.commands, "a bulk recompute was refused");
+    Err(Error::Budget)
+}
+
 /// What the jobs of one request have in common.
 struct Request<'a> {
     route: &'static str,
@@ -278,7 +294,12 @@ impl Request<'_> {
         }
         let jobs: Vec<NewJob> = ids.iter().map(|id| self.job(api, id)).collect();
         let key = self.key.map(|key| self.scoped(key, ids));
+        let queue = queue.over(queue.redis().metered());
         let enqueued = queue.add(&jobs, key.as_deref()).await.map_err(not_enqueued)?;
+        if api.budget().is_some() {
+            let used = queue.redis().usage().billed;
+            api.purse().pay(&queue, used, api.purse().unpaid() + used >= WORTH_COUNTING).await;
+        }
         api.wake().ring(enqueued.first).await;
         Ok(enqueued.added)
     }

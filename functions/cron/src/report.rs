@@ -13,6 +13,9 @@ pub enum StoppedBecause {
     Deadline,
     /// `CRON_MAX_WAITING` jobs wait already; the next tick goes on from here.
     HighWater,
+    /// So much of `COMMAND_BUDGET` is spent that bulk has to wait; a tick after the month's end goes on from
+    /// here.
+    Budget,
     /// `ENABLE_CRON` is false.
     Disabled,
     /// Redis or Postgres failed; the next tick goes on from the last page that was finished.
@@ -35,6 +38,9 @@ pub struct Report {
     pub billed_commands: u64,
     /// Requests to Redis.
     pub round_trips: u64,
+    /// How many commands of the month were spent, where it stopped for that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub spent_commands: Option<u64>,
     /// Milliseconds.
     pub duration_ms: u64,
     /// Why it stopped.

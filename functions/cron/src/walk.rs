@@ -1,9 +1,11 @@
 //! The walk over all projects, a page at a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared::clock::{Clock, millis};
 use shared::config::{Config, CronConfig, Scope};
+use shared::engine::{Budget, Purse};
 use shared::queue::{NewJob, Occupied, Outcome, Queue};
 use shared::recompute::{JobData, Reason, StartError, open, recompute_job};
 use shared::store::{ProjectPage, Store, Stretch};
@@ -35,6 +37,8 @@ pub struct Cron {
     store: Store,
     wake: Wake,
     config: CronConfig,
+    budget: Option<Budget>,
+    purse: Arc<Purse>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +57,9 @@ impl Cron {
     pub fn new(config: &Config) -> Result<Self, StartError> {
         let (queue, store) = open(config, Clock::System)?;
         let wake = Wake::new(&config.wake)?;
-        Ok(Self { queue, store, wake, config: config.cron.clone() })
+        let budget = config.budget.budget();
+        let (config, purse) = (config.cron.clone(), Arc::default());
+        Ok(Self { queue, store, wake, config, budget, purse })
     }
 
     /// Opens the connection to Redis ahead of the first tick, unless ticks are switched off; Postgres is
@@ -81,6 +87,9 @@ impl Cron {
             StoppedBecause::Error
         });
         self.wake.finish().await;
+        if self.budget.is_some() && self.config.enabled {
+            self.purse.pay(&queue, queue.redis().usage().billed, true).await;
+        }
         let usage = queue.redis().usage();
         report.billed_commands = usage.billed;
         report.round_trips = usage.round_trips;
@@ -94,6 +103,18 @@ impl Cron {
         deadline: Instant,
         report: &mut Report,
     ) -> Result<StoppedBecause, Failure> {
+        if let Some(budget) = self.budget {
+            let spent = queue.spent().await?.unwrap_or(0);
+            if budget.is_tight(spent) {
+                warn!(
+                    spent,
+                    budget = budget.commands,
+                    "no job is added: the month's budget is nearly spent"
+                );
+                report.spent_commands = Some(spent);
+                return Ok(StoppedBecause::Budget);
+            }
+        }
         let room = self.room(queue).await?;
         if room == 0 {
             return Ok(StoppedBecause::HighWater);

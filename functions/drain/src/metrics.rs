@@ -1,7 +1,7 @@
 //! A tick's figures for CloudWatch: one line on stdout in its embedded metric format.
 
 use serde_json::{Map, Value, json};
-use shared::engine::{Remaining, Report};
+use shared::engine::{Remaining, Report, StoppedBecause};
 use shared::recompute::{COALESCED, DATABASE_MS};
 
 /// Where CloudWatch keeps them; `template.yaml`'s alarms and dashboard look here.
@@ -11,7 +11,9 @@ const NAMESPACE: &str = "EngineO/DEO";
 /// could not learn, because Redis did not answer, is left out rather than counted as zero.
 pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
     let waiting = report.remaining.map(|left| left.waiting + left.prioritized);
-    let idle = report.remaining == Some(Remaining::NONE);
+    // Where only jobs gather, nothing is awaited.
+    let idle = report.remaining == Some(Remaining::NONE)
+        || report.stopped_because == StoppedBecause::Gathering;
     let oldest = report.oldest_waiting_ms.or(idle.then_some(0));
     let figures = [
         // The heartbeat: an idle drain has one too, at no billed command.
@@ -28,6 +30,7 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
         ("RoundTrips", "Count", Some(json!(report.round_trips))),
         ("Waiting", "Count", waiting.map(Value::from)),
         ("OldestWaitingMs", "Milliseconds", oldest.map(Value::from)),
+        ("OldestGatheredMs", "Milliseconds", report.oldest_gathered_ms.map(Value::from)),
         ("DurationMs", "Milliseconds", Some(json!(report.duration_ms))),
         ("BatchMs", "Milliseconds", (report.batches > 0).then(|| json!(report.batch_ms))),
         ("DatabaseMs", "Milliseconds", Some(json!(report.counters.get(DATABASE_MS)))),
@@ -54,8 +57,6 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-
-    use shared::engine::StoppedBecause;
 
     use super::*;
 
@@ -98,6 +99,24 @@ mod tests {
         let line = parse(&Report { remaining: Some(Remaining::NONE), ..Report::default() });
         assert_eq!((&line["Ticks"], &line["Waiting"]), (&json!(1), &json!(0)));
         assert_eq!(line["OldestWaitingMs"], 0);
+    }
+
+    /// So that the alarm for awaited jobs does not judge those that gather.
+    #[test]
+    fn jobs_that_gather_are_told_apart() {
+        let report = Report {
+            oldest_gathered_ms: Some(1_800_000),
+            stopped_because: StoppedBecause::Gathering,
+            ..Report::default()
+        };
+        let line = parse(&report);
+        assert_eq!(
+            (&line["OldestWaitingMs"], &line["OldestGatheredMs"]),
+            (&json!(0), &json!(1_800_000))
+        );
+        assert!(names(&line).contains(&"OldestGatheredMs"));
+        // It did not count them.
+        assert!(line["Waiting"].is_null(), "{line}");
     }
 
     #[test]

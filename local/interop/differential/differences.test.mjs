@@ -138,6 +138,11 @@ const CASES = {
     ],
     lines: [/^X:q0:marker: only deo/],
   },
+  'last-marker': {
+    versions: ALL,
+    steps: [add({}), raw(['DEL', 'q0:marker']), literally(claim())],
+    lines: [/^X:q0:marker: only BullMQ has it: \["0","0"\]$/],
+  },
   'family-batch': {
     versions: ALL,
     steps: [

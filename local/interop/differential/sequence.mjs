@@ -110,7 +110,10 @@ const STEPS = {
     const b = await world.b.claim(queue, count);
     // Where no job could be claimed it is there still.
     if (marked) for (const wait of waits) await world.redis.lrem(wait, 1, '0:5');
-    if (!literal) await alignLimiter(world, queue, a);
+    if (!literal) {
+      await alignLimiter(world, queue, a);
+      await alignMarker(world, queue);
+    }
     return hold(world, state, queue, a, b, literal);
   },
 
@@ -304,6 +307,13 @@ async function addNumbered(world, queue, jobs, state) {
   return { a, b };
 }
 
+/** A claim that leaves nothing to claim wakes nobody on our side, and BullMQ does: see differences.md. */
+async function alignMarker(world, queue) {
+  const at = (peer, name) => `${peer.prefix}:q${queue}:${name}`;
+  if (await world.redis.exists(at(world.a, 'wait'), at(world.a, 'prioritized'))) return;
+  if (await world.redis.zscore(at(world.b, 'marker'), '0') === null) await world.redis.zrem(at(world.a, 'marker'), '0');
+}
+
 /** Version 5 counts jobs that are only claimed to be failed for the rate limit: see differences.md. */
 async function alignLimiter(world, queue, { jobs }) {
   if (!world.version.startsWith('5') || !jobs.some((job) => job.deferredFailure)) return;
@@ -348,6 +358,7 @@ async function end(world, state, queue, items, ends, { next, literal }) {
   const result = { a: { codes: a.codes }, b: { codes: b.codes } };
   if (next) {
     await alignLimiter(world, queue, a.claimed);
+    await alignMarker(world, queue);
     const claimed = hold(world, state, queue, a.claimed, b.claimed, literal);
     result.a.claimed = claimed.a;
     result.b.claimed = claimed.b;

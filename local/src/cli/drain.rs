@@ -1,6 +1,7 @@
 //! `deo drain`: what the Lambda function does at a tick, here.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use drain::Drain;
 use shared::config::{Config, ProcessEnv};
@@ -14,7 +15,7 @@ use crate::terminal;
 /// Run the drain for one tick, or until nothing is left to claim
 ///
 /// Exits with 0 when the tick worked, even if jobs failed with a reason, and with 1 when Redis or
-/// Postgres failed. Jobs delayed into the future are not waited for.
+/// Postgres failed. Jobs delayed into the future are not waited for, and none gather.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Tick again for as long as a tick ends only because its time is up.
@@ -27,7 +28,10 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
-    let config = Config::from_env(&ProcessEnv)?;
+    let mut config = Config::from_env(&ProcessEnv)?;
+    // Whoever runs it waits for the jobs.
+    config.drain.patience = Duration::ZERO;
+    config.drain.budget = None;
     let drain = Drain::new(&config)?;
     loop {
         let spinner = terminal::spinner("draining");

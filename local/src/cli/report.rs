@@ -53,6 +53,9 @@ const FIGURES: &[Figure] = &[
     ("oldest waited", |r| {
         r.oldest_waiting_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"))
     }),
+    ("oldest gathered", |r| {
+        r.oldest_gathered_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"))
+    }),
     ("took", |r| format!("{} ms", r.duration_ms)),
     ("stopped because", stopped),
 ];

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod budget;
 mod bulk;
 mod contract_pairs;
 mod description;

@@ -4,10 +4,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod budget;
 mod chaos;
 mod faults;
 mod lanes;
 mod nightly;
+mod patience;
 mod recompute;
 mod several;
 mod ticks;

@@ -27,11 +27,17 @@ struct Round {
     is_over: AtomicBool,
     /// More waits than was claimed: another lane has something to do.
     more: Notify,
+    /// Whether there ever were several lanes.
+    is_shared: AtomicBool,
 }
 
 impl Round {
     fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
+    }
+
+    fn is_alone(&self) -> bool {
+        !self.is_shared.load(Ordering::Relaxed)
     }
 
     fn is_over(&self) -> bool {
@@ -53,11 +59,16 @@ impl Line<'_> {
     /// Claims and works through batches until a claim comes back short; a reason when the tick
     /// must stop.
     pub(crate) async fn drain(&self, occupied: Occupied, recovered: bool) -> End {
-        self.state().awaited = occupied.wait || occupied.paused || recovered;
+        {
+            let mut state = self.state();
+            state.awaited = occupied.wait || occupied.paused || recovered;
+            state.left = None;
+        }
         let round = Round::default();
         let first = |count| ClaimRequest {
             wait: occupied.wait || recovered,
-            prioritized: occupied.prioritized,
+            // Those that fall due are claimed with the others.
+            prioritized: (occupied.prioritized || occupied.delayed) && !self.state().gathers,
             ..self.request(occupied, count)
         };
         let mut lanes = FuturesUnordered::new();
@@ -81,6 +92,7 @@ impl Line<'_> {
                     }
                 },
                 () = round.more.notified(), if lanes.len() < most && !round.is_over() => {
+                    round.is_shared.store(true, Ordering::Relaxed);
                     let next = self.request(occupied, self.batch_size());
                     lanes.push(self.lane(occupied, next, &round));
                 }
@@ -130,6 +142,8 @@ impl Line<'_> {
             let is_last = failure.is_some() || is_short || is_late || is_held || round.is_over();
             if is_last || !turn.again(self.state().awaited) {
                 let settled = self.queue.settle(&token, &jobs).await?;
+                // Beside other lanes it is not the last word.
+                self.state().left = settled.occupied.filter(|_| round.is_alone());
                 self.count(&token, &jobs, settled, traced, began).await;
                 if let Some(failure) = failure {
                     return Err(failure);
@@ -177,6 +191,7 @@ impl Line<'_> {
     fn request(&self, occupied: Occupied, count: u32) -> ClaimRequest {
         let lock = self.locked_until.saturating_duration_since(Instant::now());
         ClaimRequest {
+            prioritized: !self.state().gathers,
             delayed: occupied.delayed,
             lock: Some(lock),
             ..ClaimRequest::everywhere(count)
@@ -216,7 +231,12 @@ impl Line<'_> {
             counters: &self.counters,
         };
         let handled = self.handler.handle(jobs, &context).await;
-        self.state().report.batches += 1;
+        {
+            let mut state = self.state();
+            state.report.batches += 1;
+            // What they wait for is awake now, so that the others cost no more of it.
+            state.gathers = false;
+        }
         let back = match self.stop.is_asked() {
             true => Settlement::Release,
             false => Settlement::Postpone,
@@ -261,7 +281,10 @@ impl Line<'_> {
         state.report.claimed += claim.jobs.len() as u64;
         state.report.unscheduled += claim.unscheduled.len() as u64;
         for job in &claim.jobs {
-            state.report.waited(job.timestamp_ms, now);
+            match self.is_patient && job.priority > 0 {
+                true => state.report.gathered(job.timestamp_ms, now),
+                false => state.report.waited(job.timestamp_ms, now),
+            }
         }
         // What is awaited stands before bulk.
         state.awaited &= claim.jobs.iter().all(|job| job.priority == 0);

@@ -46,6 +46,7 @@
 //! ```
 
 mod batch;
+mod budget;
 mod counters;
 mod erased;
 mod handler;
@@ -54,6 +55,7 @@ mod limit;
 mod line;
 mod look;
 mod pace;
+mod patience;
 mod pulse;
 mod refused;
 mod report;
@@ -64,8 +66,10 @@ pub mod trace;
 mod traced;
 mod turns;
 
+pub use budget::{Budget, Purse};
 pub use counters::Counters;
 pub use handler::{Context, Handler, Timer};
+pub use patience::Patience;
 pub use pulse::{Alive, PastTick, alive};
 pub use report::{Remaining, Report, StoppedBecause};
 pub use stop::{Stop, Stopper};

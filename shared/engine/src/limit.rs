@@ -29,11 +29,11 @@ impl Line<'_> {
         let Some(over) = over.filter(leaves_time) else { return Ok(None) };
         // A claim makes jobs wait that had fallen due or stalled: of these `seen` does not know.
         let occupied = match seen {
-            Some(seen) if seen.is_waiting() => seen,
+            Some(seen) if self.is_waiting(seen) => seen,
             _ => self.queue.peek().await?,
         };
         self.state().report.limited_ms = None;
-        if occupied.is_waiting() || occupied.paused {
+        if self.is_waiting(occupied) || occupied.paused {
             tokio::select! {
                 () = sleep_until(over) => {}
                 () = self.stop.asked() => {}

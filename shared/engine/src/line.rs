@@ -63,6 +63,10 @@ pub(crate) struct Line<'a> {
     pub(crate) claim_until: Instant,
     /// When the locks of all its jobs end: so long after its deadline that no late write finds one gone.
     pub(crate) locked_until: Instant,
+    /// Whether jobs with a priority are told apart, as those that nobody waits for.
+    pub(crate) is_patient: bool,
+    /// Whether they are left to gather as the tick begins.
+    pub(crate) gathers_at_first: bool,
     pub(crate) counters: Mutex<Counters>,
     pub(crate) state: Mutex<State>,
 }
@@ -76,6 +80,10 @@ pub(crate) struct State {
     pub(crate) postponed: HashSet<String>,
     /// Whether somebody waits for what is claimed next, as far as is known.
     pub(crate) awaited: bool,
+    /// Whether jobs with a priority are left to gather.
+    pub(crate) gathers: bool,
+    /// What the last settlement left, where it told.
+    pub(crate) left: Option<Occupied>,
 }
 
 impl Line<'_> {
@@ -93,10 +101,13 @@ impl Line<'_> {
             self.state().report.remaining = Some(Remaining::NONE);
             return Ok(StoppedBecause::Empty);
         }
+        if self.gathers() && occupied.is_only_prioritized() {
+            return Ok(StoppedBecause::Gathering);
+        }
         let mut recovered = occupied.active && self.recover().await?;
         let mut is_fresh = true;
         loop {
-            let has_work = occupied.is_waiting() || occupied.paused || recovered;
+            let has_work = self.is_waiting(occupied) || occupied.paused || recovered;
             let has_work = has_work
                 || match is_due.take() {
                     Some(is_due) => is_due,
@@ -119,8 +130,8 @@ impl Line<'_> {
             // server count each key once, a lone `active` would look like `wait`: nothing to claim
             // is then the hint to look for stalled jobs after all.
             let surprised = found == self.found() && !recovered;
-            recovered = surprised && occupied.is_waiting() && self.recover().await?;
-            occupied = self.queue.peek().await?;
+            recovered = surprised && self.is_waiting(occupied) && self.recover().await?;
+            occupied = self.look_again(occupied, recovered).await?;
             is_fresh = true;
             if surprised && !recovered {
                 break;
@@ -131,16 +142,43 @@ impl Line<'_> {
             self.state().report.remaining = Some(Remaining { delayed: None, ..Remaining::NONE });
             return Ok(StoppedBecause::Empty);
         }
-        self.leave(occupied, StoppedBecause::Empty).await
+        let gathers = self.gathers() && occupied.prioritized;
+        let reason = if gathers { StoppedBecause::Gathering } else { StoppedBecause::Empty };
+        self.leave(occupied, reason).await
+    }
+
+    /// Returns what the queue holds now, after it held `before`: what the last settlement told, which costs
+    /// nothing, if that was the last thing that was done.
+    async fn look_again(&self, before: Occupied, recovered: bool) -> Result<Occupied, Failure> {
+        let left = self.state().left.take();
+        match left.filter(|_| !recovered) {
+            Some(left) => Ok(Occupied { schedulers: before.schedulers, ..left }),
+            None => Ok(self.queue.peek().await?),
+        }
+    }
+
+    fn gathers(&self) -> bool {
+        self.state().gathers
+    }
+
+    /// Whether a job is there that this tick would claim, unless the queue is paused.
+    pub(crate) fn is_waiting(&self, occupied: Occupied) -> bool {
+        occupied.wait || (occupied.prioritized && !self.gathers())
     }
 
     /// Ends work that something stopped: asks what is left, and for how long it has waited.
     async fn stop(&self, reason: StoppedBecause) -> Result<StoppedBecause, Failure> {
         let occupied = self.queue.peek().await?;
-        if occupied.is_waiting() || occupied.paused {
-            let now = self.clock.now_ms();
-            if let Some(oldest) = self.queue.oldest_waiting_ms(occupied).await? {
-                self.state().report.waited(oldest, now);
+        let now = self.clock.now_ms();
+        let prioritized = occupied.prioritized && !self.is_patient;
+        let awaited = Occupied { prioritized, ..occupied };
+        if let Some(oldest) = self.queue.oldest_waiting_ms(awaited).await? {
+            self.state().report.waited(oldest, now);
+        }
+        if self.is_patient && occupied.prioritized {
+            let gathered = Occupied { prioritized: true, ..Occupied::default() };
+            if let Some(oldest) = self.queue.oldest_waiting_ms(gathered).await? {
+                self.state().report.gathered(oldest, now);
             }
         }
         self.leave(occupied, reason).await

@@ -36,21 +36,24 @@ impl Pulse {
     /// The 10 minutes begin with a process' first tick, so a tick of a process that lives for
     /// just that tick costs no command more. What became of the work is the greater news: a Redis
     /// that refuses the note fails no tick, and is asked again with the next note only.
-    pub(crate) async fn beat(&self, queue: &Queue, report: &Report, now_ms: i64) {
+    ///
+    /// Returns whether it was time for a note.
+    pub(crate) async fn beat(&self, queue: &Queue, report: &Report, now_ms: i64) -> bool {
         let last_ms = self.last_ms.load(Ordering::Relaxed);
         let worked = report.claimed > 0;
         if !worked && last_ms != NEVER && now_ms.abs_diff(last_ms) < IDLE_MS {
-            return;
+            return false;
         }
         self.last_ms.store(now_ms, Ordering::Relaxed);
         let noted = match (worked, last_ms) {
             (true, _) => queue.beat(&text(report)).await,
-            (false, NEVER) => return,
+            (false, NEVER) => return false,
             (false, _) => queue.beat_idle().await,
         };
         if let Err(error) = noted {
             warn!(%error, "no heartbeat");
         }
+        true
     }
 }
 

@@ -25,6 +25,8 @@ pub enum StoppedBecause {
     Limited,
     /// What is left could not be done now, and was put off.
     Held,
+    /// Only jobs are left that gather until the next window ([`Patience`](crate::Patience)).
+    Gathering,
     /// Ticks are switched off ([`TickOptions::enabled`](crate::TickOptions)).
     Disabled,
     /// Redis or the handler failed; the claims went back if Redis could be reached.
@@ -33,13 +35,14 @@ pub enum StoppedBecause {
 
 impl StoppedBecause {
     /// Each of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Empty,
         Self::Deadline,
         Self::Paused,
         Self::Full,
         Self::Limited,
         Self::Held,
+        Self::Gathering,
         Self::Disabled,
         Self::Error,
     ];
@@ -48,7 +51,7 @@ impl StoppedBecause {
     fn or(self, other: Self) -> Self {
         let rank = |reason: Self| match reason {
             Self::Empty => 0,
-            Self::Disabled => 1,
+            Self::Disabled | Self::Gathering => 1,
             Self::Paused => 2,
             Self::Full => 3,
             Self::Limited => 4,
@@ -131,16 +134,24 @@ pub struct Report {
     pub billed_commands: u64,
     /// Requests to Redis.
     pub round_trips: u64,
-    /// Jobs left in each state. Absent when Redis could not be asked.
+    /// Jobs left in each state. Absent when Redis could not be asked, and when a tick saw at once that
+    /// there are only jobs that gather, which it does not count.
     pub remaining: Option<Remaining>,
     /// How long the job had waited that waited longest: milliseconds, of those the tick claimed or
-    /// found waiting.
+    /// found waiting. With [`Patience`](crate::Patience), of those without a priority.
     pub oldest_waiting_ms: Option<i64>,
+    /// The same of jobs that gather, those with a priority.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub oldest_gathered_ms: Option<i64>,
     /// Milliseconds.
     pub duration_ms: u64,
     /// Milliseconds from claim to settlement of the batch that took longest.
     #[serde(default)]
     pub batch_ms: u64,
+    /// Whether so much of the month's [`Budget`](crate::Budget) was spent that jobs with a priority had to
+    /// gather.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub is_thrifty: bool,
     /// Why it stopped.
     pub stopped_because: StoppedBecause,
     /// Milliseconds until the rate limit that held it back is over.
@@ -191,6 +202,7 @@ impl Report {
         self.round_trips += other.round_trips;
         self.remaining = self.remaining.zip(other.remaining).map(|(one, other)| one.plus(other));
         self.oldest_waiting_ms = self.oldest_waiting_ms.max(other.oldest_waiting_ms);
+        self.oldest_gathered_ms = self.oldest_gathered_ms.max(other.oldest_gathered_ms);
         self.batch_ms = self.batch_ms.max(other.batch_ms);
         self.limited_ms = match (self.limited_ms, other.limited_ms) {
             (Some(one), Some(other)) => Some(one.min(other)),
@@ -219,7 +231,16 @@ impl Report {
 
     /// Notes a job that was added at `timestamp_ms` and waits or waited until `now_ms`.
     pub(crate) fn waited(&mut self, timestamp_ms: i64, now_ms: i64) {
-        let age = now_ms.saturating_sub(timestamp_ms).max(0);
-        self.oldest_waiting_ms = Some(self.oldest_waiting_ms.unwrap_or(0).max(age));
+        self.oldest_waiting_ms = older(self.oldest_waiting_ms, timestamp_ms, now_ms);
     }
+
+    /// The same of one that gathered.
+    pub(crate) fn gathered(&mut self, timestamp_ms: i64, now_ms: i64) {
+        self.oldest_gathered_ms = older(self.oldest_gathered_ms, timestamp_ms, now_ms);
+    }
+}
+
+/// The greater of an age and the one of what was added at `timestamp_ms`: milliseconds.
+fn older(age_ms: Option<i64>, timestamp_ms: i64, now_ms: i64) -> Option<i64> {
+    Some(age_ms.unwrap_or(0).max(now_ms.saturating_sub(timestamp_ms)))
 }

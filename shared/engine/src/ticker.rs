@@ -10,11 +10,13 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 use tracing::{Instrument as _, error, info_span};
 
+use crate::budget::{Budget, Purse};
 use crate::counters::Counters;
 use crate::erased::AnyHandler;
 use crate::handler::Handler;
 use crate::line::{Failure, Line, State};
 use crate::look::{Memory, Seen, look};
+use crate::patience::{Gate, Patience};
 use crate::pulse::Pulse;
 use crate::report::{Report, StoppedBecause};
 use crate::stop::Stop;
@@ -37,10 +39,14 @@ pub struct TickOptions {
     /// Batches of one queue that are under way at once, at most: while one is with the handler, the
     /// next is claimed or settled.
     pub lanes: usize,
+    /// Windows in which jobs with a priority gather; `None` takes them at once.
+    pub patience: Option<Patience>,
+    /// How many commands a month may take; `None` counts none.
+    pub budget: Option<Budget>,
 }
 
-/// Ticks of 55 seconds at most that stop claiming 3 seconds before their end, and batches of 100, two
-/// at once.
+/// Ticks of 55 seconds at most that stop claiming 3 seconds before their end, batches of 100, two at once,
+/// and no patience.
 impl Default for TickOptions {
     fn default() -> Self {
         Self {
@@ -49,6 +55,8 @@ impl Default for TickOptions {
             margin: Duration::from_secs(3),
             batch_size: 100,
             lanes: 2,
+            patience: None,
+            budget: None,
         }
     }
 }
@@ -59,6 +67,7 @@ pub struct Ticker {
     served: Vec<Arc<Served>>,
     options: TickOptions,
     clock: Clock,
+    purse: Arc<Purse>,
 }
 
 /// A queue, its handler, and what a process keeps of it between ticks.
@@ -68,6 +77,7 @@ struct Served {
     weight: u32,
     pulse: Pulse,
     memory: Memory,
+    gate: Gate,
     /// When schedules were last looked after.
     schedules_at: Mutex<Option<Instant>>,
 }
@@ -93,7 +103,7 @@ impl Ticker {
 
     /// Returns a ticker without queues, for [`Ticker::with`] to add some.
     pub fn empty(options: TickOptions, clock: Clock) -> Self {
-        Self { served: Vec::new(), options, clock }
+        Self { served: Vec::new(), options, clock, purse: Arc::default() }
     }
 
     /// Adds a queue on the same Redis as the others. Where several have jobs, each gets a share of a tick's
@@ -107,6 +117,7 @@ impl Ticker {
             weight,
             pulse: Pulse::default(),
             memory: Memory::default(),
+            gate: Gate::default(),
             schedules_at: Mutex::default(),
         }));
         self
@@ -130,7 +141,8 @@ impl Ticker {
     ///
     /// Queues that are all empty cost one billed command together, each one more in 10 minutes as a
     /// sign of life, and where there are job schedulers those of [`Queue::reschedule`]. Where one holds
-    /// nothing but jobs for later, that costs one more. A handler is called only for claimed jobs.
+    /// nothing but jobs for later, that costs one more. With a [`Budget`] the
+    /// sign of life and a tick that works cost one more, and a process' first tick. A handler is called only for claimed jobs.
     pub async fn tick(&self, deadline: Instant) -> Report {
         self.tick_until(deadline, &Stop::never()).await
     }
@@ -144,25 +156,41 @@ impl Ticker {
         }
         let deadline = deadline.min(started + self.options.timeout);
         let claim_until = deadline.checked_sub(self.options.margin).unwrap_or(started);
+        // The month's count stands in the first queue, for all of them.
+        let counted = self.options.budget.zip(self.served.first()).map(|(budget, served)| {
+            (budget, served.queue.over(served.queue.redis().metered().until(deadline)))
+        });
+        let (mut patience, mut is_thrifty) = (self.options.patience, false);
+        if let Some((budget, queue)) = &counted
+            && self.purse.is_tight(queue, *budget).await
+        {
+            (patience, is_thrifty) = (Some(budget.patience(patience)), true);
+        }
+        let now_ms = self.clock.now_ms();
         let bulk_from = started + claim_until.saturating_duration_since(started) / 2;
         let turns = Turns::new(self.served.iter().map(|served| served.weight), bulk_from);
         let lines: Vec<Line<'_>> = self
             .served
             .iter()
             .enumerate()
-            .map(|(place, served)| Line {
-                queue: served.queue.over(served.queue.redis().metered().until(deadline)),
-                handler: &*served.handler,
-                clock: &self.clock,
-                stop,
-                options: &self.options,
-                schedules_at: &served.schedules_at,
-                place,
-                turns: &turns,
-                claim_until,
-                locked_until: deadline + self.lock_margin(&served.queue),
-                counters: Mutex::new(Counters::of(served.handler.counters())),
-                state: Mutex::new(State::default()),
+            .map(|(place, served)| {
+                let is_open = patience.is_none_or(|patience| served.gate.is_open(patience, now_ms));
+                Line {
+                    queue: served.queue.over(served.queue.redis().metered().until(deadline)),
+                    handler: &*served.handler,
+                    clock: &self.clock,
+                    stop,
+                    options: &self.options,
+                    schedules_at: &served.schedules_at,
+                    place,
+                    turns: &turns,
+                    claim_until,
+                    locked_until: deadline + self.lock_margin(&served.queue),
+                    is_patient: patience.is_some(),
+                    gathers_at_first: !is_open,
+                    counters: Mutex::new(Counters::of(served.handler.counters())),
+                    state: Mutex::new(State { gathers: !is_open, ..State::default() }),
+                }
             })
             .collect();
         let memories: Vec<&Memory> = self.served.iter().map(|served| &served.memory).collect();
@@ -175,19 +203,37 @@ impl Ticker {
             let name = served.queue.options().name.as_str();
             self.work(line, served, seen, started).instrument(info_span!("queue", name))
         });
+        let worked = join_all(work).await;
+        let has_beaten = worked.iter().any(|(_, has_beaten)| *has_beaten);
+        for ((line, served), (report, _)) in lines.iter().zip(&self.served).zip(&worked) {
+            if let Some(patience) = patience {
+                let is_open = !line.gathers_at_first;
+                let is_unfinished = is_open && report.stopped_because != StoppedBecause::Empty;
+                served.gate.passed(patience, now_ms, is_unfinished);
+            }
+        }
         let names = self.queues().map(|queue| queue.options().name.clone());
-        let reports = names.zip(join_all(work).await).collect();
-        Report::of_queues(reports, millis(started.elapsed()))
+        let reports = names.zip(worked.into_iter().map(|(report, _)| report)).collect();
+        let mut report = Report::of_queues(reports, millis(started.elapsed()));
+        report.is_thrifty = is_thrifty;
+        if let Some((_, queue)) = &counted {
+            let asked = queue.redis().usage().billed;
+            self.purse.pay(queue, report.billed_commands + asked, has_beaten).await;
+            let usage = queue.redis().usage();
+            report.billed_commands += usage.billed;
+            report.round_trips += usage.round_trips;
+        }
+        report
     }
 
-    /// Works through one queue, and leaves a sign of life there.
+    /// Works through one queue, and leaves a sign of life there; tells whether it was time for that.
     async fn work(
         &self,
         line: &Line<'_>,
         served: &Served,
         seen: Result<Seen, Failure>,
         started: Instant,
-    ) -> Report {
+    ) -> (Report, bool) {
         let stopped = match seen {
             Ok(seen) => line.run(seen).await,
             Err(failure) => Err(failure),
@@ -205,11 +251,10 @@ impl Ticker {
             }
         }
         count(&mut report, line.queue.redis(), started);
-        if reaches_redis {
-            served.pulse.beat(&line.queue, &report, self.clock.now_ms()).await;
-            count(&mut report, line.queue.redis(), started);
-        }
-        report
+        let has_beaten =
+            reaches_redis && served.pulse.beat(&line.queue, &report, self.clock.now_ms()).await;
+        count(&mut report, line.queue.redis(), started);
+        (report, has_beaten)
     }
 
     /// How long after a tick's deadline the locks of a queue's jobs end.

@@ -16,6 +16,7 @@
 //! - [`Queue::pause`], [`Queue::retry`], [`Queue::promote`], [`Queue::remove`], [`Queue::clean`],
 //!   [`Queue::obliterate`], [`Queue::limit_concurrency`], [`Queue::limit_rate`]: an operator's hand.
 //! - [`Queue::beat`], [`Queue::heartbeat`]: signs of life of those who work.
+//! - [`Queue::spend`], [`Queue::spent`]: the month's billed commands.
 //! - [`schedule`]: job schedulers.
 
 mod answer;
@@ -32,6 +33,7 @@ mod options;
 mod queue;
 pub mod schedule;
 mod script;
+mod spent;
 
 pub use error::Error;
 pub use heartbeat::{Beat, Heartbeat, MOST_BEATS};

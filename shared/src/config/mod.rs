@@ -13,6 +13,7 @@ mod variables;
 
 use std::time::Duration;
 
+use crate::engine::Budget;
 pub use crate::queue::{Events, Limiter, QueueOptions};
 use crate::redis::{self, Names, Redis};
 pub use crate::redis::{Endpoint, Secret};
@@ -54,6 +55,8 @@ pub struct Config {
     pub wake: WakeConfig,
     /// The nightly recompute.
     pub cron: CronConfig,
+    /// The month's billed commands.
+    pub budget: BudgetConfig,
     /// `ENABLE_QUEUE_SCHEDULERS`: whether job schedulers may be changed from here.
     pub schedulers: bool,
 }
@@ -86,8 +89,33 @@ pub struct DrainConfig {
     pub batch_size: u32,
     /// `DRAIN_LANES`: batches of a queue that are under way at once.
     pub lanes: usize,
+    /// `DRAIN_PATIENCE`: how long jobs with a priority gather; zero: not at all.
+    pub patience: Duration,
+    /// `DRAIN_EVERY_SECONDS`: how often ticks come.
+    pub every: Duration,
+    /// [`Config::budget`], where there is one.
+    pub budget: Option<Budget>,
     /// `SNAPSHOT_RETENTION`: which snapshots of the projects that it scores stay.
     pub snapshots: SnapshotRetention,
+}
+
+/// How many billed commands a month may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BudgetConfig {
+    /// `COMMAND_BUDGET`; `None`: as many as are needed, and they are not counted.
+    pub commands: Option<u64>,
+    /// `COMMAND_BUDGET_SHARE`: from which part of them on bulk has to wait.
+    pub share: f64,
+    /// `DRAIN_EVERY_SECONDS`.
+    pub every: Duration,
+}
+
+impl BudgetConfig {
+    /// Returns the budget, where there is one.
+    pub fn budget(self) -> Option<Budget> {
+        let Self { share, every, .. } = self;
+        self.commands.map(|commands| Budget { commands, share, every })
+    }
 }
 
 /// How the drain is woken when jobs are added.

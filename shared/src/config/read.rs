@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use super::variables::{self as v, Kind, Variable};
 use super::{
-    Config, CronConfig, DrainConfig, Endpoint, Env, Events, JobDefaults, Limiter, QUEUE_NAME,
-    QueueOptions, REDIS_NAMES, Retention, Scope, Secret, ServedQueue, SnapshotRetention,
-    WakeConfig,
+    BudgetConfig, Config, CronConfig, DrainConfig, Endpoint, Env, Events, JobDefaults, Limiter,
+    QUEUE_NAME, QueueOptions, REDIS_NAMES, Retention, Scope, Secret, ServedQueue,
+    SnapshotRetention, WakeConfig,
 };
 
 /// How much longer than a tick a lock must live, so that no tick at work loses its jobs.
 const LOCK_MARGIN: Duration = Duration::from_secs(30);
+
+/// The longest span.
+const DAY_MINUTES: u64 = 24 * 60;
 
 /// A setting that cannot be used: one sentence that names the variable and says what it takes,
 /// without the value of a secret.
@@ -31,6 +34,12 @@ impl Config {
             backoff_jitter: read.part(&v::BACKOFF_JITTER)?,
             keep_completed: read.retention(&v::KEEP_COMPLETED, &v::KEEP_COMPLETED_SECONDS)?,
             keep_failed: read.retention(&v::KEEP_FAILED, &v::KEEP_FAILED_SECONDS)?,
+        };
+        let every = read.whole(&v::DRAIN_EVERY).map(Duration::from_secs)?;
+        let budget = BudgetConfig {
+            commands: read.bound(&v::BUDGET)?,
+            share: read.part(&v::BUDGET_SHARE)?,
+            every,
         };
         let config = Self {
             redis: read.redis()?,
@@ -61,6 +70,9 @@ impl Config {
                 queues: read.queues(&v::QUEUES)?,
                 batch_size: read.whole(&v::BATCH_SIZE)?,
                 lanes: read.whole(&v::LANES)?,
+                patience: read.span(&v::DRAIN_PATIENCE)?,
+                every,
+                budget: budget.budget(),
                 snapshots: read.snapshots(&v::SNAPSHOTS)?,
             },
             wake: WakeConfig {
@@ -77,6 +89,7 @@ impl Config {
                 max_age_days: read.whole(&v::CRON_MAX_AGE)?,
                 max_waiting: read.whole(&v::CRON_MAX_WAITING)?,
             },
+            budget,
             schedulers: read.flag(&v::SCHEDULERS)?,
         };
         config.check()
@@ -123,6 +136,7 @@ impl Reader<'_> {
             | Kind::Whole(..)
             | Kind::Bound(..)
             | Kind::Part
+            | Kind::Span
             | Kind::Word(_)
             | Kind::Snapshots
             | Kind::Queues => Some(value.trim().to_owned()).filter(|value| !value.is_empty()),
@@ -158,6 +172,22 @@ impl Reader<'_> {
             .parse::<f64>()
             .ok()
             .filter(|part| (0.0..=1.0).contains(part))
+            .ok_or_else(|| refused(variable, &value))
+    }
+
+    /// Whole minutes or hours, up to a day.
+    fn span(&self, variable: &Variable) -> Result<Duration, ConfigError> {
+        let value = self.value(variable).to_ascii_lowercase();
+        let minutes = match value.split_at_checked(value.len().saturating_sub(1)) {
+            Some((number, "m")) => number.parse::<u64>().ok(),
+            Some((number, "h")) => {
+                number.parse::<u64>().ok().and_then(|hours| hours.checked_mul(60))
+            }
+            _ => None,
+        };
+        minutes
+            .filter(|minutes| *minutes <= DAY_MINUTES)
+            .map(Duration::from_mins)
             .ok_or_else(|| refused(variable, &value))
     }
 

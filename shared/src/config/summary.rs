@@ -56,6 +56,7 @@ impl Config {
             Scope::All => "all",
         };
         let limiter_max = queue.limiter.max.map_or_else(|| "all".to_owned(), |max| max.to_string());
+        let budget = self.budget.commands.map_or_else(|| "all".to_owned(), |n| n.to_string());
         let jobs = &self.jobs;
         let (completed, failed) = (jobs.keep_completed, jobs.keep_failed);
         Summary(vec![
@@ -88,6 +89,10 @@ impl Config {
             (v::KEEP_FAILED_SECONDS.name, seconds(failed)),
             (v::DRAIN_TIMEOUT.name, drain.timeout.as_millis().to_string()),
             (v::DRAIN_MARGIN.name, drain.margin.as_millis().to_string()),
+            (v::DRAIN_PATIENCE.name, format!("{}m", drain.patience.as_secs() / 60)),
+            (v::DRAIN_EVERY.name, drain.every.as_secs().to_string()),
+            (v::BUDGET.name, budget),
+            (v::BUDGET_SHARE.name, self.budget.share.to_string()),
             (v::WAKE_URL.name, self.wake.url.as_ref().map_or_else(unset, secret_host)),
             (v::WAKE_TOKEN.name, is_set(&self.wake.token)),
             (v::QSTASH_TOKEN.name, is_set(&self.wake.qstash)),

@@ -12,6 +12,8 @@ pub enum Kind {
     Bound(u64, u64),
     /// A number from 0 to 1.
     Part,
+    /// Whole minutes or hours up to a day, as `30m` or `2h`.
+    Span,
     /// One of these words, in any case.
     Word(&'static [&'static str]),
     /// A URL with one of these schemes, without white space.
@@ -66,6 +68,7 @@ impl Variable {
                 format!("a whole number from {low} to {high}, or `all` for no bound")
             }
             Kind::Part => "a number from 0 to 1".to_owned(),
+            Kind::Span => "whole minutes or hours up to a day, as `30m` or `2h`".to_owned(),
             Kind::Word(words) => either(words, ""),
             Kind::Url(schemes) => format!("a URL that starts with {}", either(schemes, "://")),
             Kind::Snapshots => "`all`, `newest:N` (at least 1) or `weekly-after:DAYS`".to_owned(),
@@ -272,6 +275,36 @@ pub(super) const DRAIN_MARGIN: Variable = Variable::new(
     "How long before its deadline a tick stops claiming, in milliseconds; less than \
      `DRAIN_TIMEOUT_MS`.",
 );
+pub(super) const DRAIN_PATIENCE: Variable = Variable::new(
+    "DRAIN_PATIENCE",
+    Kind::Span,
+    "0m",
+    "How long jobs with a priority (those of the nightly recompute) gather, since nobody waits for them: the \
+     first tick after each multiple of this time since the Unix epoch takes them, so that Postgres sleeps in \
+     between. Jobs without a priority, a Node producer's too, are taken by the next tick. `0m`: none gather.",
+);
+pub(super) const DRAIN_EVERY: Variable = Variable::new(
+    "DRAIN_EVERY_SECONDS",
+    Kind::Whole(1, 3600),
+    "60",
+    "How often the drain's schedule ticks, in seconds; with `DRAIN_PATIENCE` a new process tells by it \
+     whether it is the first one after a boundary.",
+);
+pub(super) const BUDGET: Variable = Variable::new(
+    "COMMAND_BUDGET",
+    Kind::Bound(1_000, 1_000_000_000_000),
+    "all",
+    "How many billed Redis commands the functions may take a month (UTC). Past `COMMAND_BUDGET_SHARE` of them \
+     jobs with a priority gather for half an hour at least, the nightly recompute adds none, and a bulk \
+     recompute is refused; what a person asks for goes on. What BullMQ's own processes take is not seen. \
+     `all`: nothing is counted.",
+);
+pub(super) const BUDGET_SHARE: Variable = Variable::new(
+    "COMMAND_BUDGET_SHARE",
+    Kind::Part,
+    "0.8",
+    "The part of `COMMAND_BUDGET` from which on bulk has to wait.",
+);
 pub(super) const WAKE_URL: Variable = Variable::new(
     "DRAIN_WAKE_URL",
     Kind::Url(&["https", "http"]),
@@ -350,6 +383,10 @@ pub const VARIABLES: &[&Variable] = &[
     &KEEP_FAILED_SECONDS,
     &DRAIN_TIMEOUT,
     &DRAIN_MARGIN,
+    &DRAIN_PATIENCE,
+    &DRAIN_EVERY,
+    &BUDGET,
+    &BUDGET_SHARE,
     &WAKE_URL,
     &WAKE_TOKEN,
     &QSTASH_TOKEN,

@@ -5,7 +5,7 @@ use tracing::{info, warn};
 use super::batch::{COALESCED, DATABASE_MS, MALFORMED_ROWS, score};
 use crate::clock::Clock;
 use crate::config::{DrainConfig, SnapshotRetention};
-use crate::engine::{Context, Handler, TickOptions, Ticker};
+use crate::engine::{Context, Handler, Patience, TickOptions, Ticker};
 use crate::queue::{ClaimedJob, Queue, Settlement};
 use crate::store::{Error, Store};
 
@@ -34,6 +34,9 @@ pub fn tick_options(config: &DrainConfig) -> TickOptions {
         margin: config.margin,
         batch_size: config.batch_size,
         lanes: config.lanes,
+        patience: (!config.patience.is_zero())
+            .then_some(Patience { window: config.patience, every: config.every }),
+        budget: config.budget,
     }
 }
 

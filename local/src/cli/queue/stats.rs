@@ -41,6 +41,9 @@ pub(super) struct Stats {
     /// When a drain last gave a sign of life, and its newest ticks that had work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) drain: Option<Alive>,
+    /// Billed commands of this month, where they are counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spent_this_month: Option<u64>,
     /// What this look cost.
     pub(super) billed_commands: u64,
     pub(super) round_trips: u64,
@@ -48,8 +51,8 @@ pub(super) struct Stats {
 
 impl Stats {
     /// Looks. 15 commands, and at most 5 more for each state in which jobs wait, 1 where something is
-    /// delayed, 4 where a worker writes metrics; with `more`, 2 for the drain's signs of life and 2 for
-    /// each priority.
+    /// delayed, 4 where a worker writes metrics; with `more`, 2 for the drain's signs of life, 1 for
+    /// what the month has spent and 2 for each priority.
     pub(super) async fn of(queue: &Queue, more: bool) -> Result<Self, shared::queue::Error> {
         let queue = queue.over(queue.redis().metered());
         let counts = queue.counts().await?;
@@ -58,6 +61,7 @@ impl Stats {
         let oldest_waiting = queue.oldest_waiting_ms(counts.into()).await?;
         let next_due = if counts.delayed > 0 { queue.next_due_ms().await? } else { None };
         let drain = if more { Some(alive(&queue).await?) } else { None };
+        let spent_this_month = if more { queue.spent().await? } else { None };
         let priorities = match (more, counts.prioritized) {
             (false, _) => None,
             (true, 0) => Some(Vec::new()),
@@ -73,6 +77,7 @@ impl Stats {
             next_due,
             throughput,
             drain,
+            spent_this_month,
             billed_commands: usage.billed,
             round_trips: usage.round_trips,
         })
@@ -125,6 +130,9 @@ impl Stats {
             if let Some(tick) = drain.ticks.first() {
                 facts.push((format!("last tick with work, {}", ago(tick.at)), told(tick)));
             }
+        }
+        if let Some(spent) = self.spent_this_month {
+            facts.push(("commands spent this month".to_owned(), spent.to_string()));
         }
         for PriorityCount { priority, jobs } in self.priorities.iter().flatten() {
             facts.push((format!("waiting at priority {priority}"), jobs.to_string()));

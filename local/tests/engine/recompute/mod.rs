@@ -3,6 +3,7 @@
 
 mod budget;
 mod busy;
+mod cheap;
 mod faults;
 mod invariants;
 mod limits;
@@ -11,6 +12,7 @@ mod outages;
 mod schedules;
 mod slow;
 mod storm;
+mod thrift;
 mod ticks;
 mod traces;
 mod world;

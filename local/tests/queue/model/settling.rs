@@ -25,7 +25,7 @@ pub(crate) enum Ended {
 impl Model {
     pub(crate) fn claim(&mut self, ask: Ask, token: &str) -> Claimed {
         let promoted = ask.delayed && self.promote_due();
-        let (wait, prioritized) = (ask.wait || promoted, ask.prioritized || promoted);
+        let (wait, prioritized) = (ask.wait || promoted, ask.prioritized);
         let mut count = self.room().min(u64::from(ask.count));
         if let Some(max) = self.rate.map(u64::from) {
             let used = self.started.map_or(0, |(used, _)| used);

@@ -129,7 +129,7 @@ impl Bench<'_> {
         };
         let ends: Vec<(String, End)> = ended.into_iter().map(|(job, end)| (job.id, end)).collect();
         let expected: Vec<Code> = self.model.settle(&token, &ends).into_iter().map(code).collect();
-        let Settled { codes, requeued, missing } = settled;
+        let Settled { codes, requeued, missing, .. } = settled;
         // A batch of refusals leaves no receipt: asked again, each is refused anew, maybe for what the claim
         // of the same call has done since.
         let is_same = |got: &Code, expected: &Code| {

@@ -56,7 +56,7 @@ impl Call {
         ok(match self {
             Self::Enqueue => r#"{"result":[1,["MQ==","YWRkZWQ="],1,[]]}"#,
             Self::Claim => r#"{"result":[1,[],[],"ZW1wdHk=",0,0]}"#,
-            Self::Settle => r#"{"result":[1,[0],0,[]]}"#,
+            Self::Settle => r#"{"result":[1,[0],0,[],-1]}"#,
         })
     }
 }

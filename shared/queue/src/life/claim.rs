@@ -26,7 +26,8 @@ pub struct ClaimRequest {
     pub count: u32,
     /// Take jobs from `wait`. `false` saves a command where there are none.
     pub wait: bool,
-    /// Take prioritized jobs after those in `wait`. `false` saves two commands where there are none.
+    /// Take prioritized jobs after those in `wait`, and those that fall due. `false` saves two commands
+    /// where there are none, and leaves them where they are.
     pub prioritized: bool,
     /// Promote due delayed jobs first. `false` saves two commands where there are none.
     pub delayed: bool,

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::job::policy::{Ending, Keep};
 use crate::job::stored::is_counted;
 use crate::life::claim::{self, Claim, ClaimRequest, ClaimedJob};
+use crate::look::peek::Occupied;
 use crate::options::Events;
 use crate::queue::Queue;
 use crate::script::library::SETTLE;
@@ -81,6 +82,10 @@ pub struct Settled {
     pub requeued: u64,
     /// Ids that fell due without a job behind them, found on the way; they are gone from the queue.
     pub missing: Vec<String>,
+    /// Which states hold jobs afterwards, as [`Queue::peek`] tells it but for schedulers, where that
+    /// takes no command more: a call that claims nothing, of up to ten jobs that all completed, that
+    /// have no parents, and after which nothing is to be added. `None` where it is not known.
+    pub occupied: Option<Occupied>,
 }
 
 #[derive(Serialize)]
@@ -151,9 +156,13 @@ impl Queue {
             })
             .await?;
         match answer.as_slice() {
-            [codes, requeued, missing] => settled(&items, codes, requeued)
+            [codes, requeued, missing, left] => settled(&items, codes, requeued)
                 .zip(strings(missing))
-                .map(|(settled, missing)| Settled { missing, ..settled }),
+                .zip(left.as_int())
+                .map(|((settled, missing), left)| {
+                    let occupied = (left >= 0).then(|| Occupied::of(left));
+                    Settled { missing, occupied, ..settled }
+                }),
             _ => None,
         }
         .ok_or(Error::Protocol(SETTLE.name))

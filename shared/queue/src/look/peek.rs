@@ -39,7 +39,7 @@ impl Occupied {
     };
 
     /// Out of the sum of 1, 2, 4, 8 and 16 for each state in turn, and 32 for schedulers.
-    fn of(sum: i64) -> Self {
+    pub(crate) fn of(sum: i64) -> Self {
         Self {
             wait: sum & 1 != 0,
             paused: sum & 2 != 0,
@@ -64,6 +64,12 @@ impl Occupied {
     pub fn keys(self) -> u64 {
         let Self { wait, paused, prioritized, delayed, active, schedulers } = self;
         [wait, paused, prioritized, delayed, active, schedulers].map(u64::from).iter().sum()
+    }
+
+    /// Prioritized jobs, and no others.
+    pub fn is_only_prioritized(self) -> bool {
+        let only = Self { prioritized: true, ..Self::default() };
+        self == Self { schedulers: self.schedulers, ..only }
     }
 
     /// A job that could be claimed now, unless the queue is paused.

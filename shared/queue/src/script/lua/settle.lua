@@ -7,10 +7,12 @@ ARGV    JSON {prefix, now, events: off|final|all, settle: {token, receiptMs, aga
           complete {value, keep, atm, deid?, last?}    fail {value, stack, keep, atm, attempts, deid?, last?}
           retry {value, stack, atm, delay: ms, lifo}   release {}   postpone {}
         keep: see lib/retain.lua
-Answer  {commands, codes, requeued, missing}, and with a claim {…, jobs, status, ms, more}; a code a job: 0, or
-        BullMQ's -1 no job, -2 no lock, -3 not active, -4 and -9 children open or failed, -6 another's lock
-Cost    about 12, retention included; a kept job 1 (HSET), a failed one 2, one with kin 1 and what its parent
-        takes (lib/returnToParent.lua); one more with events; and those of the claim
+Answer  {commands, codes, requeued, missing}, and with a claim {…, jobs, status, ms, more}, without one {…, left}; a
+        code a job: 0, or BullMQ's -1 no job, -2 no lock, -3 not active, -4 and -9 children open or failed, -6
+        another's lock; left: the sum of 1, 2, 4, 8 and 16 where jobs are left in wait, paused, prioritized, delayed
+        and active, or -1 where that is not known
+Cost    about 10, for a lone job 8, retention included; a kept job 1 (HSET), a failed one 2, one with kin 1 and what
+        its parent takes (lib/returnToParent.lua); one more with events; and those of the claim
 Runs again with `again` and the same receipt key: answers what the first run answered.
 All is checked before the first write, and a job with a code is left alone; but one whose key is no hash by then
 has -1 and leaves. A job stands in its new state before
@@ -23,36 +25,66 @@ call then does what it can for the others, and fails with the refusal. ]]
 -- @include "releaseDeduplication"
 -- @include "retain"
 -- @include "countMetrics"
-readSettings()
 local settling = call.settle
 local jobs, codes = settling.jobs, {}
+-- Whether all jobs complete and nobody else hears of it, so that they go where no setting counts.
+local isPlain = true
+for _, job in ipairs(jobs) do isPlain = isPlain and job.act == 'complete' and not job.kin end
+if call.claim or tellsFinal or not isPlain then readSettings() end
 -- How the last one ended: BullMQ looks whether the queue is drained only when a job finishes.
 local lastAct
 local isPromoted, added = false, {}
+-- As in the answer; the same of a small plain batch without `active`, seen before the first write; and whether any job
+-- was active at the last recovery pass.
+local left, seen, isSuspected
 
 local function keyOf(job) return prefix .. job.id end
 local function isFinish(job) return job.act == 'complete' or job.act == 'fail' end
 
+-- How many keys of each group exist, for one command: EXISTS counts a key as often as it is named.
+local function countExisting(groups)
+  local keys, weights, weight = {}, {}, 1
+  for place, group in ipairs(groups) do
+    for _, key in ipairs(group) do
+      for _ = 1, weight do push(keys, key) end
+    end
+    weights[place], weight = weight, weight * (#group + 1)
+  end
+  local sum, counts = run('EXISTS', unpack(keys)), {}
+  for place = #groups, 1, -1 do
+    counts[place] = math.floor(sum / weights[place])
+    sum = sum % weights[place]
+  end
+  return counts
+end
+
 -- The jobs that may end, in order; and whether anything stands beside them: children, or what a Node producer left
 -- to be done after one of them (`dn:`).
 local function check()
-  local locks, hashes, others = {}, {}, {}
+  local names, hashes, others, released = {}, {}, {}, {}
   for _, job in ipairs(jobs) do
     if job.hex then job.id = string.gsub(job.hex, '%x%x', function(byte) return string.char(tonumber(byte, 16)) end) end
     local key = keyOf(job)
-    push(locks, key .. ':lock')
+    push(names, key .. ':lock')
     push(hashes, key)
     push(others, key .. ':dependencies', key .. ':unsuccessful')
-    if job.deid and isFinish(job) then push(others, prefix .. 'dn:' .. job.deid) end
+    if job.deid and isFinish(job) then
+      push(others, prefix .. 'dn:' .. job.deid)
+      push(released, job)
+    end
   end
-  local held, existing, besides = run('MGET', unpack(locks)), nil, nil
-  if #jobs == 1 then
-    -- One question for both: the hash counts for more than all the others together.
-    local sum = run('EXISTS', hashes[1], hashes[1], hashes[1], hashes[1], unpack(others))
-    existing, besides = sum >= 4 and 1 or 0, sum % 4
-  else
-    existing, besides = run('EXISTS', unpack(hashes)), run('EXISTS', unpack(others))
-  end
+  for _, job in ipairs(released) do push(names, prefix .. 'de:' .. job.deid) end
+  local held = run('MGET', unpack(names))
+  for place, job in ipairs(released) do job.holder = held[#jobs + place] end
+  local groups, besides = {hashes, {stalled}}
+  -- Of many jobs each key more would have to be named too often.
+  if isPlain and #jobs <= 10 and not call.claim then push(groups, {wait}, {paused}, {prioritized}, {delayed}) end
+  if #jobs == 1 then table.insert(groups, 1, others) else besides = run('EXISTS', unpack(others)) end
+  local counts = countExisting(groups)
+  besides = besides or table.remove(counts, 1)
+  local existing = counts[1]
+  isSuspected = counts[2] == 1
+  if besides == 0 and counts[3] then seen = counts[3] + 2 * counts[4] + 4 * counts[5] + 8 * counts[6] end
   local good = {}
   for place, job in ipairs(jobs) do
     local key, code = hashes[place], 0
@@ -131,6 +163,7 @@ local function leaveActive(all, leaving, count)
   for _, id in ipairs(all) do
     if not leaving[id] then push(rest, id) end
   end
+  if seen then left = seen + (#rest > 0 and 16 or 0) end
   -- An empty one goes with the locks, in one command.
   if #rest == 0 then doom(active)
   elseif count == 1 or #rest > 40 * count then
@@ -148,6 +181,11 @@ local function settle()
     return
   end
   local good, isAnythingBeside = check()
+  -- What stands beside may be added.
+  if isAnythingBeside then
+    isPlain = false
+    if not settings.maxEvents then readSettings() end
+  end
   if #good == 0 then return end
   local all, isActive = run('LRANGE', active, 0, -1), {}
   for _, id in ipairs(all) do isActive[id] = true end
@@ -160,8 +198,8 @@ local function settle()
   end
   if #ending == 0 then return end
 
-  -- The first write, which a full Redis does not refuse; after one it refuses none.
-  try('SREM', stalled, unpack(names))
+  -- The first write, which a full Redis does not refuse; after one it refuses none. Jobs that are kept can do without.
+  if isSuspected or not isPlain or ending[1].keep.count == 0 then try('SREM', stalled, unpack(names)) end
   if tellsFinal then try('XTRIM', events, 'MAXLEN', '~', settings.maxEvents) end
   room = room + #ending
   blocked = settings.paused or room <= 0
@@ -178,6 +216,11 @@ local function settle()
         isNextAdded[job.deid] = isAdded
       end
       local done, refusal = pcall(conclude[job.act], job)
+      if not done and isPlain then
+        -- A full Redis refuses what needs memory as the first write only, so that this one changes nothing.
+        run('LTRIM', active, 0, -1)
+        done, refusal = pcall(conclude[job.act], job)
+      end
       if not done and isWrongType(refusal) then codes[job.place] = -1
       elseif not done then
         refused = refused or refusal
@@ -227,7 +270,7 @@ settle()
 if refused then return refuse(refused) end
 if not call.claim then
   tellDrained()
-  return {executed, codes, requeued, missing}
+  return {executed, codes, requeued, missing, left or -1}
 end
 local isDone, claimed = pcall(claimJobs, call.claim)
 attempt(sweep)

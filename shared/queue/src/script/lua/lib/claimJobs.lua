@@ -6,7 +6,7 @@ Keys    wait, prioritized, pc, active, limiter, marker, completed, failed, the j
 Answer  {jobs = as readJob() gives them, status, ms, more}; status: why nothing more was claimed, which ms
         belongs to; more: jobs may wait behind those that were looked at. Ids without a hash are dropped, and
         noted in `missing`.
-Cost    about 7; a job 3 (HMGET, SET lock, HSET), one more with all events, and where deduplication is opened 1 for
+Cost    about 5, for a lone job 2; a job 3 (HMGET, SET lock, HSET), one more with all events, and where deduplication is opened 1 for
         all and 1 for each that holds an id
 Everything is read before anything moves, and an id leaves its list once it stands in `active` under its
 lock. So no refusal loses a job. Where that last removal is refused, an id stands twice, and whoever claims
@@ -14,9 +14,10 @@ the other one finds its lock or its end, and drops it. ]]
 -- @include "promoteDue"
 -- @include "findClaimed"
 -- The ids at the head of `wait` and then of `prioritized`, in their order; how far down `wait` each of the former
--- stands; how much of `wait` was walked; whether nothing of `prioritized` is left.
+-- stands; how much of `wait` was walked; whether nothing of `prioritized` is left; whether more may wait. A list that
+-- the caller leaves out was empty or is left alone; what has come into it has set the marker.
 local function idsToClaim(claim, count)
-  local found, depths, walked = {}, {}, 0
+  local found, depths, walked, mayWait = {}, {}, 0, claim.wait
   while claim.wait and #found < count do
     local asked = count - #found
     local page = run('LRANGE', wait, int(-walked - asked), int(-walked - 1))
@@ -28,13 +29,17 @@ local function idsToClaim(claim, count)
         found[last], depths[last] = page[place], walked
       end
     end
-    if #page < asked then break end
+    if #page < asked then
+      mayWait = false
+      break
+    end
   end
-  if not claim.prioritized or #found >= count then return found, depths, walked end
+  if not claim.prioritized then return found, depths, walked, false, mayWait end
+  if #found >= count then return found, depths, walked, false, true end
   local asked = count - #found
   local page = readAny('ZRANGE', prioritized, 0, int(asked - 1)) or {}
   for _, id in ipairs(page) do push(found, id) end
-  return found, depths, walked, #page < asked
+  return found, depths, walked, #page < asked, #page == asked
 end
 local hasWritten = false
 local function setFreeLock(key, claim) return run('SET', key, claim.token, 'PX', claim.lockMs, 'NX') end
@@ -82,7 +87,7 @@ local function claimJobs(claim)
     local found = findClaimed(claim.token)
     if #found > 0 then return {jobs = found, status = 'claimed', ms = 0} end
   end
-  if claim.delayed and promoteDue() then claim.wait, claim.prioritized = true, true end
+  if claim.delayed and promoteDue() then claim.wait = true end
   local count, max = math.min(claim.count, room), settings.max or claim.max
   if max then
     local left, ms = limiterLeaves(max)
@@ -91,7 +96,7 @@ local function claimJobs(claim)
   end
   if blocked then return nothing(settings.paused and 'paused' or 'full') end
 
-  local found, depths, walked, isLast = idsToClaim(claim, math.ceil(count))
+  local found, depths, walked, isLast, mayWait = idsToClaim(claim, math.ceil(count))
   local jobs, taken, trimmed, bytes, seen, counted, more = {}, {}, walked, 0, {}, 0, false
   local unranked = {}
   for place, id in ipairs(found) do
@@ -106,7 +111,7 @@ local function claimJobs(claim)
       bytes = bytes + size
       if bytes > claim.maxBytes and #jobs > 0 then
         -- It stays where it is, and so does all behind it.
-        trimmed, isLast, more = depth and depth - 1 or walked, false, true
+        trimmed, isLast, mayWait, more = depth and depth - 1 or walked, false, true, true
         break
       end
       if lock(id, claim) then
@@ -118,7 +123,10 @@ local function claimJobs(claim)
     if not depth then push(unranked, id) end
   end
   if #taken > 0 then
-    many('LPUSH', active, taken)
+    if #found == 1 and trimmed == 1 and depths[1] then
+      run('RPOPLPUSH', wait, active)
+      trimmed = 0
+    else many('LPUSH', active, taken) end
     local noted = 0
     local function noteStarts()
       while noted < #jobs do
@@ -142,8 +150,8 @@ local function claimJobs(claim)
   end
   if claim.openDeduplication then attempt(openDeduplication, jobs) end
   if #jobs > 0 then
-    -- One marker wakes one sleeping worker; the claim is what wakes the next.
-    wake()
+    -- One marker wakes one sleeping worker; the claim is what wakes the next, for what is left.
+    if mayWait then wake() end
     return {jobs = jobs, status = 'claimed', ms = 0, more = more}
   end
   if refused then error(refused, 0) end

@@ -1,16 +1,17 @@
 --[[ Finished jobs let their deduplication keys go, and what a duplicate left behind meanwhile (`dn:`, which
 Node producers write) becomes a job.
 Keys    de:<id>, dn:<id>
-Cost    releaseDeduplication(): 1 for all, 1 more a job whose key may have a time to live; addNext(): about 8 ]]
+Cost    releaseDeduplication(): 1 a job whose key may have a time to live; addNext(): about 8 ]]
 -- @include "storeJob"
 local requeued = 0
+-- Deduplication ids that another job holds since their holders were read.
+local isPassedOn = {}
+-- `holder` of a job: who held its deduplication id before anything was written.
 local function releaseDeduplication(jobs)
-  local keys = {}
-  for _, job in ipairs(jobs) do push(keys, prefix .. 'de:' .. job.deid) end
-  for place, holder in ipairs(run('MGET', unpack(keys))) do
+  for _, job in ipairs(jobs) do
+    local key = prefix .. 'de:' .. job.deid
     -- A key with a running time to live stays; keepLastIfActive keys have none.
-    local job = jobs[place]
-    if holder == job.id and (job.last or run('PTTL', keys[place]) <= 0) then doom(keys[place]) end
+    if job.holder == job.id and not isPassedOn[job.deid] and (job.last or run('PTTL', key) <= 0) then doom(key) end
   end
 end
 -- Options that cannot be read count as not given, as they do for whoever claims the job.
@@ -32,6 +33,7 @@ local function addNext(deid)
     priority = tonumber(options.priority) or 0, lifo = options.lifo == true, deid = deid,
     parentKey = hasParent and parentKey, parent = hasParent and parent, rjk = scheduler})
   run('SET', holder, id)
+  isPassedOn[deid] = true
   if ttl > 0 and not dedup.keepLastIfActive then try('PEXPIRE', holder, int(ttl)) end
   if dependencies then try('SADD', dependencies, prefix .. id) end
   requeued = requeued + 1

@@ -1,8 +1,9 @@
 --[[ Ends jobs in `completed` or `failed`, and makes room there: jobs with the same retention go together.
 keep    {count (-1: all, 0: none), age? in seconds, limit?: removals a finish}
 Keys    completed, failed; the keys of jobs that go
-Cost    placeFinished(): 1 for each retention; retain(): 1 for an age, 1 for a count, 1 where any goes, and 1 for
-        each failed one that does, which its parent may still depend on ]]
+Cost    placeFinished(): 1 for each retention; retain(): 1 for an age, 1 for a count (1 for both, of completed jobs
+        of which as many are kept as may be), 1 where any goes, and 1 for each failed one that does, which its
+        parent may still depend on ]]
 -- @include "deleteJob"
 -- @include "returnToParent"
 local groups, lastGroup = {}, {}
@@ -44,12 +45,24 @@ local function retain()
   for place, group in ipairs(groups) do
     local keep, target = group.keep, group.target
     later[target] = later[target] - #group.ids
-    if keep.age then
+    local age, isBounded = keep.age, keep.count > 0
+    if age and isBounded and target == completed and later[target] == 0 then
+      -- One look for both: if the last one that may stay is young enough, all that go stand behind it.
+      local found = run('ZREVRANGE', target, int(keep.count - 1), int(keep.count + 999), 'WITHSCORES')
+      if #found == 0 then isBounded = false
+      elseif #found <= 2000 and tonumber(found[2]) > now - age * 1000 then
+        age, isBounded = nil, false
+        local old = {}
+        for at = 3, #found, 2 do push(old, found[at]) end
+        evict(target, old)
+      end
+    end
+    if age then
       local limit = keep.limit or 1000
       local most = math.min(limit * #group.ids, math.max(limit, 1000))
-      evict(target, run('ZREVRANGEBYSCORE', target, now - keep.age * 1000, '-inf', 'LIMIT', 0, int(most)))
+      evict(target, run('ZREVRANGEBYSCORE', target, now - age * 1000, '-inf', 'LIMIT', 0, int(most)))
     end
-    if keep.count > 0 then
+    if isBounded then
       local before, ahead = {}, later[target]
       for _, id in ipairs(run('ZREVRANGE', target, int(keep.count), int(keep.count + ahead + 999))) do
         if (order[id] or 0) > place then ahead = ahead - 1 else push(before, id) end
