@@ -8,6 +8,7 @@ mod bounds;
 mod claiming;
 mod dead_schedules;
 mod doubles;
+mod keeping;
 mod long_requests;
 #[path = "../lossy/mod.rs"]
 mod lossy;

@@ -37,6 +37,7 @@ pub trait Handler: Send + Sync {
 /// What a handler knows of the tick that calls it.
 #[derive(Debug)]
 pub struct Context<'a> {
+    pub(crate) claim: &'a str,
     pub(crate) queue: &'a QueueOptions,
     pub(crate) deadline: Instant,
     pub(crate) stop: &'a Stop,
@@ -47,6 +48,12 @@ impl<'a> Context<'a> {
     /// Returns the options of the queue that the jobs come from, its name among them.
     pub fn queue(&self) -> &QueueOptions {
         self.queue
+    }
+
+    /// Returns the token of the claim that the jobs' locks hold. Who has it can settle them: another process
+    /// that goes on with a job which is kept ([`Settlement::Keep`]).
+    pub fn claim(&self) -> &str {
+        self.claim
     }
 
     /// Returns when the batch must be done.

@@ -222,7 +222,7 @@ impl<H: Handler> Tick<'_, H> {
             claim.jobs.sort_by_key(|job| self.postponed.contains(&job.id));
             let traced = Traced::begin(&claim.jobs, &self.queue.options().name, &batch);
             let short = claim.jobs.len() < count as usize && !claim.more;
-            let (jobs, failure) = self.work(claim.jobs).instrument(batch).await;
+            let (jobs, failure) = self.work(&claim.token, claim.jobs).instrument(batch).await;
             self.slowest = self.slowest.max(began.elapsed());
             let late = self.is_late();
             let held = self.postpone(&jobs);
@@ -260,12 +260,13 @@ impl<H: Handler> Tick<'_, H> {
     /// hold them up for ever, and to the front what a stop cut short.
     async fn work(
         &mut self,
+        claim: &str,
         jobs: Vec<ClaimedJob>,
     ) -> (Vec<(ClaimedJob, Settlement)>, Option<Failure<H::Error>>) {
         let fresh = jobs.partition_point(|job| !self.postponed.contains(&job.id));
         let (mut settlements, failure) = match &jobs[..fresh] {
             [] => (Vec::new(), None),
-            fresh => self.handle(fresh).await,
+            fresh => self.handle(claim, fresh).await,
         };
         settlements.resize(jobs.len(), Settlement::Postpone);
         (jobs.into_iter().zip(settlements).collect(), failure)
@@ -273,9 +274,11 @@ impl<H: Handler> Tick<'_, H> {
 
     async fn handle(
         &mut self,
+        claim: &str,
         jobs: &[ClaimedJob],
     ) -> (Vec<Settlement>, Option<Failure<H::Error>>) {
         let context = Context {
+            claim,
             queue: self.queue.options(),
             deadline: self.claim_until,
             stop: self.stop,
