@@ -21,6 +21,7 @@ mod openapi;
 mod queue;
 mod recompute;
 mod score;
+mod settle;
 mod signals;
 mod timing;
 mod token;
@@ -31,7 +32,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use shared::clock::Clock;
-use shared::config::{Config, QueueOptions};
+use shared::config::{Config, ForwardConfig, QueueOptions};
+use shared::http::Secrets;
 use shared::queue::Queue;
 use shared::redis::{self, Redis};
 use shared::store::{self, Store};
@@ -70,6 +72,7 @@ struct Parts {
     queue: QueueOptions,
     store: Option<Store>,
     wake: Wake,
+    forward: ForwardConfig,
 }
 
 impl Api {
@@ -96,6 +99,7 @@ impl Api {
             redis: config.redis_client()?,
             queue: config.queue.clone(),
             wake: Wake::new(&config.wake)?,
+            forward: config.forward.clone(),
             store,
             clock,
         })))
@@ -138,8 +142,27 @@ impl Api {
     /// The queue, for one request: no call through it outlives the request. `None` where no Redis
     /// is configured.
     fn queue(&self) -> Option<Queue> {
+        self.queue_of(&self.0.queue)
+    }
+
+    /// Another queue, used as ours is.
+    fn queue_named(&self, name: &str) -> Option<Queue> {
+        self.queue_of(&QueueOptions { name: name.to_owned(), ..self.0.queue.clone() })
+    }
+
+    fn queue_of(&self, options: &QueueOptions) -> Option<Queue> {
         let redis = self.redis()?.until(Instant::now() + envelope::REDIS_LIMIT);
-        Some(Queue::new(redis, &self.0.queue, self.clock().clone()))
+        Some(Queue::new(redis, options, self.clock().clone()))
+    }
+
+    /// What callbacks of receivers are signed with.
+    fn secrets(&self) -> Option<&Secrets> {
+        self.0.forward.secrets.as_ref()
+    }
+
+    /// Whether a receiver does the jobs of this queue.
+    fn is_forwarded(&self, queue: &str) -> bool {
+        self.0.forward.queues.iter().any(|name| name == queue)
     }
 }
 

@@ -15,6 +15,7 @@ mod lambda;
 mod platform;
 mod queue;
 mod reads;
+mod settle;
 mod timing;
 mod unavailable;
 mod wake;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod faults;
+mod forward;
+mod receiver;
 mod ticks;
 
 use std::sync::Mutex;

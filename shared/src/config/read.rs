@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::variables::{self as v, Kind, Variable};
+use crate::http::Secrets;
 use super::{
-    Config, CronConfig, DrainConfig, Endpoint, Env, Events, JobDefaults, Limiter, QUEUE_NAME,
+    Config, CronConfig, DrainConfig, Endpoint, Env, Events, ForwardConfig, JobDefaults, Limiter, QUEUE_NAME,
     QueueOptions, REDIS_NAMES, Retention, Scope, Secret, SnapshotRetention, WakeConfig,
 };
 
@@ -65,6 +66,10 @@ impl Config {
                 token: read.text(&v::WAKE_TOKEN)?.map(Secret::new),
                 qstash: read.text(&v::QSTASH_TOKEN)?.map(Secret::new),
             },
+            forward: ForwardConfig {
+                secrets: read.signing(&v::HTTP_SECRET)?,
+                queues: Vec::new(),
+            },
             cron: CronConfig {
                 enabled: read.flag(&v::CRON)?,
                 scope: read.word(&v::CRON_SCOPE, |word| match word {
@@ -121,6 +126,7 @@ impl Reader<'_> {
             | Kind::Bound(..)
             | Kind::Part
             | Kind::Word(_)
+            | Kind::Signing
             | Kind::Snapshots => Some(value.trim().to_owned()).filter(|value| !value.is_empty()),
             Kind::Url(_) | Kind::Token | Kind::Prefix | Kind::Text => Some(value),
         }
@@ -171,6 +177,12 @@ impl Reader<'_> {
     fn snapshots(&self, variable: &Variable) -> Result<SnapshotRetention, ConfigError> {
         let value = self.value(variable).to_ascii_lowercase();
         value.parse().map_err(|_| refused(variable, &value))
+    }
+
+    fn signing(&self, variable: &Variable) -> Result<Option<Secrets>, ConfigError> {
+        let Some(text) = self.set(variable) else { return Ok(None) };
+        let wrong = |error| ConfigError(format!("{} {error}.", variable.name));
+        Secrets::parse(&text).map(Some).map_err(wrong)
     }
 
     fn flag(&self, variable: &Variable) -> Result<bool, ConfigError> {

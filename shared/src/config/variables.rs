@@ -18,6 +18,8 @@ pub enum Kind {
     Url(&'static [&'static str]),
     /// A [`SnapshotRetention`](super::SnapshotRetention).
     Snapshots,
+    /// One secret or two of [`Secrets`](crate::http::Secrets).
+    Signing,
     /// One token: no white space, no quotation marks.
     Token,
     /// A key prefix: no white space, no colon at either end.
@@ -67,6 +69,9 @@ impl Variable {
             Kind::Word(words) => either(words, ""),
             Kind::Url(schemes) => format!("a URL that starts with {}", either(schemes, "://")),
             Kind::Snapshots => "`all`, `newest:N` (at least 1) or `weekly-after:DAYS`".to_owned(),
+            Kind::Signing => "`whsec_` and 24 to 64 bytes in base64, or two such, separated by a space \
+                              or a comma"
+                .to_owned(),
             Kind::Token => "one token without white space or quotation marks".to_owned(),
             Kind::Prefix => {
                 "a key prefix without white space, with no `:` at either end".to_owned()
@@ -272,6 +277,13 @@ pub(super) const QSTASH_TOKEN: Variable = Variable::secret(
     "QStash's token, where `DRAIN_WAKE_URL` is one of its endpoints; `DRAIN_WAKE_TOKEN` is then \
      forwarded to the drain.",
 );
+pub(super) const HTTP_SECRET: Variable = Variable::secret(
+    "QUEUE_HTTP_SECRET",
+    Kind::Signing,
+    "What requests to servers that do a queue's jobs over HTTP are signed with, and their callbacks: see \
+     [the HTTP handler](http-handler.md). Two while one takes the other's place. Not set, `api` takes no \
+     callbacks.",
+);
 pub(super) const SNAPSHOTS: Variable = Variable::new(
     "SNAPSHOT_RETENTION",
     Kind::Snapshots,
@@ -332,6 +344,7 @@ pub const VARIABLES: &[&Variable] = &[
     &WAKE_URL,
     &WAKE_TOKEN,
     &QSTASH_TOKEN,
+    &HTTP_SECRET,
     &SNAPSHOTS,
     &CRON_SCOPE,
     &CRON_MAX_AGE,
