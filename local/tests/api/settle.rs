@@ -82,8 +82,7 @@ async fn a_receiver_ends_its_jobs_and_hears_what_became_of_each() {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         jobs.iter().map(|job| (text(&job["id"]), text(&job["outcome"]))).collect()
     };
-    let words =
-        ["completed", "retried", "failed", "postponed", "working", "refused", "retried"];
+    let words = ["completed", "retried", "failed", "postponed", "working", "refused", "retried"];
     let told = outcomes(&answer);
     assert_eq!(told.iter().map(|(_, outcome)| outcome.as_str()).collect::<Vec<_>>(), words);
     assert_eq!((told[0].0.as_str(), told[5].0.as_str()), (ids[0].as_str(), "unknown"));
@@ -180,13 +179,7 @@ async fn a_callback_that_is_wrong_touches_nothing() {
     assert_eq!(answer.status, 400);
     let long = format!("{{\"claim\":\"{}\"}}", "x".repeat(256 * 1024));
     let answer = send(&world, PATH, "settle_1", now_s(), SECRET, &long).await;
-    assert_error(
-        &answer,
-        413,
-        "PayloadTooLargeException",
-        "The body is larger than 256 KiB",
-        PATH,
-    );
+    assert_error(&answer, 413, "PayloadTooLargeException", "The body is larger than 256 KiB", PATH);
     let body = json!({ "claim": claim, "jobs": [good] }).to_string();
     // The queue of scores is nobody's to settle over HTTP.
     let other = "/queues/deo_score_queue/settle";

@@ -104,7 +104,10 @@ async fn a_request_says_all_that_its_jobs_need() {
     let job = &body["jobs"][1];
     let id = world.ids[1].as_str();
     assert_eq!((&job["id"], &job["name"], &job["data"]), (&json!(id), &json!("job"), &json!("b")));
-    assert_eq!((&job["attempt"], &job["attempts"], &job["priority"]), (&json!(1), &json!(3), &json!(0)));
+    assert_eq!(
+        (&job["attempt"], &job["attempts"], &job["priority"]),
+        (&json!(1), &json!(3), &json!(0))
+    );
     assert_eq!(job["idempotencyKey"], json!(format!("{id}:1")));
     assert!(job["timestamp"].as_i64().unwrap() <= before && job.get("dataIsJson").is_none());
     assert_eq!(seen.header("content-type"), "application/json");
@@ -125,7 +128,11 @@ async fn each_job_ends_as_the_receiver_says() {
     })
     .await;
     let report = world.tick().await;
-    assert_eq!(world.jobs().await, [DONE, AGAIN, AGAIN, FAILED, BACK, (State::Active, 0)], "{report:?}");
+    assert_eq!(
+        world.jobs().await,
+        [DONE, AGAIN, AGAIN, FAILED, BACK, (State::Active, 0)],
+        "{report:?}"
+    );
     assert_eq!(world.field(0, "returnvalue").await.as_deref(), Some("{\"n\":1}"));
     assert_eq!(world.field(1, "failedReason").await.as_deref(), Some("told to"));
     let delays = [world.field(1, "delay").await, world.field(2, "delay").await];
@@ -145,14 +152,22 @@ async fn what_an_answer_leaves_open_has_failed_its_attempt() {
         let id = |place: usize| &request["jobs"][place]["id"];
         let done = |id: &Value| json!({ "id": id, "status": "completed" });
         let malformed = json!({ "id": id(2), "status": 7 });
-        let jobs =
-            [done(id(1)), done(&json!("unknown")), done(id(1)), malformed, json!(null), done(id(3))];
+        let jobs = [
+            done(id(1)),
+            done(&json!("unknown")),
+            done(id(1)),
+            malformed,
+            json!(null),
+            done(id(3)),
+        ];
         receiver::json(&json!({ "jobs": jobs }))
     })
     .await;
     world.tick().await;
     assert_eq!(world.jobs().await, [AGAIN, AGAIN, AGAIN, DONE]);
-    for (place, said) in ["does not name this job", "names this job twice", "is malformed"].iter().enumerate() {
+    for (place, said) in
+        ["does not name this job", "names this job twice", "is malformed"].iter().enumerate()
+    {
         let reason = world.field(place, "failedReason").await.unwrap();
         assert!(reason.contains(said), "{reason}");
     }
@@ -193,8 +208,15 @@ async fn a_receiver_that_takes_no_requests_costs_no_attempt() {
     goes_back("404", |_| status(404), "status 404").await;
     goes_back("405", |_| status(405), "status 405").await;
     goes_back("410", |_| status(410), "status 410").await;
-    goes_back("redirect", |_| Reply::Answer(307, "location: /jobs\r\n", String::new()), "status 307").await;
-    let page = |_: &Value| Reply::Answer(200, "content-type: text/html; charset=utf-8\r\n", "<p>".to_owned());
+    goes_back(
+        "redirect",
+        |_| Reply::Answer(307, "location: /jobs\r\n", String::new()),
+        "status 307",
+    )
+    .await;
+    let page = |_: &Value| {
+        Reply::Answer(200, "content-type: text/html; charset=utf-8\r\n", "<p>".to_owned())
+    };
     goes_back("page", page, "page of HTML").await;
 }
 
@@ -302,7 +324,11 @@ async fn a_connection_that_breaks_once_costs_nothing() {
     world.tick().await;
     assert_eq!((world.jobs().await, world.receiver.sizes()), (vec![DONE, DONE], vec![2, 2]));
     let seen = world.receiver.seen();
-    assert_ne!(seen[0].header("webhook-id"), seen[1].header("webhook-id"), "or it would be a replay");
+    assert_ne!(
+        seen[0].header("webhook-id"),
+        seen[1].header("webhook-id"),
+        "or it would be a replay"
+    );
     assert_eq!(seen[0].body["jobs"], seen[1].body["jobs"], "with the same idempotency keys");
 }
 

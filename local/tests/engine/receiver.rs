@@ -90,7 +90,11 @@ impl Receiver {
 }
 
 /// One connection, request after request.
-async fn serve(stream: TcpStream, reply: &(dyn Fn(&Value) -> Reply + Sync), seen: &Mutex<Vec<Seen>>) {
+async fn serve(
+    stream: TcpStream,
+    reply: &(dyn Fn(&Value) -> Reply + Sync),
+    seen: &Mutex<Vec<Seen>>,
+) {
     let mut stream = BufReader::new(stream);
     while let Some((headers, body)) = read(&mut stream).await {
         let find = |name: &str| headers.iter().find(|(known, _)| known == name).unwrap().1.clone();

@@ -74,3 +74,23 @@ async fn results_that_are_too_long_for_one_request_go_in_several() {
     assert_eq!((settled.codes, ids(&next)), (vec![Code::Completed; 5], vec!["6".to_owned()]));
     assert_eq!(metered.redis().usage().round_trips, 3);
 }
+
+/// What docs/http-handler.md says of the price.
+#[tokio::test]
+async fn keeping_costs_a_command_a_job_and_so_does_reading_anew() {
+    let b = Bench::new("keep-price").await;
+    b.add_plain(100).await;
+    let claim = b.claim().await;
+    let asked = ids(&claim);
+    let jobs: Vec<_> = claim.jobs.into_iter().map(|job| (job, keep(300))).collect();
+    let billed = |queue: &Queue| queue.redis().usage().billed;
+    // Where a script is used for the first time, that costs one more.
+    b.queue.renew(&claim.token, &asked).await.unwrap();
+    b.queue.held(&claim.token, &asked).await.unwrap();
+    let metered = b.queue.over(b.queue.redis().metered());
+    metered.settle(&claim.token, &jobs).await.unwrap();
+    assert_eq!(billed(&metered), 103);
+    let metered = b.queue.over(b.queue.redis().metered());
+    metered.held(&claim.token, &asked).await.unwrap();
+    assert_eq!(billed(&metered), 102);
+}

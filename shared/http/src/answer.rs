@@ -27,8 +27,8 @@ pub(crate) struct Ends {
     pub(crate) unknown: u64,
 }
 
-/// Reads the answer to a request with `jobs`. `is_accepted`: it has the status 202, so that jobs which it does
-/// not name are gone on with, and a body is not needed.
+/// Reads the answer to a request with `jobs`. `is_accepted`: it has the status 202, so that jobs which it
+/// does not name are gone on with, and a body is not needed.
 ///
 /// A job that is not named, named twice or whose entry is malformed has failed its attempt, so that it comes
 /// to an end with a reason should its receiver never answer better. What is no answer at all fails all.
@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_fails_all() {
-        for body in ["", "ok", "[]", "{}", "{\"jobs\":{}}", "{\"jobs\":[]} {", "null", "\u{feff}{}"] {
+        for body in ["", "ok", "[]", "{}", "{\"jobs\":{}}", "{\"jobs\":[]} {", "null", "\u{feff}{}"]
+        {
             let wrong = "The receiver's answer is no JSON object with a list of jobs";
             assert_eq!(reasons(body), [wrong; 2], "{body}");
         }

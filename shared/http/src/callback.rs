@@ -88,12 +88,16 @@ mod tests {
             ("{\"claim\":\"\",\"jobs\":[{}]}", "claim"),
             ("{\"jobs\":[{\"id\":\"1\"}]}", "claim"),
             ("{\"claim\":\"t\",\"jobs\":[{\"id\":1}]}", "jobs[0] has no id"),
-            ("{\"claim\":\"t\",\"jobs\":[{\"id\":\"1\",\"status\":\"done\"}]}", "jobs[0] is malformed"),
+            (
+                "{\"claim\":\"t\",\"jobs\":[{\"id\":\"1\",\"status\":\"done\"}]}",
+                "jobs[0] is malformed",
+            ),
         ] {
             let error = parse(wrong).unwrap_err();
             assert!(error.contains(said), "{wrong}: {error}");
         }
-        let twice = r#"{"claim":"t","jobs":[{"id":"1","status":"failed"},{"id":"1","status":"failed"}]}"#;
+        let twice =
+            r#"{"claim":"t","jobs":[{"id":"1","status":"failed"},{"id":"1","status":"failed"}]}"#;
         assert_eq!(parse(twice).unwrap_err(), "jobs[1] is about a job that came before");
     }
 }

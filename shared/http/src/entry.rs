@@ -109,7 +109,8 @@ mod tests {
         assert_eq!(of(r#"{"status":"failed","reason":"no"}"#), failed("no"));
         assert_eq!(of(r#"{"status":"failed","reason":""}"#), failed(none));
         assert_eq!(of(r#"{"status":"retry"}"#), failed(none));
-        let later = Settlement::RetryAfter { reason: "no".to_owned(), wait: Duration::from_secs(2) };
+        let later =
+            Settlement::RetryAfter { reason: "no".to_owned(), wait: Duration::from_secs(2) };
         assert_eq!(of(r#"{"status":"retry","reason":"no","delayMs":2000}"#), Ok(later));
         let end = Settlement::Unrecoverable("no".to_owned());
         assert_eq!(of(r#"{"status":"unrecoverable","reason":"no"}"#), Ok(end));
@@ -125,7 +126,9 @@ mod tests {
 
     #[test]
     fn numbers_and_texts_are_bounded() {
-        for (ms, wait) in [("-5", Duration::ZERO), ("1e300", LONGEST_DELAY), ("0.5", Duration::from_micros(500))] {
+        for (ms, wait) in
+            [("-5", Duration::ZERO), ("1e300", LONGEST_DELAY), ("0.5", Duration::from_micros(500))]
+        {
             let entry = format!(r#"{{"status":"retry","reason":"no","delayMs":{ms}}}"#);
             let end = Settlement::RetryAfter { reason: "no".to_owned(), wait };
             assert_eq!(of(&entry), Ok(end), "{ms}");
@@ -137,7 +140,8 @@ mod tests {
         }
         let long = format!(r#"{{"status":"failed","reason":"{}"}}"#, "ä".repeat(3_000));
         assert_eq!(of(&long), failed(&"ä".repeat(2_000)));
-        let value = format!(r#"{{"status":"completed","returnvalue":"{}"}}"#, "x".repeat(1_000_000));
+        let value =
+            format!(r#"{{"status":"completed","returnvalue":"{}"}}"#, "x".repeat(1_000_000));
         assert!(of(&value).unwrap_err().contains("1 MB"));
     }
 

@@ -21,7 +21,9 @@ pub enum Error {
     #[error("the receiver cannot be reached: {0}")]
     Unreachable(String),
     /// The receiver does not take our requests.
-    #[error("the receiver answers every request with status {0}: check its URL, and that it has the same secret")]
+    #[error(
+        "the receiver answers every request with status {0}: check its URL, and that it has the same secret"
+    )]
     Refuses(u16),
     /// A page came back where JSON was expected: something else answers at this URL.
     #[error("the receiver answers with a page of HTML: check its URL")]

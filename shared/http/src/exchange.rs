@@ -133,7 +133,9 @@ async fn judge(response: Response) -> Said {
     let status = response.status();
     match status.as_u16() {
         200 | 202 => read(response).await,
-        401 | 403..=405 | 407 | 410 | 421 | 300..=399 => Said::Closed(Error::Refuses(status.as_u16())),
+        401 | 403..=405 | 407 | 410 | 421 | 300..=399 => {
+            Said::Closed(Error::Refuses(status.as_u16()))
+        }
         413 => Said::TooLarge,
         429 | 503 => Said::Busy { status: status.as_u16(), rest: rest(response.headers()) },
         number => Said::Failed(format!("The receiver answered with status {number}")),
@@ -188,14 +190,19 @@ mod tests {
 
     #[test]
     fn jobs_go_over_tls_or_nowhere() {
-        for good in ["https://a.example/jobs", "http://127.0.0.1:1/", "http://[::1]/", "http://localhost/"] {
+        for good in
+            ["https://a.example/jobs", "http://127.0.0.1:1/", "http://[::1]/", "http://localhost/"]
+        {
             let exchange = Exchange::new(options(good)).unwrap();
             let shown = format!("{exchange:?}");
             assert!(!shown.contains("MfKQ") && !shown.contains("example"), "{shown}");
         }
         for bad in ["http://a.example/sesame", "https://", "ftp://a.example/sesame", "sesame"] {
             let sentence = Exchange::new(options(bad)).unwrap_err().to_string();
-            assert!(sentence.starts_with("the receiver's URL") && !sentence.contains("sesame"), "{sentence}");
+            assert!(
+                sentence.starts_with("the receiver's URL") && !sentence.contains("sesame"),
+                "{sentence}"
+            );
         }
         let trusted = ForwardOptions { allow_plaintext: true, ..options("http://a.example/") };
         Exchange::new(trusted).unwrap();

@@ -1,7 +1,7 @@
 //! The HTTP handler: lets any HTTPS server work off a queue.
 //!
-//! - [`Forward`] is a [`Handler`](batchmq_engine::Handler): it posts a claimed batch as JSON to a URL, signed,
-//!   and turns what the receiver answers into a [`Settlement`](batchmq::Settlement) a job.
+//! - [`Forward`] is a [`Handler`](batchmq_engine::Handler): it posts a claimed batch as JSON to a URL,
+//!   signed, and turns what the receiver answers into a [`Settlement`](batchmq::Settlement) a job.
 //! - [`Secrets`] signs and verifies, in the scheme of Standard Webhooks.
 //! - [`Callback`] is what a receiver sends that goes on with jobs after its answer.
 //!
@@ -26,6 +26,7 @@
 //! ```
 
 mod answer;
+mod batch;
 mod callback;
 mod entry;
 mod error;

@@ -32,8 +32,8 @@ pub struct Secrets(Vec<hmac::Key>);
 /// Secrets that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "takes one secret, or two while one takes the other's place, separated by white space or a comma; each is \
-     `whsec_` and 24 to 64 random bytes in base64, as `echo whsec_$(openssl rand -base64 32)` prints one"
+    "takes one secret, or two while one takes the other's place, separated by white space or a comma; \
+     each is `whsec_` and 24 to 64 random bytes in base64, as `echo whsec_$(openssl rand -base64 32)` prints one"
 )]
 pub struct SecretsError;
 
@@ -104,9 +104,8 @@ impl Secrets {
         let given = signature.signatures.split(' ').filter_map(|one| one.strip_prefix("v1,"));
         // More of them than anybody sends would only cost time.
         let mut given = given.take(2 * MOST).filter_map(|text| STANDARD.decode(text).ok());
-        let is_ours = given.any(|tag| {
-            self.0.iter().any(|key| hmac::verify(key, &message, &tag).is_ok())
-        });
+        let is_ours =
+            given.any(|tag| self.0.iter().any(|key| hmac::verify(key, &message, &tag).is_ok()));
         if is_ours { Ok(()) } else { Err(Rejected::Signature) }
     }
 }
@@ -188,10 +187,7 @@ mod tests {
         assert_eq!(check("settle_1", "soon", b"{}", AT), Err(Rejected::Time));
         assert_eq!(check("settle_2", at, b"{}", AT), Err(Rejected::Signature));
         assert_eq!(check("settle_1", at, b"{ }", AT), Err(Rejected::Signature));
-        assert_eq!(
-            check("settle_1", &(AT + 1).to_string(), b"{}", AT),
-            Err(Rejected::Signature)
-        );
+        assert_eq!(check("settle_1", &(AT + 1).to_string(), b"{}", AT), Err(Rejected::Signature));
     }
 
     #[test]

@@ -12,8 +12,8 @@ mod variables;
 
 use std::time::Duration;
 
-pub use crate::queue::{Events, Limiter, QueueOptions};
 use crate::http::Secrets;
+pub use crate::queue::{Events, Limiter, QueueOptions};
 use crate::redis::{self, Names, Redis};
 pub use crate::redis::{Endpoint, Secret};
 pub use env::{Env, ProcessEnv};

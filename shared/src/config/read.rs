@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::variables::{self as v, Kind, Variable};
-use crate::http::Secrets;
 use super::{
-    Config, CronConfig, DrainConfig, Endpoint, Env, Events, ForwardConfig, JobDefaults, Limiter, QUEUE_NAME,
-    QueueOptions, REDIS_NAMES, Retention, Scope, Secret, SnapshotRetention, WakeConfig,
+    Config, CronConfig, DrainConfig, Endpoint, Env, Events, ForwardConfig, JobDefaults, Limiter,
+    QUEUE_NAME, QueueOptions, REDIS_NAMES, Retention, Scope, Secret, SnapshotRetention, WakeConfig,
 };
+use crate::http::Secrets;
 
 /// How much longer than a tick a lock must live, so that no tick at work loses its jobs.
 const LOCK_MARGIN: Duration = Duration::from_secs(30);
@@ -66,10 +66,7 @@ impl Config {
                 token: read.text(&v::WAKE_TOKEN)?.map(Secret::new),
                 qstash: read.text(&v::QSTASH_TOKEN)?.map(Secret::new),
             },
-            forward: ForwardConfig {
-                secrets: read.signing(&v::HTTP_SECRET)?,
-                queues: Vec::new(),
-            },
+            forward: ForwardConfig { secrets: read.signing(&v::HTTP_SECRET)?, queues: Vec::new() },
             cron: CronConfig {
                 enabled: read.flag(&v::CRON)?,
                 scope: read.word(&v::CRON_SCOPE, |word| match word {

@@ -69,9 +69,11 @@ impl Variable {
             Kind::Word(words) => either(words, ""),
             Kind::Url(schemes) => format!("a URL that starts with {}", either(schemes, "://")),
             Kind::Snapshots => "`all`, `newest:N` (at least 1) or `weekly-after:DAYS`".to_owned(),
-            Kind::Signing => "`whsec_` and 24 to 64 bytes in base64, or two such, separated by a space \
+            Kind::Signing => {
+                "`whsec_` and 24 to 64 bytes in base64, or two such, separated by a space \
                               or a comma"
-                .to_owned(),
+                    .to_owned()
+            }
             Kind::Token => "one token without white space or quotation marks".to_owned(),
             Kind::Prefix => {
                 "a key prefix without white space, with no `:` at either end".to_owned()

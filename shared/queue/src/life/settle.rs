@@ -322,12 +322,7 @@ impl Queue {
 
 impl Settled {
     /// Notes what the script said to the jobs of one call. `None` where that is no answer to it.
-    fn note(
-        &mut self,
-        call: &[(usize, Item<'_>)],
-        codes: &Value,
-        requeued: &Value,
-    ) -> Option<()> {
+    fn note(&mut self, call: &[(usize, Item<'_>)], codes: &Value, requeued: &Value) -> Option<()> {
         let codes = codes.as_array()?;
         (codes.len() == call.len()).then_some(())?;
         for ((place, item), code) in call.iter().zip(codes) {
