@@ -175,10 +175,11 @@ async fn what_an_answer_leaves_open_has_failed_its_attempt() {
 
 #[tokio::test]
 async fn what_is_no_answer_fails_the_attempt_of_all() {
+    let text = r#"{"jobs":[{"id":"1","status":"completed"},{"id":"2","status":"completed"}]}"#;
     for (name, kind, body) in [
         ("torn", "application/json", "{\"jobs\":["),
         ("empty", "application/json", ""),
-        ("text", "text/plain", "{\"jobs\":[]}"),
+        ("text", "text/plain", text),
     ] {
         let head = format!("content-type: {kind}\r\n").leak();
         let world =
@@ -376,6 +377,18 @@ async fn what_is_answered_before_the_time_is_up_counts_and_the_rest_goes_back() 
     let report = world.ticker.tick(Instant::now() + Duration::from_millis(4_500)).await;
     assert_eq!(world.jobs().await, [DONE, BACK], "{report:?}");
     assert_eq!(report.stopped_because, StoppedBecause::Deadline);
+}
+
+#[tokio::test]
+async fn what_was_answered_before_the_receiver_closed_counts() {
+    let reply = |request: &Value| match request["jobs"].as_array().unwrap().len() {
+        1 if request["jobs"][0]["data"] == "a" => all(request, "completed"),
+        2.. => status(500),
+        _ => status(404),
+    };
+    let world = World::new("closes", &["a", "b"], reply).await;
+    let report = world.tick().await;
+    assert_eq!((world.jobs().await, report.completed), (vec![DONE, BACK], 1), "{report:?}");
 }
 
 #[tokio::test]
