@@ -295,7 +295,8 @@ fn fails(
 #[tokio::test]
 async fn a_job_that_its_receiver_fails_over_fails_alone() {
     let long = || Reply::Answer(200, "content-type: application/json\r\n", "x".repeat(6_000_001));
-    let cases: [(&str, fn() -> Reply, &str); 6] = [
+    type Case = (&'static str, fn() -> Reply, &'static str);
+    let cases: [Case; 6] = [
         ("500", || status(500), "The receiver answered with status 500"),
         ("502", || status(502), "The receiver answered with status 502"),
         ("400", || status(400), "The receiver answered with status 400"),
