@@ -18,7 +18,8 @@ from samtranslator.yaml_helper import yaml_parse
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = ["ApiFunction", "DrainFunction", "CronFunction"]
 SECRETS = [
-    "DATABASE_URL", "DRAIN_WAKE_TOKEN", "JWT_SECRET", "QSTASH_TOKEN", "REDIS_URL", "UPSTASH_REDIS_REST_TOKEN",
+    "DATABASE_URL", "DRAIN_WAKE_TOKEN", "JWT_SECRET", "QSTASH_TOKEN", "QUEUE_HTTP_SECRET", "REDIS_URL",
+    "UPSTASH_REDIS_REST_TOKEN",
 ]
 
 

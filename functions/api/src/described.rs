@@ -87,12 +87,21 @@ impl IntoResponses for ForWriter {
     }
 }
 
+/// Errors of the route for receivers of a queue's jobs.
+pub(crate) struct ForReceiver;
+
+impl IntoResponses for ForReceiver {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        errors(&[400, 401, 404, 413, 500, 503])
+    }
+}
+
 fn errors(statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {
     let describe = |status: u16| match status {
         400 => "The request is not of the documented form",
-        401 => "No valid token, or of a user who is gone",
+        401 => "No valid token or signature, or of a user who is gone",
         403 => "The caller may not",
-        404 => "There is no such project or job",
+        404 => "There is no such project, job or queue",
         413 => "The body is larger than 256 KiB",
         503 => "Redis or Postgres does not answer; try again",
         _ => "Our fault",

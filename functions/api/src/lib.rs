@@ -21,6 +21,7 @@ mod openapi;
 mod queue;
 mod recompute;
 mod score;
+mod settle;
 mod signals;
 mod timing;
 mod token;
@@ -31,8 +32,9 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use shared::clock::Clock;
-use shared::config::{Config, QueueOptions};
+use shared::config::{Config, ForwardConfig, QueueOptions};
 use shared::engine::{Budget, Purse};
+use shared::http::Secrets;
 use shared::queue::Queue;
 use shared::redis::{self, Redis};
 use shared::store::{self, Store};
@@ -73,6 +75,7 @@ struct Parts {
     wake: Wake,
     budget: Option<Budget>,
     purse: Purse,
+    forward: ForwardConfig,
 }
 
 impl Api {
@@ -101,6 +104,7 @@ impl Api {
             wake: Wake::new(&config.wake)?,
             budget: config.budget.budget(),
             purse: Purse::default(),
+            forward: config.forward.clone(),
             store,
             clock,
         })))
@@ -152,8 +156,27 @@ impl Api {
     /// The queue, for one request: no call through it outlives the request. `None` where no Redis
     /// is configured.
     fn queue(&self) -> Option<Queue> {
+        self.queue_of(&self.0.queue)
+    }
+
+    /// Another queue, used as ours is.
+    fn queue_named(&self, name: &str) -> Option<Queue> {
+        self.queue_of(&QueueOptions { name: name.to_owned(), ..self.0.queue.clone() })
+    }
+
+    fn queue_of(&self, options: &QueueOptions) -> Option<Queue> {
         let redis = self.redis()?.until(Instant::now() + envelope::REDIS_LIMIT);
-        Some(Queue::new(redis, &self.0.queue, self.clock().clone()))
+        Some(Queue::new(redis, options, self.clock().clone()))
+    }
+
+    /// What callbacks of receivers are signed with.
+    fn secrets(&self) -> Option<&Secrets> {
+        self.0.forward.secrets.as_ref()
+    }
+
+    /// Whether a receiver does the jobs of this queue.
+    fn is_forwarded(&self, queue: &str) -> bool {
+        self.0.forward.queues.iter().any(|name| name == queue)
     }
 }
 

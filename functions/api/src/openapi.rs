@@ -5,14 +5,16 @@ use std::sync::OnceLock;
 use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{PathItem, RefOr, Required, request_body::RequestBody};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::envelope::ErrorBody;
-use crate::{Api, health, history, job, queue, recompute, score, signals};
+use crate::{Api, health, history, job, queue, recompute, score, settle, signals};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -36,6 +38,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(signals::debug))
         .routes(routes!(job::job))
         .routes(routes!(queue::queue))
+        .routes(routes!(settle::callback))
         .routes(routes!(health::health))
         .routes(routes!(document))
 }
@@ -90,6 +93,8 @@ impl Modify for Bearer {
         http.bearer_format = Some("JWT".to_owned());
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(http));
+        let signature = ApiKey::Header(ApiKeyValue::new("webhook-signature"));
+        components.add_security_scheme("signature", SecurityScheme::ApiKey(signature));
         let none: [&str; 0] = [];
         openapi.security = Some(vec![SecurityRequirement::new("bearer", none)]);
     }

@@ -6,6 +6,7 @@ mod metrics;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::engine::{Report, Stop, Ticker};
+use shared::http::{Forward, ForwardOptions};
 use shared::queue::{Queue, QueueOptions};
 use shared::recompute::{Recompute, open_store, tick_options};
 use shared::store::Store;
@@ -36,10 +37,19 @@ impl Drain {
         for served in &drain.queues {
             let options = QueueOptions { name: served.name.clone(), ..config.queue.clone() };
             let queue = Queue::new(redis.clone(), &options, clock.clone());
-            let store = open_store(config)?;
-            let handler = Recompute::new(store.clone(), drain, clock.clone());
-            scores_in = Some(store);
-            ticker = ticker.with(queue, handler, served.weight);
+            ticker = match &served.url {
+                Some(url) => {
+                    let secrets = config.forward.secrets.clone().ok_or(StartError::NoHttpSecret)?;
+                    let forward = Forward::new(ForwardOptions::new(url.clone(), secrets))?;
+                    ticker.with(queue, forward, served.weight)
+                }
+                None => {
+                    let store = open_store(config)?;
+                    let handler = Recompute::new(store.clone(), drain, clock.clone());
+                    scores_in = Some(store);
+                    ticker.with(queue, handler, served.weight)
+                }
+            };
         }
         Ok(Self { ticker, store: scores_in })
     }

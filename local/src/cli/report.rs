@@ -30,6 +30,7 @@ type Count = (&'static str, fn(&Report) -> u64);
 /// What stands in the table only where there is some.
 const SELDOM: &[Count] = &[
     ("recovered", |r| r.recovered),
+    ("kept", |r| r.kept),
     ("lost", |r| r.lost),
     ("missing", |r| r.missing),
     ("unscheduled", |r| r.unscheduled),

@@ -14,7 +14,11 @@ async fn every_route_is_described() {
         for (method, operation) in methods.as_object().unwrap() {
             routes.push(format!("{} {path}", method.to_uppercase()));
             let open = matches!(path.as_str(), "/health" | "/openapi.json");
-            let security = if open { json!([{}]) } else { Value::Null };
+            let security = match path.as_str() {
+                "/queues/{queue}/settle" => json!([{"signature": []}]),
+                _ if open => json!([{}]),
+                _ => Value::Null,
+            };
             assert_eq!(operation["security"], security, "{path}");
         }
     }
@@ -30,6 +34,7 @@ async fn every_route_is_described() {
             "POST /projects/{id}/deo-score/recompute",
             "GET /projects/{id}/deo-signals/debug",
             "GET /queue",
+            "POST /queues/{queue}/settle",
         ],
     );
     assert_eq!(document["security"], json!([{"bearer": []}]));

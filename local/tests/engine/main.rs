@@ -7,9 +7,11 @@
 mod budget;
 mod chaos;
 mod faults;
+mod forward;
 mod lanes;
 mod nightly;
 mod patience;
+mod receiver;
 mod recompute;
 mod several;
 mod ticks;

@@ -11,6 +11,7 @@ mod bounds;
 mod claiming;
 mod dead_schedules;
 mod doubles;
+mod keeping;
 mod long_requests;
 mod lost_answers;
 mod metering;

@@ -20,6 +20,7 @@ async fn every_script_counts_its_commands_exactly() {
         queue.enqueue(&[job(opts.clone())]).await.unwrap();
         queue.recover().await.unwrap();
         queue.renew(&claim.token, &ids(&claim)).await.unwrap();
+        queue.held(&claim.token, &ids(&claim)).await.unwrap();
         let ways = [done(), Settlement::Failed("x".to_owned()), Settlement::Release];
         let jobs: Vec<_> = claim.jobs.into_iter().zip(ways.into_iter().cycle()).collect();
         let (_, next) = queue.settle_and_claim(&claim.token, &jobs, ALL).await.unwrap();

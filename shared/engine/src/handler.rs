@@ -37,8 +37,8 @@ pub trait Handler: Send + Sync {
 /// What a handler knows of the tick that calls it.
 #[derive(Debug)]
 pub struct Context<'a> {
+    pub(crate) claim: &'a str,
     pub(crate) queue: &'a QueueOptions,
-    pub(crate) token: &'a str,
     pub(crate) deadline: Instant,
     pub(crate) stop: &'a Stop,
     pub(crate) counters: &'a Mutex<Counters>,
@@ -50,9 +50,10 @@ impl<'a> Context<'a> {
         self.queue
     }
 
-    /// Returns the lock token of the claim that the jobs come from: whoever knows it may settle them.
-    pub fn token(&self) -> &str {
-        self.token
+    /// Returns the token of the claim that the jobs' locks hold. Who has it can settle them: another process
+    /// that goes on with a job which is kept ([`Settlement::Keep`]).
+    pub fn claim(&self) -> &str {
+        self.claim
     }
 
     /// Returns when the batch must be done.

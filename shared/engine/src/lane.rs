@@ -201,7 +201,7 @@ impl Line<'_> {
     /// Lets the handler work on claimed jobs within the time that is left. A batch that cannot be
     /// finished goes back as it is, and the failure is told: behind all others what could not be done,
     /// so that it does not hold them up for ever, and to the front what a stop cut short.
-    async fn work(&self, token: &str, mut jobs: Vec<ClaimedJob>) -> Worked {
+    async fn work(&self, claim: &str, mut jobs: Vec<ClaimedJob>) -> Worked {
         let began = Instant::now();
         let batch = info_span!("batch", jobs = jobs.len());
         let fresh = {
@@ -213,7 +213,7 @@ impl Line<'_> {
         let traced = Traced::begin(&jobs, &self.queue.options().name, &batch);
         let (mut settlements, failure) = match &jobs[..fresh] {
             [] => (Vec::new(), None),
-            fresh => self.handle(token, fresh).instrument(batch).await,
+            fresh => self.handle(claim, fresh).instrument(batch).await,
         };
         settlements.resize(jobs.len(), Settlement::Postpone);
         self.state().pace.note(jobs.len(), began.elapsed());
@@ -224,8 +224,8 @@ impl Line<'_> {
 
     async fn handle(&self, token: &str, jobs: &[ClaimedJob]) -> (Vec<Settlement>, Option<Failure>) {
         let context = Context {
+            claim,
             queue: self.queue.options(),
-            token,
             deadline: self.claim_until,
             stop: self.stop,
             counters: &self.counters,

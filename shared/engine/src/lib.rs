@@ -71,6 +71,7 @@ pub use counters::Counters;
 pub use handler::{Context, Handler, Timer};
 pub use patience::Patience;
 pub use pulse::{Alive, PastTick, alive};
+pub use refused::settle;
 pub use report::{Remaining, Report, StoppedBecause};
 pub use stop::{Stop, Stopper};
 pub use ticker::{TickOptions, Ticker};

@@ -2,7 +2,22 @@
 
 use tracing::warn;
 
-use batchmq::{ClaimedJob, Queue, Settled, Settlement};
+use batchmq::{ClaimedJob, Error, Queue, Settled, Settlement};
+
+/// Settles jobs outside of a tick, as one does: whoever goes on with jobs that were kept. What cannot be
+/// completed over its children fails, as with a BullMQ worker.
+///
+/// # Errors
+/// As [`Queue::settle`].
+pub async fn settle(
+    queue: &Queue,
+    token: &str,
+    jobs: &[(ClaimedJob, Settlement)],
+) -> Result<Settled, Error> {
+    let mut settled = queue.settle(token, jobs).await?;
+    end_refused(queue, token, jobs, &mut settled).await;
+    Ok(settled)
+}
 
 /// Ends those of `jobs`, just `settled`, that were refused over their children: by a call of its own,
 /// which no other batch makes. What cannot be ended now stalls, and is tried again.

@@ -116,6 +116,9 @@ pub struct Report {
     pub retried: u64,
     /// Jobs given back without an attempt counted.
     pub released: u64,
+    /// Jobs that somebody else goes on with, and that are still active.
+    #[serde(default)]
+    pub kept: u64,
     /// Jobs whose result was dropped because they were not ours any more, or could not be settled.
     pub lost: u64,
     /// Ids that stood in the queue without a job behind them, dropped.
@@ -192,6 +195,7 @@ impl Report {
         self.failed += other.failed;
         self.retried += other.retried;
         self.released += other.released;
+        self.kept += other.kept;
         self.lost += other.lost;
         self.missing += other.missing;
         self.unscheduled += other.unscheduled;
@@ -224,6 +228,7 @@ impl Report {
                 Code::Failed => &mut self.failed,
                 Code::Retried => &mut self.retried,
                 Code::Released => &mut self.released,
+                Code::Kept => &mut self.kept,
                 Code::Refused(_) => &mut self.lost,
             } += 1;
         }

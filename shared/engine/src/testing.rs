@@ -99,7 +99,7 @@ pub async fn run_until<H: Handler>(
 ) -> Result<Ran, H::Error> {
     let counters = Mutex::new(Counters::of(H::COUNTERS));
     let queue = QueueOptions::new("test");
-    let context = Context { queue: &queue, token: "test", deadline, stop, counters: &counters };
+    let context = Context { claim: "claim", queue: &queue, deadline, stop, counters: &counters };
     let settlements = match handle(handler, jobs, &context).await {
         Handled::Done(settlements) => settlements,
         Handled::Failed(error) => return Err(error),

@@ -9,7 +9,8 @@
 //! - [`Queue::peek`]: which states hold jobs, for one billed command.
 //! - [`Queue::claim`], [`Queue::settle`], [`Queue::settle_and_claim`]: the work.
 //! - [`Queue::wait_for_work`]: sleeping until there is some, over TCP.
-//! - [`Queue::renew`]: locks that must outlast a long batch.
+//! - [`Queue::renew`]: locks that must outlast a long batch; [`Queue::held`]: the jobs under them, read
+//!   anew.
 //! - [`Queue::recover`]: jobs whose owner died go back.
 //! - [`Queue::overview`], [`Queue::counts`], [`Queue::jobs`], [`Queue::job`]: looking in from
 //!   outside.

@@ -14,6 +14,7 @@ mod variables;
 use std::time::Duration;
 
 use crate::engine::Budget;
+use crate::http::Secrets;
 pub use crate::queue::{Events, Limiter, QueueOptions};
 use crate::redis::{self, Names, Redis};
 pub use crate::redis::{Endpoint, Secret};
@@ -53,6 +54,8 @@ pub struct Config {
     pub drain: DrainConfig,
     /// How the drain is woken.
     pub wake: WakeConfig,
+    /// Queues whose jobs are done by HTTPS servers.
+    pub forward: ForwardConfig,
     /// The nightly recompute.
     pub cron: CronConfig,
     /// The month's billed commands.
@@ -127,6 +130,15 @@ pub struct WakeConfig {
     pub token: Option<Secret>,
     /// `QSTASH_TOKEN`.
     pub qstash: Option<Secret>,
+}
+
+/// Queues whose jobs are done by HTTPS servers.
+#[derive(Clone, Debug, Default)]
+pub struct ForwardConfig {
+    /// `QUEUE_HTTP_SECRET`; `None` where nothing is forwarded.
+    pub secrets: Option<Secrets>,
+    /// The queues' names: those of which callbacks are taken.
+    pub queues: Vec<String>,
 }
 
 /// Which projects the nightly recompute takes (`CRON_SCOPE`).

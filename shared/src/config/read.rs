@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::variables::{self as v, Kind, Variable};
 use super::{
-    BudgetConfig, Config, CronConfig, DrainConfig, Endpoint, Env, Events, JobDefaults, Limiter,
-    QUEUE_NAME, QueueOptions, REDIS_NAMES, Retention, Scope, Secret, ServedQueue,
-    SnapshotRetention, WakeConfig,
+    BudgetConfig, Config, CronConfig, DrainConfig, Endpoint, Env, Events, ForwardConfig,
+    JobDefaults, Limiter, QUEUE_NAME, QueueOptions, REDIS_NAMES, Retention, Scope, Secret,
+    ServedQueue, SnapshotRetention, WakeConfig,
 };
+use crate::http::Secrets;
 
 /// How much longer than a tick a lock must live, so that no tick at work loses its jobs.
 const LOCK_MARGIN: Duration = Duration::from_secs(30);
@@ -41,6 +42,9 @@ impl Config {
             share: read.part(&v::BUDGET_SHARE)?,
             every,
         };
+        let queues = read.queues(&v::QUEUES)?;
+        let forwarded = queues.iter().filter(|queue| queue.url.is_some());
+        let forwarded = forwarded.map(|queue| queue.name.clone()).collect();
         let config = Self {
             redis: read.redis()?,
             database_url: read.text(&v::DATABASE_URL)?.map(Secret::new),
@@ -67,7 +71,7 @@ impl Config {
                 enabled: read.flag(&v::PROCESSORS)?,
                 timeout: read.millis(&v::DRAIN_TIMEOUT)?,
                 margin: read.millis(&v::DRAIN_MARGIN)?,
-                queues: read.queues(&v::QUEUES)?,
+                queues,
                 batch_size: read.whole(&v::BATCH_SIZE)?,
                 lanes: read.whole(&v::LANES)?,
                 patience: read.span(&v::DRAIN_PATIENCE)?,
@@ -80,6 +84,7 @@ impl Config {
                 token: read.text(&v::WAKE_TOKEN)?.map(Secret::new),
                 qstash: read.text(&v::QSTASH_TOKEN)?.map(Secret::new),
             },
+            forward: ForwardConfig { secrets: read.signing(&v::HTTP_SECRET)?, queues: forwarded },
             cron: CronConfig {
                 enabled: read.flag(&v::CRON)?,
                 scope: read.word(&v::CRON_SCOPE, |word| match word {
@@ -138,6 +143,7 @@ impl Reader<'_> {
             | Kind::Part
             | Kind::Span
             | Kind::Word(_)
+            | Kind::Signing
             | Kind::Snapshots
             | Kind::Queues => Some(value.trim().to_owned()).filter(|value| !value.is_empty()),
             Kind::Url(_) | Kind::Token | Kind::Prefix | Kind::Text => Some(value),
@@ -214,6 +220,12 @@ impl Reader<'_> {
             ConfigError(format!("{} {what}; it takes {accepts}.", variable.name))
         };
         super::queues::parse(&self.value(variable)).map_err(wrong)
+    }
+
+    fn signing(&self, variable: &Variable) -> Result<Option<Secrets>, ConfigError> {
+        let Some(text) = self.set(variable) else { return Ok(None) };
+        let wrong = |error| ConfigError(format!("{} {error}.", variable.name));
+        Secrets::parse(&text).map(Some).map_err(wrong)
     }
 
     fn flag(&self, variable: &Variable) -> Result<bool, ConfigError> {

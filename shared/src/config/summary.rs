@@ -96,6 +96,7 @@ impl Config {
             (v::WAKE_URL.name, self.wake.url.as_ref().map_or_else(unset, secret_host)),
             (v::WAKE_TOKEN.name, is_set(&self.wake.token)),
             (v::QSTASH_TOKEN.name, is_set(&self.wake.qstash)),
+            (v::HTTP_SECRET.name, is_set(&self.forward.secrets)),
             (v::SNAPSHOTS.name, drain.snapshots.to_string()),
             (v::CRON_SCOPE.name, scope.to_owned()),
             (v::CRON_MAX_AGE.name, cron.max_age_days.to_string()),
@@ -111,7 +112,7 @@ fn queues(queues: &[ServedQueue]) -> String {
     queues.iter().map(ServedQueue::to_string).collect::<Vec<_>>().join(",")
 }
 
-fn is_set(secret: &Option<Secret>) -> String {
+fn is_set<T>(secret: &Option<T>) -> String {
     if secret.is_some() { SET } else { NOT_SET }.to_owned()
 }
 

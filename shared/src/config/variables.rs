@@ -22,6 +22,8 @@ pub enum Kind {
     Snapshots,
     /// [`ServedQueue`](super::ServedQueue)s.
     Queues,
+    /// One secret or two of [`Secrets`](crate::http::Secrets).
+    Signing,
     /// One token: no white space, no quotation marks.
     Token,
     /// A key prefix: no white space, no colon at either end.
@@ -74,6 +76,11 @@ impl Variable {
             Kind::Snapshots => "`all`, `newest:N` (at least 1) or `weekly-after:DAYS`".to_owned(),
             Kind::Queues => {
                 "`name[:weight][=https URL]` of one or more queues, with commas between them"
+                    .to_owned()
+            }
+            Kind::Signing => {
+                "`whsec_` and 24 to 64 bytes in base64, or two such, separated by a space \
+                              or a comma"
                     .to_owned()
             }
             Kind::Token => "one token without white space or quotation marks".to_owned(),
@@ -324,6 +331,13 @@ pub(super) const QSTASH_TOKEN: Variable = Variable::secret(
     "QStash's token, where `DRAIN_WAKE_URL` is one of its endpoints; `DRAIN_WAKE_TOKEN` is then \
      forwarded to the drain.",
 );
+pub(super) const HTTP_SECRET: Variable = Variable::secret(
+    "QUEUE_HTTP_SECRET",
+    Kind::Signing,
+    "What requests to servers that do a queue's jobs over HTTP are signed with, and their callbacks: see \
+     [the HTTP handler](http-handler.md). Two while one takes the other's place. Not set, `api` takes no \
+     callbacks.",
+);
 pub(super) const SNAPSHOTS: Variable = Variable::new(
     "SNAPSHOT_RETENTION",
     Kind::Snapshots,
@@ -390,6 +404,7 @@ pub const VARIABLES: &[&Variable] = &[
     &WAKE_URL,
     &WAKE_TOKEN,
     &QSTASH_TOKEN,
+    &HTTP_SECRET,
     &SNAPSHOTS,
     &CRON_SCOPE,
     &CRON_MAX_AGE,

@@ -22,6 +22,12 @@ pub enum StartError {
     /// The database settings cannot work.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
+    /// Jobs are to be posted to a URL, and nothing to sign that with is configured.
+    #[error("QUEUES has a URL: set QUEUE_HTTP_SECRET, with which what is posted there is signed")]
+    NoHttpSecret,
+    /// Jobs cannot be posted to a URL as the settings say.
+    #[error("QUEUES: {0}")]
+    Http(#[from] crate::http::Error),
     /// The drain cannot be woken as the settings say.
     #[error(transparent)]
     Wake(#[from] crate::wake::WakeError),

@@ -224,7 +224,7 @@ pub(crate) fn parse(
 }
 
 /// Reads one job: its id, then the fields in the order of lib/readJob.lua.
-fn job(value: &Value) -> Option<ClaimedJob> {
+pub(crate) fn job(value: &Value) -> Option<ClaimedJob> {
     let fields = value.as_array()?;
     let id = fields.first()?.as_bytes()?;
     let raw_id = std::str::from_utf8(id).is_err().then(|| id.to_vec());

@@ -137,7 +137,7 @@ impl Queue {
         }
         let mut enqueued = Enqueued { added: Vec::with_capacity(jobs.len()), first: false };
         let mut rest = items.as_slice();
-        for (index, count) in cuts(&sizes).enumerate() {
+        for (index, count) in cuts(&sizes, MOST_JOBS, MOST_BYTES).enumerate() {
             // There are as many sizes as items.
             let (call, after) = rest.split_at(count);
             rest = after;
@@ -246,14 +246,18 @@ fn item(job: &NewJob, now: i64) -> Item<'_> {
     }
 }
 
-/// How many jobs each call takes, so that it has at most [`MOST_JOBS`] jobs and [`MOST_BYTES`] bytes;
-/// a longer job goes alone.
-fn cuts(mut sizes: &[usize]) -> impl Iterator<Item = usize> {
+/// How many jobs each call takes, so that it has at most `most_jobs` jobs and `most_bytes` bytes; a longer
+/// job goes alone.
+pub(crate) fn cuts(
+    mut sizes: &[usize],
+    most_jobs: usize,
+    most_bytes: usize,
+) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
-        let fits = sizes.iter().take(MOST_JOBS).take_while(|size| {
+        let fits = sizes.iter().take(most_jobs).take_while(|size| {
             bytes += **size;
-            bytes <= MOST_BYTES
+            bytes <= most_bytes
         });
         let count = fits.count().max(1).min(sizes.len());
         sizes = &sizes[count..];
@@ -274,7 +278,7 @@ mod tests {
 
     #[test]
     fn calls_are_cut_by_jobs_and_by_bytes() {
-        let cut = |sizes: &[usize]| cuts(sizes).collect::<Vec<_>>();
+        let cut = |sizes: &[usize]| cuts(sizes, MOST_JOBS, MOST_BYTES).collect::<Vec<_>>();
         assert!(cut(&[]).is_empty());
         assert_eq!(cut(&[1; 2_001]), [1_000, 1_000, 1]);
         assert_eq!(cut(&[MOST_BYTES / 2; 5]), [2, 2, 1]);

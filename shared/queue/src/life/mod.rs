@@ -2,6 +2,7 @@
 
 pub(crate) mod claim;
 pub(crate) mod enqueue;
+pub(crate) mod held;
 pub(crate) mod marker;
 pub(crate) mod recover;
 pub(crate) mod renew;

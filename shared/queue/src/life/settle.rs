@@ -1,5 +1,6 @@
 //! Settling: a batch of claimed jobs ends, each in its own way.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,12 +11,20 @@ use crate::error::Error;
 use crate::job::policy::{Ending, Keep};
 use crate::job::stored::is_counted;
 use crate::life::claim::{self, Claim, ClaimRequest, ClaimedJob};
+use crate::life::enqueue::cuts;
 use crate::look::peek::Occupied;
 use crate::options::Events;
 use crate::queue::Queue;
 use crate::script::library::SETTLE;
 use crate::script::replay::nonce;
 use batchmq_redis::{Value, hex};
+
+/// BullMQ's code for a job without the lock that it was claimed under.
+const NO_LOCK: i64 = -2;
+
+/// Bytes of results and reasons a call at most, unless a job alone has more. In a request to Upstash, which
+/// refuses those over 10 MB, a quote inside of a result is four bytes.
+const MOST_BYTES: usize = 1_250_000;
 
 /// How one job ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +48,12 @@ pub enum Settlement {
     /// It could not be done now, and it is not to blame: it goes to the back of the queue, so that
     /// what cannot be done holds up nothing else, and no attempt is counted.
     Postpone,
+    /// It has not ended: somebody else works on it by now, and settles or renews it under the same token.
+    /// It stays active, and its lock lives so long from now on, unless it is not ours any more.
+    Keep {
+        /// How long its lock is to live.
+        lock: Duration,
+    },
 }
 
 /// What Redis said to one settlement.
@@ -52,6 +67,8 @@ pub enum Code {
     Retried,
     /// Waits again, no attempt counted.
     Released,
+    /// Still active, under its claim's token.
+    Kept,
     /// Not settled, by BullMQ's code: -4 or -9, it must not complete (see [`Code::instead`]); others,
     /// the job is not ours any more and its result is dropped.
     Refused(i64),
@@ -98,6 +115,19 @@ enum Act {
     Postpone {},
 }
 
+impl Act {
+    /// How long what it writes is, in bytes.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Complete { value, .. } => value.len(),
+            Self::Fail { value, stack, .. } | Self::Retry { value, stack, .. } => {
+                value.len() + stack.len()
+            }
+            Self::Release {} | Self::Postpone {} => 0,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Item<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,7 +147,7 @@ struct Item<'a> {
 #[derive(Serialize)]
 struct Args<'a> {
     token: &'a str,
-    jobs: &'a [Item<'a>],
+    jobs: &'a [&'a Item<'a>],
     #[serde(rename = "receiptMs")]
     receipt_ms: u64,
     again: bool,
@@ -134,8 +164,33 @@ struct Call<'a> {
     claim: Option<claim::Args<'a>>,
 }
 
+/// A batch as its calls take it: what is settled in each, with the jobs' places, and what is kept.
+struct Plan<'a> {
+    calls: Vec<Vec<(usize, Item<'a>)>>,
+    kept: Vec<(usize, &'a ClaimedJob, Duration)>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(jobs: &'a [(ClaimedJob, Settlement)]) -> Self {
+        let (mut items, mut kept, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, (job, settlement)) in jobs.iter().enumerate() {
+            if let Settlement::Keep { lock } = settlement {
+                kept.push((place, job, *lock));
+            } else if let Some(item) = item(job, settlement) {
+                sizes.push(item.act.bytes());
+                items.push((place, item));
+            }
+        }
+        let mut items = items.into_iter();
+        let calls = cuts(&sizes, jobs.len(), MOST_BYTES);
+        let calls = calls.map(|count| items.by_ref().take(count).collect()).collect();
+        Self { calls, kept }
+    }
+}
+
 impl Queue {
-    /// Settles jobs that were claimed under `token`, in one round trip.
+    /// Settles jobs that were claimed under `token`: in one round trip, and one more for those that are
+    /// kept and for every 1.25 MB of results.
     ///
     /// # Errors
     /// [`Error::Redis`]. When the answer is lost, the call is repeated and answers the same.
@@ -144,31 +199,15 @@ impl Queue {
         token: &str,
         jobs: &[(ClaimedJob, Settlement)],
     ) -> Result<Settled, Error> {
-        if jobs.is_empty() {
-            return Ok(Settled::default());
+        let Plan { calls, kept } = Plan::new(jobs);
+        let mut settled = self.keep(token, jobs.len(), &kept).await?;
+        for items in &calls {
+            self.settle_call(token, items, &mut settled).await?;
         }
-        let (keys, items) = self.prepare(jobs);
-        let answer = self
-            .run(&SETTLE, &keys, |again| Call {
-                events: self.options.events,
-                settle: self.settle_args(token, &items, again),
-                claim: None,
-            })
-            .await?;
-        match answer.as_slice() {
-            [codes, requeued, missing, left] => settled(&items, codes, requeued)
-                .zip(strings(missing))
-                .zip(left.as_int())
-                .map(|((settled, missing), left)| {
-                    let occupied = (left >= 0).then(|| Occupied::of(left));
-                    Settled { missing, occupied, ..settled }
-                }),
-            _ => None,
-        }
-        .ok_or(Error::Protocol(SETTLE.name))
+        Ok(settled)
     }
 
-    /// Settles one batch and claims the next, in one round trip.
+    /// Settles one batch and claims the next, in as many round trips as settling takes.
     ///
     /// # Errors
     /// As [`Queue::settle`] and [`Queue::claim`].
@@ -178,11 +217,15 @@ impl Queue {
         jobs: &[(ClaimedJob, Settlement)],
         request: ClaimRequest,
     ) -> Result<(Settled, Claim), Error> {
-        if jobs.is_empty() {
-            return Ok((Settled::default(), self.claim(request).await?));
+        let Plan { mut calls, kept } = Plan::new(jobs);
+        let last = calls.pop();
+        let mut settled = self.keep(token, jobs.len(), &kept).await?;
+        for items in &calls {
+            self.settle_call(token, items, &mut settled).await?;
         }
+        let Some(last) = last else { return Ok((settled, self.claim(request).await?)) };
         let next = nonce();
-        let (keys, items) = self.prepare(jobs);
+        let (keys, items) = (self.settle_keys(&last), last.iter().map(|(_, item)| item).collect());
         let answer = self
             .run(&SETTLE, &keys, |again| Call {
                 events: self.options.events,
@@ -190,16 +233,75 @@ impl Queue {
                 claim: Some(self.claim_args(&next, request, again)),
             })
             .await?;
-        let (settled, claim) = match answer.as_slice() {
-            [codes, requeued, missing, jobs, status, ms, more] => settled(&items, codes, requeued)
-                .zip(claim::parse(next, missing, [jobs, status, ms, more])),
+        let claim = match answer.as_slice() {
+            [codes, requeued, missing, jobs, status, ms, more] => settled
+                .note(&last, codes, requeued)
+                .and_then(|()| claim::parse(next, missing, [jobs, status, ms, more])),
             _ => None,
         }
         .ok_or(Error::Protocol(SETTLE.name))?;
         Ok((settled, self.keep_schedules(claim).await))
     }
 
-    fn settle_args<'a>(&self, token: &'a str, jobs: &'a [Item<'a>], again: bool) -> Args<'a> {
+    async fn settle_call(
+        &self,
+        token: &str,
+        call: &[(usize, Item<'_>)],
+        settled: &mut Settled,
+    ) -> Result<(), Error> {
+        let (keys, items) = (self.settle_keys(call), call.iter().map(|(_, item)| item).collect());
+        let answer = self
+            .run(&SETTLE, &keys, |again| Call {
+                events: self.options.events,
+                settle: self.settle_args(token, &items, again),
+                claim: None,
+            })
+            .await?;
+        let missing = match answer.as_slice() {
+            [codes, requeued, missing, left] => {
+                let left = left.as_int().ok_or(Error::Protocol(SETTLE.name))?;
+                settled.occupied = (left >= 0).then(|| Occupied::of(left));
+                settled.note(call, codes, requeued).and_then(|()| strings(missing))
+            }
+            _ => None,
+        };
+        settled.missing.extend(missing.ok_or(Error::Protocol(SETTLE.name))?);
+        Ok(())
+    }
+
+    /// Renews the locks of the jobs that are kept, of a batch of `count`. A job whose id is not UTF-8
+    /// keeps the lock that it has.
+    async fn keep(
+        &self,
+        token: &str,
+        count: usize,
+        kept: &[(usize, &ClaimedJob, Duration)],
+    ) -> Result<Settled, Error> {
+        let mut codes = vec![Code::Kept; count];
+        let mut by_lock: BTreeMap<Duration, Vec<usize>> = BTreeMap::new();
+        for (at, (_, job, lock)) in kept.iter().enumerate() {
+            if job.raw_id.is_none() {
+                by_lock.entry(*lock).or_default().push(at);
+            }
+        }
+        for (lock, places) in by_lock {
+            let ids: Vec<String> = places.iter().map(|at| kept[*at].1.id.clone()).collect();
+            let lost = self.renew_for(token, &ids, lock).await?;
+            for at in places {
+                if lost.contains(&kept[at].1.id) {
+                    codes[kept[at].0] = Code::Refused(NO_LOCK);
+                }
+            }
+        }
+        Ok(Settled { codes, ..Settled::default() })
+    }
+
+    fn settle_args<'a>(
+        &self,
+        token: &'a str,
+        jobs: &'a Vec<&'a Item<'a>>,
+        again: bool,
+    ) -> Args<'a> {
         Args {
             token,
             jobs,
@@ -209,19 +311,38 @@ impl Queue {
         }
     }
 
-    /// The items of a settle call, and the keys that it declares. The script makes these names
-    /// itself, of ids that JSON can carry and of others.
-    fn prepare<'a>(&self, jobs: &'a [(ClaimedJob, Settlement)]) -> (Vec<String>, Vec<Item<'a>>) {
+    /// The keys that a settle call declares. The script makes these names itself, of ids that JSON can
+    /// carry and of others.
+    fn settle_keys(&self, call: &[(usize, Item<'_>)]) -> Vec<String> {
         let mut keys = self.keys.fixed(&nonce());
         for suffix in ["", ":lock", ":dependencies", ":unsuccessful"] {
-            let named = jobs.iter().filter(|(job, _)| job.raw_id.is_none());
-            keys.extend(named.map(|(job, _)| self.keys.of(&format!("{}{suffix}", job.id))));
+            let ids = call.iter().filter_map(|(_, item)| item.id);
+            keys.extend(ids.map(|id| self.keys.of(&format!("{id}{suffix}"))));
         }
-        for id in jobs.iter().filter_map(|(job, _)| job.deduplication_id.as_ref()) {
+        for id in call.iter().filter_map(|(_, item)| item.deid) {
             keys.push(self.keys.of(&format!("de:{id}")));
             keys.push(self.keys.of(&format!("dn:{id}")));
         }
-        (keys, jobs.iter().map(|(job, settlement)| item(job, settlement)).collect())
+        keys
+    }
+}
+
+impl Settled {
+    /// Notes what the script said to the jobs of one call. `None` where that is no answer to it.
+    fn note(&mut self, call: &[(usize, Item<'_>)], codes: &Value, requeued: &Value) -> Option<()> {
+        let codes = codes.as_array()?;
+        (codes.len() == call.len()).then_some(())?;
+        for ((place, item), code) in call.iter().zip(codes) {
+            *self.codes.get_mut(*place)? = match (code.as_int()?, &item.act) {
+                (0, Act::Complete { .. }) => Code::Completed,
+                (0, Act::Fail { .. }) => Code::Failed,
+                (0, Act::Retry { .. }) => Code::Retried,
+                (0, Act::Release { .. } | Act::Postpone { .. }) => Code::Released,
+                (code, _) => Code::Refused(code),
+            };
+        }
+        self.requeued += u64::try_from(requeued.as_int()?).ok()?;
+        Some(())
     }
 }
 
@@ -231,7 +352,8 @@ fn may_have_kin(job: &ClaimedJob) -> bool {
     job.parent_key.is_some() || !is_counted(&job.id)
 }
 
-fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Item<'a> {
+/// What the script is told of a job; nothing of one that is kept.
+fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Option<Item<'a>> {
     let atm = job.attempts_counted.saturating_add(1);
     let attempt = job.attempts_made.saturating_add(1);
     let act = match settlement {
@@ -247,15 +369,16 @@ fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Item<'a> {
         Settlement::Unrecoverable(reason) => fail(job, reason, atm),
         Settlement::Release => Act::Release {},
         Settlement::Postpone => Act::Postpone {},
+        Settlement::Keep { .. } => return None,
     };
-    Item {
+    Some(Item {
         id: job.raw_id.is_none().then_some(&job.id),
         hex: job.raw_id.as_deref().map(hex),
         kin: may_have_kin(job),
         act,
         deid: job.deduplication_id.as_deref(),
         last: job.opts.keep_last_if_active,
-    }
+    })
 }
 
 fn failed(job: &ClaimedJob, reason: &str, atm: u32, ending: Ending) -> Act {
@@ -284,23 +407,4 @@ fn fail(job: &ClaimedJob, reason: &str, atm: u32) -> Act {
 fn stack(job: &ClaimedJob, reason: &str) -> String {
     let entries = job.opts.stacktrace(job.stacktrace.clone(), format!("Error: {reason}"));
     serde_json::Value::from(entries).to_string()
-}
-
-fn settled(items: &[Item<'_>], codes: &Value, requeued: &Value) -> Option<Settled> {
-    let codes = codes.as_array()?;
-    (codes.len() == items.len()).then_some(())?;
-    let codes = items
-        .iter()
-        .zip(codes)
-        .map(|(item, code)| {
-            Some(match (code.as_int()?, &item.act) {
-                (0, Act::Complete { .. }) => Code::Completed,
-                (0, Act::Fail { .. }) => Code::Failed,
-                (0, Act::Retry { .. }) => Code::Retried,
-                (0, Act::Release { .. } | Act::Postpone { .. }) => Code::Released,
-                (code, _) => Code::Refused(code),
-            })
-        })
-        .collect::<Option<_>>()?;
-    Some(Settled { codes, requeued: u64::try_from(requeued.as_int()?).ok()?, ..Settled::default() })
 }

@@ -53,6 +53,7 @@ pub(crate) static NEXT_ITERATION: Lazy = script!("batchmq:next-iteration", "next
 pub(crate) static DEAD_SCHEDULES: Lazy = script!("batchmq:dead-schedules", "dead_schedules");
 pub(crate) static PRIORITIES: Lazy = script!("batchmq:priorities", "priorities");
 pub(crate) static RENEW: Lazy = script!("batchmq:renew", "renew");
+pub(crate) static HELD: Lazy = script!("batchmq:held", "held");
 
 /// The scripts that every job goes through, by name, and how long they are in bytes as uploaded.
 pub fn script_sizes() -> impl Iterator<Item = (&'static str, usize)> {

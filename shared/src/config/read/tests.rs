@@ -271,6 +271,23 @@ fn the_jwt_secret_is_taken_as_it_is() {
 }
 
 #[test]
+fn one_secret_or_two_sign_requests_to_receivers() {
+    const ONE: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    assert!(read(&[]).unwrap().forward.secrets.is_none());
+    for good in
+        [ONE.to_owned(), format!(" {ONE}\n"), format!("{ONE},{ONE}"), format!("{ONE} {ONE}")]
+    {
+        let config = read(&[("QUEUE_HTTP_SECRET", &good)]).unwrap();
+        assert!(config.forward.secrets.is_some() && config.forward.queues.is_empty());
+        let shown = format!("{config:?} {}", config.summary());
+        assert!(shown.contains("QUEUE_HTTP_SECRET=set") && !shown.contains("MfKQ"), "{shown}");
+    }
+    let refused = error(&[("QUEUE_HTTP_SECRET", "sesame")]);
+    assert!(refused.starts_with("QUEUE_HTTP_SECRET takes one secret, or two"), "{refused}");
+    assert!(!refused.contains("sesame"), "{refused}");
+}
+
+#[test]
 fn flags_take_four_words_in_any_case() {
     let enabled = |value| read(&[("ENABLE_QUEUE_PROCESSORS", value)]).map(|c| c.drain.enabled);
     for value in ["true", "TRUE", " True ", "1"] {

@@ -1,0 +1,124 @@
+//! The handler, and what it remembers of its receiver from one batch to the next.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use batchmq::{ClaimedJob, Settlement};
+use batchmq_engine::{Context, Handler};
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::batch::{Batch, REQUEST_MS, REQUESTS};
+use crate::error::Error;
+use crate::exchange::Exchange;
+use crate::options::ForwardOptions;
+
+/// Lets an HTTPS server do a queue's jobs.
+///
+/// | What the receiver does | What its jobs do |
+/// | --- | --- |
+/// | 200, and names a job | as it says |
+/// | 200, and names it not, twice, or malformed | fail the attempt |
+/// | 200, and no JSON object with `jobs` | fail the attempt |
+/// | 202 | stay active, under a lock for the receiver's callback |
+/// | no connection; a page of HTML | go back; the tick of this queue ends |
+/// | 3xx, 401, 403, 404, 405, 407, 410, 421 | the same |
+/// | 429, 503 | the same; for as long as `Retry-After` says nothing is sent |
+/// | 413, 500 and every other status; more than 6 MB | are sent again in halves; alone, fail the attempt |
+/// | no answer in time | are sent again in quarters; alone, fail the attempt |
+/// | breaks the connection | are sent once more, and then in halves; alone, fail the attempt |
+/// | fails three jobs alone and answers none | the others go back, and it rests for 30 s |
+///
+/// What goes back has no attempt counted. A job that fails its attempt is tried again as its own options say.
+#[derive(Debug)]
+pub struct Forward {
+    pub(crate) exchange: Exchange,
+    /// Jobs a request at most: fewer than a batch once one was too much.
+    most: AtomicUsize,
+    /// Until when nothing is sent.
+    resting: Mutex<Option<Instant>>,
+}
+
+impl Forward {
+    /// Makes a handler that forwards as `options` say. Opens no connection.
+    ///
+    /// # Errors
+    /// [`Error::Url`], what is wrong with the URL; [`Error::Tls`].
+    pub fn new(options: ForwardOptions) -> Result<Self, Error> {
+        let exchange = Exchange::new(options)?;
+        Ok(Self { exchange, most: AtomicUsize::new(usize::MAX), resting: Mutex::default() })
+    }
+
+    /// Returns for how long nothing is sent because the receiver asked for it or is broken; `None` while
+    /// it is not resting. Until then batches go back at once, so that a claim would be of no use.
+    pub fn resting(&self) -> Option<Duration> {
+        let until = *self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = until?.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// Sends nothing for so long.
+    pub(crate) fn rest(&self, time: Duration) {
+        let until = Instant::now() + time;
+        *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    /// How many jobs go into a request.
+    pub(crate) fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+
+    /// Sends so few jobs a request from now on, or fewer.
+    pub(crate) fn shrink(&self, most: usize) {
+        self.most.fetch_min(most.max(1), Ordering::Relaxed);
+    }
+
+    /// After an answer to so many jobs as go into a request, tries somewhat more the next time.
+    pub(crate) fn grow(&self, jobs: usize) {
+        let most = self.most();
+        if jobs >= most {
+            self.most.store(most.saturating_add(most / 4 + 1), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Handler for Forward {
+    type Error = Error;
+
+    const COUNTERS: &'static [&'static str] = &[REQUESTS, REQUEST_MS];
+
+    async fn handle(
+        &self,
+        jobs: &[ClaimedJob],
+        context: &Context<'_>,
+    ) -> Result<Vec<Settlement>, Error> {
+        if let Some(left) = self.resting() {
+            return Err(Error::Resting(left));
+        }
+        let mut settlements = vec![Settlement::Postpone; jobs.len()];
+        // JSON cannot tell the receiver of such an id.
+        let (sent, named): (Vec<usize>, Vec<usize>) =
+            (0..jobs.len()).partition(|place| jobs[*place].raw_id.is_none());
+        for place in named {
+            let reason = "The job's id is not UTF-8, so that no receiver can be told of it";
+            settlements[place] = Settlement::Unrecoverable(reason.to_owned());
+        }
+        let to_send: Vec<&ClaimedJob> = sent.iter().map(|place| &jobs[*place]).collect();
+        let mut batch = Batch::new(self, context, &to_send);
+        let stopped = batch.run().await;
+        let has_ended = jobs.len() > to_send.len() || batch.ends.iter().any(Option::is_some);
+        for (place, end) in sent.into_iter().zip(batch.ends) {
+            if let Some(end) = end {
+                settlements[place] = end;
+            }
+        }
+        match stopped {
+            // What is done is settled; the next batch meets the same, and ends the tick.
+            Err(error) if has_ended => warn!(%error, "some of a batch cannot be forwarded"),
+            Err(error) => return Err(error),
+            Ok(()) => {}
+        }
+        Ok(settlements)
+    }
+}
