@@ -51,7 +51,7 @@ impl Cron {
     /// # Errors
     /// [`StartError`], which names the variable to set.
     pub fn new(config: &Config) -> Result<Self, StartError> {
-        let (queue, store) = open(config, Clock::System)?;
+        let (queue, store) = open(config, 1, Clock::System)?;
         let wake = Wake::new(&config.wake)?;
         Ok(Self { queue, store, wake, config: config.cron.clone() })
     }

@@ -25,7 +25,7 @@ impl Drain {
     /// # Errors
     /// [`StartError`], which names the variable to set.
     pub fn new(config: &Config) -> Result<Self, StartError> {
-        let (queue, store) = open(config, Clock::System)?;
+        let (queue, store) = open(config, config.drain.connections, Clock::System)?;
         Ok(Self(ticker(queue, store, &config.drain, Clock::System)))
     }
 

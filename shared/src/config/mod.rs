@@ -80,6 +80,8 @@ pub struct DrainConfig {
     pub margin: Duration,
     /// Jobs a batch.
     pub batch_size: u32,
+    /// `DATABASE_CONNECTIONS`: at most so many connections to Postgres.
+    pub connections: usize,
     /// `SNAPSHOT_RETENTION`: which snapshots of the projects that it scores stay.
     pub snapshots: SnapshotRetention,
 }

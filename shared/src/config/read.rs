@@ -58,6 +58,7 @@ impl Config {
                 timeout: read.millis(&v::DRAIN_TIMEOUT)?,
                 margin: read.millis(&v::DRAIN_MARGIN)?,
                 batch_size: read.whole(&v::BATCH_SIZE)?,
+                connections: read.whole(&v::CONNECTIONS)?,
                 snapshots: read.snapshots(&v::SNAPSHOTS)?,
             },
             wake: WakeConfig {

@@ -73,6 +73,7 @@ impl Config {
             (v::SCHEDULERS.name, self.schedulers.to_string()),
             (v::METRICS.name, queue.metrics_minutes.to_string()),
             (v::BATCH_SIZE.name, drain.batch_size.to_string()),
+            (v::CONNECTIONS.name, drain.connections.to_string()),
             (v::LIMITER_MAX.name, limiter_max),
             (v::LIMITER_DURATION.name, queue.limiter.duration.as_millis().to_string()),
             (v::ATTEMPTS.name, jobs.attempts.to_string()),

@@ -170,6 +170,13 @@ pub(super) const BATCH_SIZE: Variable = Variable::new(
     "100",
     "Jobs that the drain claims, scores and settles at a time.",
 );
+pub(super) const CONNECTIONS: Variable = Variable::new(
+    "DATABASE_CONNECTIONS",
+    Kind::Whole(1, 64),
+    "2",
+    "At most so many connections to Postgres a drain opens, each when as many batches are under way at a \
+     time. Where the database allows fewer, they are shared. `api` and `cron` open one.",
+);
 pub(super) const LIMITER_MAX: Variable = Variable::new(
     "QUEUE_LIMITER_MAX",
     Kind::Bound(1, 10_000_000),
@@ -316,6 +323,7 @@ pub const VARIABLES: &[&Variable] = &[
     &SCHEDULERS,
     &METRICS,
     &BATCH_SIZE,
+    &CONNECTIONS,
     &LIMITER_MAX,
     &LIMITER_DURATION,
     &ATTEMPTS,

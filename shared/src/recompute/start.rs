@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::queue::Queue;
-use crate::store::Store;
+use crate::store::{Database, Store};
 
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -27,12 +27,18 @@ pub enum StartError {
     Wake(#[from] crate::wake::WakeError),
 }
 
-/// The queue and the store that `config` names. Opens no connection.
+/// The queue and the store that `config` names, the latter with up to `connections` of its own. Opens none
+/// of them.
 ///
 /// # Errors
 /// [`StartError`], which names the variable to set.
-pub fn open(config: &Config, clock: Clock) -> Result<(Queue, Store), StartError> {
+pub fn open(
+    config: &Config,
+    connections: usize,
+    clock: Clock,
+) -> Result<(Queue, Store), StartError> {
     let redis = config.redis_client()?.ok_or(StartError::NoRedis)?;
-    let store = Store::new(config.database_url.as_ref().ok_or(StartError::NoDatabase)?)?;
+    let url = config.database_url.as_ref().ok_or(StartError::NoDatabase)?;
+    let store = Store::with_connections(Database::parse(url)?, connections);
     Ok((Queue::new(redis, &config.queue, clock), store))
 }

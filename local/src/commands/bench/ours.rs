@@ -82,7 +82,7 @@ impl Ours {
 
     fn bench(&self, prefix: &str, events: &str) -> Result<Bench, Failure> {
         let config = self.config(prefix, events)?;
-        let (queue, store) = open(&config, Clock::System)?;
+        let (queue, store) = open(&config, config.drain.connections, Clock::System)?;
         let recompute = ticker(queue.clone(), store, &config.drain, Clock::System);
         Ok(Bench { queue, recompute })
     }
