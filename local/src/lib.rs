@@ -7,6 +7,7 @@
 
 pub mod commands;
 pub mod cost;
+pub mod delay;
 pub mod gateway;
 pub mod http_api;
 pub mod migrations;

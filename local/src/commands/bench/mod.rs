@@ -3,6 +3,7 @@
 mod bullmq;
 mod cold_start;
 mod commands;
+mod jobs;
 mod ours;
 mod rest;
 mod scripts;
@@ -22,6 +23,7 @@ pub(super) struct Args {
 enum Command {
     ColdStart(cold_start::Args),
     Commands(commands::Args),
+    Jobs(jobs::Args),
     Rest(rest::Args),
     Scripts(scripts::Args),
 }
@@ -30,6 +32,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     match args.command {
         Command::ColdStart(args) => cold_start::run(args).await,
         Command::Commands(args) => commands::run(args).await,
+        Command::Jobs(args) => jobs::run(args).await,
         Command::Rest(args) => rest::run(args).await,
         Command::Scripts(args) => scripts::run(args).await,
     }
