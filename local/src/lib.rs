@@ -10,6 +10,7 @@
 pub mod bench;
 pub mod cli;
 pub mod cost;
+pub mod delay;
 pub mod http_api;
 mod queue;
 pub mod relay;

@@ -44,7 +44,7 @@ impl Drain {
                     ticker.with(queue, forward, served.weight)
                 }
                 None => {
-                    let store = open_store(config)?;
+                    let store = open_store(config, drain.lanes)?;
                     let handler = Recompute::new(store.clone(), drain, clock.clone());
                     scores_in = Some(store);
                     ticker.with(queue, handler, served.weight)

@@ -5,6 +5,7 @@ mod bullmq;
 pub(crate) mod cold_start;
 pub(crate) mod commands;
 pub(crate) mod commandstats;
+pub(crate) mod jobs;
 mod ours;
 pub(crate) mod rest;
 pub(crate) mod scripts;

@@ -6,7 +6,7 @@ use shared::clock::Clock;
 use shared::config::Config;
 use shared::engine::{Report, Ticker};
 use shared::queue::{ClaimRequest, Code, JobOptions, KeepJobs, NewJob, Queue, Settlement};
-use shared::recompute::{JOB_NAME, JobData, Reason, open, recompute_job, ticker};
+use shared::recompute::{JOB_NAME, JobData, Reason, open, open_store, recompute_job, ticker};
 use tokio::time::Instant;
 
 use crate::Failure;
@@ -82,7 +82,8 @@ impl Ours {
 
     fn bench(&self, prefix: &str, events: &str) -> Result<Bench, Failure> {
         let config = self.config(prefix, events)?;
-        let (queue, store) = open(&config, Clock::System)?;
+        let (queue, _) = open(&config, Clock::System)?;
+        let store = open_store(&config, config.drain.lanes)?;
         let recompute = ticker(queue.clone(), store, &config.drain, Clock::System);
         Ok(Bench { queue, recompute })
     }

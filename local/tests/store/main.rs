@@ -4,6 +4,7 @@
 mod access;
 mod busy;
 mod cases;
+mod connections;
 mod faults;
 mod migrations;
 mod order;

@@ -222,7 +222,7 @@ impl Line<'_> {
         Worked { jobs, traced, began, is_held, failure }
     }
 
-    async fn handle(&self, token: &str, jobs: &[ClaimedJob]) -> (Vec<Settlement>, Option<Failure>) {
+    async fn handle(&self, claim: &str, jobs: &[ClaimedJob]) -> (Vec<Settlement>, Option<Failure>) {
         let context = Context {
             claim,
             queue: self.queue.options(),

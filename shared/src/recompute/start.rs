@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::queue::Queue;
-use crate::store::Store;
+use crate::store::{Database, Store};
 
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -33,19 +33,21 @@ pub enum StartError {
     Wake(#[from] crate::wake::WakeError),
 }
 
-/// The queue and the store that `config` names. Opens no connection.
+/// The queue and the store that `config` names, the latter with up to `connections` of its own. Opens none
+/// of them.
 ///
 /// # Errors
 /// [`StartError`], which names the variable to set.
 pub fn open(config: &Config, clock: Clock) -> Result<(Queue, Store), StartError> {
     let redis = config.redis_client()?.ok_or(StartError::NoRedis)?;
-    Ok((Queue::new(redis, &config.queue, clock), open_store(config)?))
+    Ok((Queue::new(redis, &config.queue, clock), open_store(config, 1)?))
 }
 
-/// The store that `config` names. Opens no connection.
+/// The store that `config` names, with so many connections at most. Opens none.
 ///
 /// # Errors
 /// [`StartError`], which names the variable to set.
-pub fn open_store(config: &Config) -> Result<Store, StartError> {
-    Ok(Store::new(config.database_url.as_ref().ok_or(StartError::NoDatabase)?)?)
+pub fn open_store(config: &Config, connections: usize) -> Result<Store, StartError> {
+    let url = config.database_url.as_ref().ok_or(StartError::NoDatabase)?;
+    Ok(Store::with_connections(Database::parse(url)?, connections))
 }

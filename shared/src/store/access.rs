@@ -82,7 +82,7 @@ impl Store {
             return Ok(None);
         }
         let statement = &self.sql().user_role;
-        let rows = self.connection().rows(statement, &[(&user_id, Type::TEXT)]).await?;
+        let rows = self.connections().rows(statement, &[(&user_id, Type::TEXT)]).await?;
         let role = rows.first().map(|row| row.try_get(0)).transpose();
         role.map_err(|error| Error::statement(statement.name, &error))
     }
@@ -95,7 +95,7 @@ impl Store {
     ) -> Result<Vec<Row>, Error> {
         let params: super::connection::Params<'_> =
             &[(&user_id, Type::TEXT), (&ids, Type::TEXT_ARRAY)];
-        self.connection().rows(statement, params).await
+        self.connections().rows(statement, params).await
     }
 }
 

@@ -1,20 +1,18 @@
-//! One connection, opened when it is first needed and replaced when it is dead.
+//! How a statement is asked: over one of a few connections, within a limit, and once more where its
+//! connection turns out to be dead.
 //!
 //! Every statement is unnamed and goes out with its parameters in one round trip, so that a pooler
-//! in transaction mode may give each one another server. Statements of several tasks share the
-//! connection: they are sent as they come and answered in order.
+//! in transaction mode may give each one another server.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::live::Live;
+use super::pool::Pool;
 use super::{Database, Error};
 
 /// A question that waits for longer counts as unanswered until it is answered: whoever asked may have
@@ -45,19 +43,20 @@ pub(super) struct Statement {
     pub(super) text: String,
 }
 
-pub(super) struct Connection {
-    database: Database,
-    live: Mutex<Option<Arc<Live>>>,
+/// The way to the database.
+pub(super) struct Connections {
+    pool: Pool,
     health: AtomicU8,
 }
 
-impl Connection {
-    pub(super) fn new(database: Database) -> Self {
-        Self { database, live: Mutex::default(), health: AtomicU8::new(Health::Unknown as u8) }
+impl Connections {
+    /// At most `number` of them, and at least one.
+    pub(super) fn new(database: Database, number: usize) -> Self {
+        Self { pool: Pool::new(database, number), health: AtomicU8::new(Health::Unknown as u8) }
     }
 
     pub(super) fn database(&self) -> &Database {
-        &self.database
+        self.pool.database()
     }
 
     pub(super) fn health(&self) -> Health {
@@ -77,7 +76,7 @@ impl Connection {
         self.rows_within(PATIENCE, statement, params).await
     }
 
-    /// [`Connection::rows`], with a limit.
+    /// [`Connections::rows`], with a limit.
     pub(super) async fn rows_within(
         &self,
         limit: Duration,
@@ -123,7 +122,7 @@ impl Connection {
         self.health.store(health as u8, Ordering::Relaxed);
     }
 
-    /// [`Connection::fold`], whatever is known of the database.
+    /// [`Connections::fold`], whatever is known of the database.
     async fn ask<T>(
         &self,
         limit: Duration,
@@ -134,22 +133,18 @@ impl Connection {
     ) -> Result<T, Error> {
         let begun = Instant::now();
         let mut replayed = false;
+        let mut lease = self.pool.take();
         loop {
             let mut folded = start();
-            let (reused, error) = match self.client().await {
-                Ok((live, reused)) => {
-                    match live.run(limit, statement, params, |row| step(&mut folded, row)).await {
-                        Ok(()) => return Ok(folded),
-                        Err(error) => {
-                            if error.is_lost() {
-                                self.forget(&live).await;
-                            }
-                            (reused, error)
-                        }
-                    }
-                }
-                Err(error) => return Err(error),
+            let (live, reused) = lease.client().await?;
+            let error = match live.run(limit, statement, params, |row| step(&mut folded, row)).await
+            {
+                Ok(()) => return Ok(folded),
+                Err(error) => error,
             };
+            if error.is_lost() {
+                lease.forget(&live).await;
+            }
             if replayed || !error.deserves_replay(reused) || begun.elapsed() >= limit {
                 return Err(error);
             }
@@ -157,30 +152,8 @@ impl Connection {
         }
     }
 
-    /// A connection that is alive as far as can be told, and whether it was used before.
-    async fn client(&self) -> Result<(Arc<Live>, bool), Error> {
-        // Held while connecting: whoever comes meanwhile waits for the same connection.
-        let mut slot = self.live.lock().await;
-        if let Some(live) = slot.as_ref()
-            && live.is_alive().await
-        {
-            return Ok((live.clone(), true));
-        }
-        *slot = None;
-        let live = Arc::new(Live::new(self.database.connect().await?, self.database.clone()));
-        *slot = Some(live.clone());
-        Ok((live, false))
-    }
-
-    /// Ends the connection once nobody uses it any more.
+    /// Ends each connection once nobody uses it any more.
     pub(super) async fn close(&self) {
-        *self.live.lock().await = None;
-    }
-
-    async fn forget(&self, dead: &Arc<Live>) {
-        let mut slot = self.live.lock().await;
-        if slot.as_ref().is_some_and(|live| Arc::ptr_eq(live, dead)) {
-            *slot = None;
-        }
+        self.pool.close().await;
     }
 }

@@ -1,7 +1,8 @@
 //! Postgres: the platform's rows in, snapshots out.
 //!
 //! A [`Store`] is cheap to make and to clone and opens nothing until it is asked something; its
-//! clones share one connection. Everything it asks is one unnamed statement in one round trip: no
+//! clones share its connections, of which it has one unless it is [told otherwise](Store::with_connections).
+//! Everything it asks is one unnamed statement in one round trip: no
 //! session state, nothing left behind, so a pooler in transaction mode (PgBouncer, Neon's pooled
 //! host) may stand in between. Every statement may run twice without harm.
 //!
@@ -29,6 +30,7 @@ mod error;
 mod id;
 mod live;
 mod locked;
+mod pool;
 mod projects;
 mod retention;
 mod rows;
@@ -52,7 +54,7 @@ pub use save::{NewSnapshot, Saved};
 pub use snapshot::{CurrentScore, Cursor, History, Snapshot, snapshot_id};
 
 use crate::config::Secret;
-use connection::Connection;
+use connection::Connections;
 use divide::Slow;
 use locked::Locked;
 use sql::Sql;
@@ -64,7 +66,7 @@ pub struct Store {
 }
 
 struct Inner {
-    connection: Connection,
+    connections: Connections,
     sql: Sql,
     /// Whether the database had a table of members when it was last asked.
     has_members: AtomicBool,
@@ -78,7 +80,7 @@ struct Inner {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Store").field(self.connection().database()).finish()
+        f.debug_tuple("Store").field(self.connections().database()).finish()
     }
 }
 
@@ -93,10 +95,16 @@ impl Store {
 
     /// A store over a database.
     pub fn over(database: Database) -> Self {
+        Self::with_connections(database, 1)
+    }
+
+    /// A store over a database that opens up to `connections`, for a caller that asks several things at
+    /// a time: each statement takes one that nothing runs on, and only where there is none another one
+    /// is opened. Where the database allows no more, statements share those that are open.
+    pub fn with_connections(database: Database, connections: usize) -> Self {
         let sql = Sql::new(database.schema());
-        let connection = Connection::new(database);
         let inner = Inner {
-            connection,
+            connections: Connections::new(database, connections),
             sql,
             has_members: AtomicBool::new(false),
             slow_to_read: Slow::default(),
@@ -111,22 +119,22 @@ impl Store {
     /// # Errors
     /// When there is none.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.connection().rows(&self.sql().ping, &[]).await.map(drop)
+        self.connections().rows(&self.sql().ping, &[]).await.map(drop)
     }
 
-    /// Closes the connection, if one is open; the next statement opens another. For who will ask
+    /// Closes the connections that are open; the next statement opens another. For who will ask
     /// nothing for some time: a database that sleeps while nobody uses it may sleep then.
     pub async fn close(&self) {
-        self.connection().close().await;
+        self.connections().close().await;
     }
 
     /// What the last statement said of the database, without asking it.
     pub fn health(&self) -> Health {
-        self.connection().health()
+        self.connections().health()
     }
 
-    fn connection(&self) -> &Connection {
-        &self.inner.connection
+    fn connections(&self) -> &Connections {
+        &self.inner.connections
     }
 
     fn sql(&self) -> &Sql {

@@ -64,7 +64,7 @@ impl Store {
             Scope::All => (&self.sql().all_projects, &page[..3]),
             Scope::Stale => (&self.sql().stale_projects, &page[..]),
         };
-        let rows = self.connection().rows(statement, params).await?;
+        let rows = self.connections().rows(statement, params).await?;
         let was_last = rows.len() < stretch.look_at.max(1) as usize;
         let mut page = ProjectPage { ids: Vec::new(), next: None };
         let mut rows = rows.iter().peekable();

@@ -46,7 +46,7 @@ impl Store {
             return Ok(0);
         }
         let gone = self
-            .connection()
+            .connections()
             .fold(
                 PATIENCE,
                 &self.sql().prune,

@@ -84,7 +84,7 @@ impl Store {
     /// In the order of `ids`, `None` for a project that does not exist.
     async fn read(&self, ids: &[&str], limit: Duration) -> Result<Vec<Option<ProjectRows>>, Error> {
         let none = || vec![None; ids.len()];
-        self.connection()
+        self.connections()
             .fold(limit, &self.sql().rows, &[(&ids, Type::TEXT_ARRAY)], none, |projects, row| {
                 let ordinal: i64 = row.try_get(0)?;
                 // The ordinals are those of `ids`.

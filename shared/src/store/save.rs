@@ -166,7 +166,7 @@ impl Store {
             let ids: Vec<&str> = absent.iter().map(String::as_str).collect();
             let statement = &self.sql().existing;
             let rows = self
-                .connection()
+                .connections()
                 .rows_within(limit, statement, &[(&ids, Type::TEXT_ARRAY)])
                 .await?;
             let existing = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>();
@@ -207,7 +207,7 @@ impl Store {
             snapshots.iter().map(|it| Json(&*it.metadata)).collect();
 
         let rows = self
-            .connection()
+            .connections()
             .rows_within(
                 limit,
                 statement,

@@ -120,7 +120,7 @@ impl Store {
         let asked = i64::from(limit) + 1;
         let statement = &self.sql().history;
         let rows = self
-            .connection()
+            .connections()
             .rows(
                 statement,
                 &[
@@ -150,7 +150,7 @@ impl Store {
             return Ok(None);
         }
         let statement = &self.sql().current_score;
-        let rows = self.connection().rows(statement, &[(&project_id, Type::TEXT)]).await?;
+        let rows = self.connections().rows(statement, &[(&project_id, Type::TEXT)]).await?;
         let score = |row: &Row| {
             Ok(CurrentScore {
                 overall: row.try_get(0)?,

@@ -2,6 +2,7 @@
 
 mod cold_start;
 mod commands;
+mod jobs;
 mod rest;
 mod scripts;
 
@@ -20,6 +21,7 @@ pub(super) struct Args {
 enum Command {
     ColdStart(cold_start::Args),
     Commands(commands::Args),
+    Jobs(jobs::Args),
     Rest(rest::Args),
     Scripts(scripts::Args),
 }
@@ -28,6 +30,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     match args.command {
         Command::ColdStart(args) => cold_start::run(args).await,
         Command::Commands(args) => commands::run(args).await,
+        Command::Jobs(args) => jobs::run(args).await,
         Command::Rest(args) => rest::run(args).await,
         Command::Scripts(args) => scripts::run(args).await,
     }

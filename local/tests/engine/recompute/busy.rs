@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use shared::clock::Clock;
 use shared::engine::{Report, StoppedBecause, Ticker};
-use shared::recompute::ticker;
-use shared::store::Store;
+use shared::recompute::{open_store, ticker};
 use tokio::time::Instant;
 
 use super::world::{World, config, connect, queue};
@@ -17,7 +16,7 @@ struct Drain(Ticker);
 impl Drain {
     fn of(world: &World) -> Self {
         let config = config(&world.env);
-        let store = Store::new(config.database_url.as_ref().unwrap()).unwrap();
+        let store = open_store(&config, config.drain.lanes).unwrap();
         Self(ticker(queue(&config), store, &config.drain, Clock::System))
     }
 

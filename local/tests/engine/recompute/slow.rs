@@ -10,11 +10,12 @@ use fixture::database_proxy::through_proxy;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use shared::clock::Clock;
+use shared::config::Secret;
 use shared::engine::StoppedBecause;
 use shared::queue::{JobOptions, NewJob, Queue};
 use shared::recompute::{recompute_job, ticker};
 use shared::redis::{Command, Redis};
-use shared::store::Store;
+use shared::store::{Database, Store};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -61,7 +62,8 @@ async fn a_thousand_ticks_over_a_slow_database_all_end_in_time() {
     let left = Arc::new(Mutex::new(RUNS));
     let drains: Vec<_> = (0..DRAINS)
         .map(|_| {
-            let store = Store::new(&shared::config::Secret::new(&*database)).unwrap();
+            let store =
+                Store::with_connections(Database::parse(&Secret::new(&*database)).unwrap(), 2);
             let redis = Redis::new(settings.redis.as_ref().unwrap()).unwrap();
             let queue = Queue::new(redis, &settings.queue, Clock::System);
             let recompute = ticker(queue, store, &settings.drain, Clock::System);

@@ -18,7 +18,7 @@ use shared::engine::StoppedBecause;
 use shared::queue::{NewJob, Outcome, Queue};
 use shared::recompute::{recompute_job, ticker};
 use shared::redis::{Limits, Options, Redis};
-use shared::store::Store;
+use shared::store::{Database, Store};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::world::{World, config, data};
@@ -109,7 +109,8 @@ async fn storm(retention: &[(&str, &str)]) {
     let over = Arc::new(AtomicBool::new(false));
     let drains: Vec<_> = (0..DRAINS)
         .map(|_| {
-            let store = Store::new(&Secret::new(&*database)).unwrap();
+            let store =
+                Store::with_connections(Database::parse(&Secret::new(&*database)).unwrap(), 2);
             let recompute = ticker(peer(), store, &settings.drain, Clock::System);
             let over = over.clone();
             tokio::spawn(async move {

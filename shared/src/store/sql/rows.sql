@@ -64,27 +64,45 @@ FROM (
         ((counted.title ~ '[^\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]')::int
             + 2 * (counted.words > 0)::int)::smallint,
         0, counted.words, NULL, counted.at, NULL
-    -- Words are maximal runs of anything but ECMAScript's white space. Replacing that by spaces and
-    -- splitting at them is several times as fast as any regular expression over the whole text, which
-    -- only texts beyond ASCII need. OFFSET 0 keeps each step from being computed more than once.
+    -- Words are maximal runs of anything but ECMAScript's white space. All of that is made spaces, which
+    -- only for texts beyond ASCII needs a regular expression, and a space is put in front: then every
+    -- word has a space before it. Where no two spaces stand together there are as many words as
+    -- spaces, but for one at the end, and to see how much shorter the text is without its spaces takes
+    -- less than half as long as to split it. Bytes are searched several times as fast as characters.
+    -- OFFSET 0 keeps each step from being computed more than once.
     FROM (
-        SELECT text.ordinal, text.id, text.title, text.at,
-            cardinality(array_remove(string_to_array(
-                CASE WHEN octet_length(text.description) = length(text.description)
-                    THEN text.description
-                    ELSE regexp_replace(text.description,
-                        '[\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]', ' ', 'g')
-                END, ' '), ''))::bigint AS words
+        SELECT spaced.ordinal, spaced.id, spaced.title, spaced.at,
+            CASE WHEN position(decode('2020', 'hex') IN spaced.bytes) = 0
+                THEN octet_length(spaced.description)
+                    - octet_length(replace(spaced.description, ' ', ''))
+                    - (get_byte(spaced.bytes, octet_length(spaced.bytes) - 1) = 32)::int
+                ELSE num_nonnulls(VARIADIC string_to_array(spaced.description, ' ', ''))
+            END::bigint AS words
         FROM (
-            SELECT w.ordinal, d.id, d."lastSyncedAt" AS at,
-                coalesce(d."seoTitle", d.title, '') COLLATE "C" AS title,
-                replace(replace(replace(replace(replace(
-                    coalesce(d."seoDescription", d.description, '') COLLATE "C",
-                    chr(9), ' '), chr(10), ' '), chr(11), ' '), chr(12), ' '), chr(13), ' ') AS description
-            FROM unnest($1) WITH ORDINALITY AS w (id, ordinal)
-            JOIN "Product" d ON d."projectId" = w.id
+            SELECT text.ordinal, text.id, text.title, text.at, text.description,
+                convert_to(text.description, 'UTF8') AS bytes
+            FROM (
+                SELECT raw.ordinal, raw.id, raw.title, raw.at,
+                    CASE WHEN octet_length(raw.description) = length(raw.description)
+                        THEN raw.description
+                        ELSE regexp_replace(raw.description,
+                            '[\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]', ' ', 'g')
+                    END AS description
+                FROM (
+                    SELECT w.ordinal, d.id, d."lastSyncedAt" AS at,
+                        coalesce(d."seoTitle", d.title, '') COLLATE "C" AS title,
+                        replace(replace(replace(replace(replace(
+                            ' ' || coalesce(d."seoDescription", d.description, '') COLLATE "C",
+                            chr(9), ' '), chr(10), ' '), chr(11), ' '), chr(12), ' '), chr(13), ' ')
+                            AS description
+                    FROM unnest($1) WITH ORDINALITY AS w (id, ordinal)
+                    JOIN "Product" d ON d."projectId" = w.id
+                    OFFSET 0
+                ) AS raw
+                OFFSET 0
+            ) AS text
             OFFSET 0
-        ) AS text
+        ) AS spaced
         OFFSET 0
     ) AS counted
 ) AS r
