@@ -88,7 +88,7 @@ async fn full_run(rest_url: String) {
     ];
     let env = env.map(|(name, value)| (name.to_owned(), value));
     let config = Config::from_env(&std::collections::BTreeMap::from(env)).unwrap();
-    let (queue, _) = open(&config, 1, Clock::System).unwrap();
+    let (queue, _) = open(&config, Clock::System).unwrap();
     let good = |id: &str| {
         format!(
             r#"{{"projectId":"{id}","reason":"manual","triggeredByUserId":null,"x":"{PAYLOAD}"}}"#

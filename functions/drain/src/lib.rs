@@ -40,7 +40,10 @@ impl Drain {
             ticker = match &served.url {
                 Some(url) => {
                     let secrets = config.forward.secrets.clone().ok_or(StartError::NoHttpSecret)?;
-                    let forward = Forward::new(ForwardOptions::new(url.clone(), secrets))?;
+                    let options = ForwardOptions::new(url.clone(), secrets);
+                    // A second try with fewer jobs is to fit into the tick.
+                    let timeout = options.timeout.min(drain.timeout / 2);
+                    let forward = Forward::new(ForwardOptions { timeout, ..options })?;
                     ticker.with(queue, forward, served.weight)
                 }
                 None => {

@@ -1,6 +1,7 @@
 //! Jobs that an HTTP server does: whatever it answers, each has the end that is documented.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -37,7 +38,8 @@ struct World {
     queue: Queue,
     ids: Vec<String>,
     receiver: Receiver,
-    ticker: Ticker<Forward>,
+    forward: Arc<Forward>,
+    ticker: Ticker,
 }
 
 impl World {
@@ -59,8 +61,10 @@ impl World {
         let ids = add(&queue, data).await;
         let receiver = Receiver::start(reply).await;
         let forward = Forward::new(change(options(&receiver.url))).unwrap();
-        let ticker = Ticker::new(queue.clone(), forward, TickOptions::default(), Clock::System);
-        Self { queue, ids, receiver, ticker }
+        let forward = Arc::new(forward);
+        let options = TickOptions::default();
+        let ticker = Ticker::new(queue.clone(), forward.clone(), options, Clock::System);
+        Self { queue, ids, receiver, forward, ticker }
     }
 
     async fn tick(&self) -> Report {
@@ -247,13 +251,14 @@ async fn a_receiver_that_is_not_there_costs_no_attempt() {
 async fn a_receiver_that_has_too_much_to_do_is_left_alone_for_as_long_as_it_says() {
     let busy = |_: &Value| Reply::Answer(429, "retry-after: 600\r\n", String::new());
     let world = goes_back("429", busy, "status 429").await;
-    let resting = world.ticker.handler().resting().unwrap();
+    let resting = world.forward.resting().unwrap();
     assert!((590..=600).contains(&resting.as_secs()), "{resting:?}");
+    // Nothing is claimed meanwhile.
     let report = world.tick().await;
-    assert!(report.error.unwrap().contains("rests"));
+    assert_eq!((report.claimed, report.stopped_because), (0, StoppedBecause::Held), "{report:?}");
     assert_eq!((world.jobs().await, world.receiver.sizes()), (vec![BACK, BACK], vec![2]));
     let world = goes_back("503", |_| status(503), "status 503").await;
-    assert_eq!(world.ticker.handler().resting(), None);
+    assert_eq!(world.forward.resting(), None);
 }
 
 /// Answers all jobs, but not as long as there are more of them than `most`.
@@ -358,7 +363,7 @@ async fn a_receiver_that_fails_job_after_job_costs_few_of_them_an_attempt() {
     let report = world.tick().await;
     let jobs = world.jobs().await;
     assert_eq!((&jobs[..3], &jobs[3..]), (&[AGAIN; 3][..], &[BACK; 5][..]), "{report:?}");
-    assert!(world.ticker.handler().resting().is_some());
+    assert!(world.forward.resting().is_some());
     let sent = world.receiver.sizes().len();
     assert!(sent <= 8, "{sent}");
     world.tick().await;

@@ -59,7 +59,7 @@ async fn every_golden_case_is_drained_to_its_scores() {
     let settings: BTreeMap<String, String> = settings.map(|(k, v)| (k.to_owned(), v)).into();
     let config = Config::from_env(&settings).unwrap();
     let clock = Clock::manual(0);
-    let (queue, store) = open(&config, 1, clock.clone()).unwrap();
+    let (queue, store) = open(&config, clock.clone()).unwrap();
     let recompute = ticker(queue.clone(), store, &config.drain, clock.clone());
     for (n, line) in GOLDEN.lines().enumerate() {
         let case: Case = serde_json::from_str(line).unwrap();

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use fixture::database_proxy::{Watch, through_proxy};
 use shared::config::Secret;
 use shared::store::{Database, ErrorKind, Health, Store};
 use tokio::task::JoinHandle;
 
-use super::proxy::{Watch, through_proxy};
 use super::{Bench, Sql, strings};
 
 /// A store with up to `connections`, whose statements over `"Product"` hang until the bench's own

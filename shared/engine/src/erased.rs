@@ -16,6 +16,9 @@ pub(crate) trait AnyHandler: Send + Sync {
     /// The names of its counts.
     fn counters(&self) -> &'static [&'static str];
 
+    /// Whether it would be of no use to claim jobs now.
+    fn is_resting(&self) -> bool;
+
     /// Calls the handler as [`handle`] does.
     fn handle<'a>(
         &'a self,
@@ -27,6 +30,10 @@ pub(crate) trait AnyHandler: Send + Sync {
 impl<H: Handler> AnyHandler for H {
     fn counters(&self) -> &'static [&'static str] {
         H::COUNTERS
+    }
+
+    fn is_resting(&self) -> bool {
+        Handler::is_resting(self)
     }
 
     fn handle<'a>(

@@ -19,6 +19,12 @@ pub trait Handler: Send + Sync {
     /// are zero.
     const COUNTERS: &'static [&'static str] = &[];
 
+    /// Returns whether it would be of no use to claim jobs now: none is claimed then, and the tick ends
+    /// ([`StoppedBecause::Held`](crate::StoppedBecause)). Asked once a tick, where there are jobs.
+    fn is_resting(&self) -> bool {
+        false
+    }
+
     /// Handles a batch and returns how each job ends: one settlement a job, in their order.
     ///
     /// A job may have been handled before, by a process that died or whose answer was lost. The future
@@ -107,6 +113,10 @@ impl<H: Handler> Handler for Arc<H> {
     type Error = H::Error;
 
     const COUNTERS: &'static [&'static str] = H::COUNTERS;
+
+    fn is_resting(&self) -> bool {
+        (**self).is_resting()
+    }
 
     fn handle(
         &self,

@@ -104,6 +104,9 @@ impl Line<'_> {
         if self.gathers() && occupied.is_only_prioritized() {
             return Ok(StoppedBecause::Gathering);
         }
+        if self.handler.is_resting() {
+            return self.leave(occupied, StoppedBecause::Held).await;
+        }
         let mut recovered = occupied.active && self.recover().await?;
         let mut is_fresh = true;
         loop {

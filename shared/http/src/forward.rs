@@ -88,6 +88,10 @@ impl Handler for Forward {
 
     const COUNTERS: &'static [&'static str] = &[REQUESTS, REQUEST_MS];
 
+    fn is_resting(&self) -> bool {
+        self.resting().is_some()
+    }
+
     async fn handle(
         &self,
         jobs: &[ClaimedJob],
