@@ -1,4 +1,4 @@
-//! `deo bench jobs`: jobs a second and what they cost, beside BullMQ doing the same work and the servers alone.
+//! `deo bench jobs`: jobs a second and what they cost, beside BullMQ doing the same and the servers alone.
 
 mod bars;
 mod child;

@@ -8,10 +8,12 @@ use super::subject::Subject;
 
 const STYLE: &str = "\
 body{font:15px/1.5 system-ui,sans-serif;max-width:62em;margin:2em auto;padding:0 1em;color:#1b1f24}\
-table{border-collapse:collapse;margin:1em 0;width:100%}td,th{padding:.2em .6em;border-bottom:1px solid #d8dee4;\
+table{border-collapse:collapse;margin:1em 0;width:100%}\
+td,th{padding:.2em .6em;border-bottom:1px solid #d8dee4;\
 text-align:right;font-variant-numeric:tabular-nums}td:first-child,th:first-child{text-align:left}\
 svg{width:100%;height:auto}text{font:13px system-ui,sans-serif;fill:currentColor}\
-.ours{fill:#1f6feb}.floor{fill:#8c959f}.rival{fill:#d4a72c}.missed{color:#cf222e}.line{fill:none;stroke:#1f6feb;stroke-width:2}\
+.ours{fill:#1f6feb}.floor{fill:#8c959f}.rival{fill:#d4a72c}.missed{color:#cf222e}\
+.line{fill:none;stroke:#1f6feb;stroke-width:2}\
 @media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}td,th{border-color:#30363d}}";
 
 /// The page.

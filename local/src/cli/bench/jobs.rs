@@ -9,6 +9,9 @@ use crate::Outcome;
 use crate::bench::jobs::{Request, Subject, Workload, bars_table, child, measure, page};
 use crate::terminal::{heading, say};
 
+/// Where this repository has the rivals.
+const RIVALS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/bench");
+
 /// Measure jobs a second and what they cost, beside BullMQ and the servers alone
 ///
 /// Each subject works in a process of its own: our drain over TCP and over the REST gateway, BullMQ with
@@ -43,11 +46,12 @@ pub(super) struct Args {
     round_trip: Vec<u64>,
 
     /// Jobs that wait at most in the workload `backlog`.
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_000..=4_000_000))]
+    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1_000..=4_000_000))]
     backlog: u32,
 
     /// The folder with the rivals.
-    #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/bench"))]
+    #[arg(long, value_name = "FOLDER", default_value = RIVALS)]
     rivals: PathBuf,
 
     /// Print one line of JSON.
