@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use servers::RedisServer;
 use shared::clock::Clock;
@@ -47,8 +48,11 @@ fn client(url: &str) -> Redis {
     Redis::new(&Endpoint::Tcp { url: Secret::new(url), allow_plaintext: false }).unwrap()
 }
 
+/// A connection of the harness's own, which waits as long as it takes: unless told, half a second.
 async fn connect(url: &str) -> MultiplexedConnection {
-    redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap()
+    let patient = AsyncConnectionConfig::new().set_response_timeout(None);
+    let client = redis::Client::open(url).unwrap();
+    client.get_multiplexed_async_connection_with_config(&patient).await.unwrap()
 }
 
 impl Bench {
