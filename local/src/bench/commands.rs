@@ -103,7 +103,7 @@ fn rows(ours: &Costs, theirs: Option<&Theirs>) -> Vec<Row> {
         row("events off, removeOnComplete", |t| t.busy.remove, ours.remove, 5.3),
         row("as the API enqueues, warmed up", |t| t.busy.by_api, ours.by_api, 6.5),
         row("as cron enqueues, warmed up", |t| t.busy.by_cron, ours.by_cron, 6.5),
-        row("one lone job, ticks included", |t| t.busy.lone, ours.lone, 40.0),
+        row("one lone job, ticks included", |t| t.busy.lone, ours.lone, 28.0),
         row("round trips per 100 jobs drained", round_trips, ours.round_trips, 1.0),
         alone("a batch of 100, one fails for good, and the next claim", ours.failing, 425.0),
         alone("round trips of that", ours.failing_round_trips, 1.0),

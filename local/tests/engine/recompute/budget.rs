@@ -71,7 +71,8 @@ async fn commands_stay_within_the_budget() {
         assert_eq!(world.counts().await.completed, 1_000);
         let lone = cost(&world, &projects[..1]).await;
         println!("events {events:?}: {lone} billed commands for a lone job");
-        assert!(events == Events::All || lone <= 40.0, "{lone} > 40");
+        // Three of them for a job that has to go, since as many are kept as may be.
+        assert!(events == Events::All || lone <= 31.0, "{lone} > 31");
     }
 }
 
