@@ -127,6 +127,7 @@ async fn noop(config: &Config, jobs: u64) -> Result<Done, Failure> {
         timeout: drain.timeout,
         margin: drain.margin,
         batch_size: drain.batch_size,
+        lanes: drain.lanes,
         ..TickOptions::default()
     };
     let idler = Idler { left: AtomicU64::new(jobs), enough };

@@ -30,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) projects: u32,
     /// Turns of each subject.
     pub(crate) runs: u32,
+    /// Batches at once (`DRAIN_LANES`), of ours and of the floors.
+    pub(crate) lanes: usize,
     /// Which work; all of it where there is none.
     pub(crate) workload: Vec<Workload>,
     /// Whose; everybody's where there is none.
@@ -56,7 +58,7 @@ pub(crate) async fn measure(args: &Request, told: bool) -> Result<Report, Failur
         step.done("looked for the rivals")?;
     }
     let step = Step::begin("starting Redis, Postgres and the gateway", told);
-    let mut stage = Stage::start(args.projects, args.rivals.clone()).await?;
+    let mut stage = Stage::start(args.projects, args.lanes, args.rivals.clone()).await?;
     step.done("Redis, Postgres and the gateway are there")?;
     let mut lines = Vec::new();
     for workload in plan::chosen(&args.workload) {

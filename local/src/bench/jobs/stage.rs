@@ -32,9 +32,6 @@ const TOKEN: &str = "measured";
 /// BullMQ's key prefix.
 const PREFIX: &str = "bench";
 
-/// Connections to Postgres, ours and the floor's.
-const CONNECTIONS: usize = 2;
-
 /// Jobs that are added in a call of ours before a turn.
 const ADDED: usize = 1_000;
 
@@ -48,6 +45,8 @@ pub(crate) struct Stage {
     admin: Client,
     rivals: PathBuf,
     projects: u32,
+    /// Batches at once, of ours and of the floors, each with a connection to Postgres.
+    lanes: usize,
     databases: HashMap<&'static str, String>,
     relays: HashMap<Duration, Relays>,
     turns: u64,
@@ -101,7 +100,11 @@ pub(crate) fn job(project: &str, options: Option<&QueueOptions>) -> NewJob {
 }
 
 impl Stage {
-    pub(crate) async fn start(projects: u32, rivals: PathBuf) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        projects: u32,
+        lanes: usize,
+        rivals: PathBuf,
+    ) -> Result<Self, Failure> {
         let (redis, postgres) = tokio::try_join!(RedisServer::start(), PostgresServer::start())?;
         let gateway = Gateway::start(GatewayConfig::new(redis.url(), TOKEN)).await?;
         let admin = Database::parse(&Secret::new(postgres.url()))?.connect().await?;
@@ -116,6 +119,7 @@ impl Stage {
             admin,
             rivals,
             projects,
+            lanes,
             databases: HashMap::new(),
             relays: HashMap::new(),
             turns: 0,
@@ -267,14 +271,14 @@ impl Stage {
         let jobs = u64::from(turn.jobs);
         let task = match (turn.workload, subject) {
             (_, Subject::FloorPostgres) => {
-                Task::Postgres { projects: turn.jobs, at_once: CONNECTIONS, round: self.turns }
+                Task::Postgres { projects: turn.jobs, at_once: self.lanes, round: self.turns }
             }
             (Workload::Enqueue, _) => Task::Enqueue { jobs: turn.jobs },
             (Workload::Plain | Workload::Noop | Workload::Backlog, _)
             | (_, Subject::FloorRedis) => Task::Noop { jobs },
             _ => Task::Drain,
         };
-        Process::ours(&serde_json::to_string(&task)?, ways.settings(subject)).await
+        Process::ours(&serde_json::to_string(&task)?, ways.settings(subject, self.lanes)).await
     }
 
     /// The options of our jobs, in BullMQ's words.
@@ -316,7 +320,7 @@ impl Ways {
     }
 
     /// The whole environment of one of ours.
-    fn settings(&self, subject: Subject) -> Vec<(&'static str, String)> {
+    fn settings(&self, subject: Subject, lanes: usize) -> Vec<(&'static str, String)> {
         let way = match subject {
             Subject::OursRest => vec![
                 ("UPSTASH_REDIS_REST_URL", self.rest.clone()),
@@ -326,7 +330,7 @@ impl Ways {
         };
         let more = [
             ("DATABASE_URL", self.database.clone()),
-            ("DRAIN_LANES", CONNECTIONS.to_string()),
+            ("DRAIN_LANES", lanes.to_string()),
             ("REDIS_PREFIX", PREFIX.to_owned()),
             ("DRAIN_TIMEOUT_MS", "600000".to_owned()),
             ("QUEUE_LOCK_MS", "700000".to_owned()),

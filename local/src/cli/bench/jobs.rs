@@ -33,6 +33,10 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
 
+    /// Batches at once (DRAIN_LANES), of ours and of the servers alone.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    lanes: u8,
+
     /// Which work; all of it by default.
     #[arg(long, value_delimiter = ',')]
     workload: Vec<Workload>,
@@ -75,6 +79,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     let request = Request {
         projects: args.projects,
         runs: args.runs,
+        lanes: args.lanes.into(),
         workload: args.workload,
         only: args.only,
         round_trip: args.round_trip,
