@@ -35,7 +35,7 @@ pub(super) struct Args {
     drains: Option<u32>,
 
     /// Batches that each drain has under way at once (DRAIN_LANES).
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=16))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
     lanes: u32,
 
     /// Jobs a batch (QUEUE_BATCH_SIZE).

@@ -45,7 +45,7 @@ pub struct TickOptions {
     pub budget: Option<Budget>,
 }
 
-/// Ticks of 55 seconds at most that stop claiming 3 seconds before their end, batches of 100, two at once,
+/// Ticks of 55 seconds at most that stop claiming 3 seconds before their end, batches of 100, four at once,
 /// and no patience.
 impl Default for TickOptions {
     fn default() -> Self {
@@ -54,7 +54,7 @@ impl Default for TickOptions {
             timeout: Duration::from_secs(55),
             margin: Duration::from_secs(3),
             batch_size: 100,
-            lanes: 2,
+            lanes: 4,
             patience: None,
             budget: None,
         }

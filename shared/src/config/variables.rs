@@ -189,7 +189,7 @@ pub(super) const QUEUES: Variable = Variable::new(
 pub(super) const LANES: Variable = Variable::new(
     "DRAIN_LANES",
     Kind::Whole(1, 16),
-    "2",
+    "4",
     "Batches of a queue that are under way at once, at most: while one is read and scored, the next is      claimed, and another is stored. Each of them uses a connection to Postgres of its own.",
 );
 pub(super) const BATCH_SIZE: Variable = Variable::new(

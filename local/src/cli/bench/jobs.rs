@@ -34,7 +34,7 @@ pub(super) struct Args {
     runs: u32,
 
     /// Batches at once (DRAIN_LANES), of ours and of the servers alone.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
     lanes: u8,
 
     /// Which work; all of it by default.
