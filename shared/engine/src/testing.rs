@@ -48,6 +48,7 @@ use crate::stop::Stop;
 
 /// What a handler made of a batch.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Ran {
     /// One a job, in their order, as a ticker would settle them.
     pub settlements: Vec<Settlement>,

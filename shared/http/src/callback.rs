@@ -27,6 +27,7 @@ struct Body<'a> {
 
 /// A callback that can be acted upon.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Callback {
     /// The token of the claim that its jobs' locks hold.
     pub claim: String,

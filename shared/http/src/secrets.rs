@@ -35,6 +35,7 @@ pub struct Secrets(Vec<hmac::Key>);
     "takes one secret, or two while one takes the other's place, separated by white space or a comma; \
      each is `whsec_` and 24 to 64 random bytes in base64, as `echo whsec_$(openssl rand -base64 32)` prints one"
 )]
+#[non_exhaustive]
 pub struct SecretsError;
 
 /// The headers that sign a request, by their names in lower case.
@@ -50,6 +51,7 @@ pub struct Signature<'a> {
 
 /// Why a signature does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Rejected {
     /// The timestamp is no number, or not of the last or next five minutes.
     #[error("its timestamp is not within five minutes of now")]

@@ -25,6 +25,7 @@ const SIGN_S: &str = "86400";
 
 /// A report of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Beat {
     /// When it was written: milliseconds since the epoch.
     pub at_ms: i64,
@@ -34,6 +35,7 @@ pub struct Beat {
 
 /// What is known of those who work on the queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Heartbeat {
     /// When somebody last gave a sign of life: milliseconds since the epoch.
     pub last_ms: Option<i64>,

@@ -31,6 +31,7 @@ pub enum ErrorKind {
 
 /// What may be done after an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retry {
     /// Send it again at once.
     Now,

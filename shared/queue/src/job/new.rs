@@ -186,6 +186,7 @@ pub enum KeepJobs {
 
 /// What became of a job that was added.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Added {
     /// The job's id, or that of the job that stands for it.
     pub id: String,
@@ -195,6 +196,7 @@ pub struct Added {
 
 /// What became of a call's jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Enqueued {
     /// One a job, in order.
     pub added: Vec<Added>,

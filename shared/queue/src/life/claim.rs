@@ -45,6 +45,7 @@ impl ClaimRequest {
 
 /// What a claim gave.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Claim {
     /// The lock token of all its jobs; new for every claim.
     pub token: String,

@@ -18,6 +18,7 @@ pub(crate) const INTERVAL_MS: u32 = 30_000;
 
 /// What a recovery pass found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Recovered {
     /// Jobs that wait again.
     pub ids: Vec<String>,

@@ -92,6 +92,7 @@ impl Code {
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Settled {
     /// One a job, in order.
     pub codes: Vec<Code>,

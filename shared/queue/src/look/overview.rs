@@ -7,6 +7,7 @@ use crate::queue::Queue;
 
 /// The queue at a glance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Overview {
     /// Jobs per state.
     pub counts: Counts,

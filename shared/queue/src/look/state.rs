@@ -64,6 +64,7 @@ impl State {
 /// A name that is no state's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write wait, paused, prioritized, delayed, active, waiting-children, completed or failed")]
+#[non_exhaustive]
 pub struct UnknownState;
 
 impl FromStr for State {

@@ -34,6 +34,7 @@ pub struct StoredRate {
 /// Whether jobs may start, in the words of a tick's report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Flow {
     /// They may.
     Running,
@@ -59,6 +60,7 @@ impl Flow {
 
 /// The queue's limits, and how much of them is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Whether the queue is paused.
     pub paused: bool,
