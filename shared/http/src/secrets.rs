@@ -26,6 +26,23 @@ const MOST: usize = 2;
 const LENGTH: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// The secrets of a queue's receivers. Never shown.
+///
+/// ```
+/// use batchmq_http::{CALLBACK_ID, REQUEST_ID, Rejected, Secrets, SecretsError, Signature};
+///
+/// # fn main() -> Result<(), SecretsError> {
+/// let secrets = Secrets::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
+/// let (id, now_s) = (format!("{CALLBACK_ID}1"), 1_614_265_330);
+/// let signatures = secrets.sign(&id, now_s, b"{}");
+/// let timestamp = now_s.to_string();
+/// let signature = Signature { id: &id, timestamp: &timestamp, signatures: &signatures };
+/// assert_eq!(secrets.verify(signature, b"{}", now_s * 1_000), Ok(()));
+/// assert_eq!(secrets.verify(signature, b"[]", now_s * 1_000), Err(Rejected::Signature));
+/// // Not a request of ours that somebody sends back.
+/// assert!(!id.starts_with(REQUEST_ID));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Secrets(Vec<hmac::Key>);
 

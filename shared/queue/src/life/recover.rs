@@ -17,6 +17,14 @@ const MAX_STALLED: u32 = 3;
 pub(crate) const INTERVAL_MS: u32 = 30_000;
 
 /// What a recovery pass found.
+///
+/// ```no_run
+/// # async fn example(queue: &batchmq::Queue) -> Result<(), batchmq::Error> {
+/// let recovered = queue.recover().await?;
+/// println!("{recovered:?}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovered {

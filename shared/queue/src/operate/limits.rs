@@ -59,6 +59,20 @@ impl Flow {
 }
 
 /// The queue's limits, and how much of them is used.
+///
+/// ```no_run
+/// use std::num::NonZeroU32;
+///
+/// use batchmq::{Error, Queue, RateLimit};
+///
+/// # async fn example(queue: &Queue) -> Result<(), Error> {
+/// queue.limit_concurrency(NonZeroU32::new(50)).await?;
+/// queue.limit_rate(None::<RateLimit>).await?;
+/// let limits = queue.limits().await?;
+/// println!("{}: {} active of {:?}", limits.flow().name(), limits.active, limits.concurrency);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
