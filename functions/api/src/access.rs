@@ -56,7 +56,7 @@ impl Api {
     pub(crate) async fn projects(
         &self,
         user_id: &str,
-        ids: &[String],
+        ids: &[impl AsRef<str>],
         need: Need,
     ) -> Result<Vec<Result<(), Error>>, Error> {
         let all =

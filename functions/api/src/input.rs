@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use shared::store::{MAX_ID_CHARS, is_id};
+use shared::store::{MAX_ID_CHARS, ProjectId, is_id};
 
 use crate::error::Error;
 
@@ -25,14 +25,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(id)) if is_id(&id) => Ok(Self(id)),
-            _ => Err(Error::BadRequest(
-                format!(
-                    "The id in the path must be 1 to {MAX_ID_CHARS} characters of UTF-8 without NUL"
-                )
-                .into(),
-            )),
+            _ => Err(no_id()),
         }
     }
+}
+
+/// The `{id}` of a route about a project that gets a job, percent-decoded.
+pub(crate) struct Project(pub(crate) ProjectId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Project {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let Id(id) = Id::from_request_parts(parts, state).await?;
+        ProjectId::parse(id).map(Self).map_err(|_| no_id())
+    }
+}
+
+fn no_id() -> Error {
+    let must = "The id in the path must be";
+    Error::BadRequest(format!("{must} 1 to {MAX_ID_CHARS} characters of UTF-8 without NUL").into())
 }
 
 /// A body that is JSON or empty.

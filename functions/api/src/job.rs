@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use shared::queue::{self, JobView};
+use shared::recompute::JobData;
 use shared::redis::ErrorKind;
+use shared::store::ProjectId;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
@@ -27,7 +29,8 @@ pub(crate) struct JobBody {
     id: String,
     #[schema(schema_with = states)]
     state: &'static str,
-    project_id: String,
+    #[schema(value_type = String)]
+    project_id: ProjectId,
     /// Tries that have ended.
     attempts_made: u64,
     /// When the last try began, in milliseconds since the Unix epoch.
@@ -52,13 +55,6 @@ fn states() -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(states)).build()
 }
 
-/// What a job's data must say for us; another producer may leave out the rest.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct About {
-    project_id: String,
-}
-
 /// One job.
 #[utoipa::path(
     get,
@@ -81,7 +77,7 @@ pub(crate) async fn job(
     };
     let found = view.and_then(body).ok_or(Error::not_found("Job not found"));
     let body = caller.check(found).await?;
-    api.project(&caller.user_id, &body.project_id, Need::Read).await?;
+    api.project(&caller.user_id, body.project_id.as_str(), Need::Read).await?;
     Ok(Json(body))
 }
 
@@ -91,8 +87,8 @@ fn is_wrong_type(kind: &ErrorKind) -> bool {
 
 /// `None` for what is no job of ours: a hash that holds something else, data without a project.
 fn body(view: JobView) -> Option<JobBody> {
-    let JobView { id, state, mut fields } = view;
-    let About { project_id } = serde_json::from_str(fields.get("data")?).ok()?;
+    let JobView { id, state, mut fields, .. } = view;
+    let JobData { project_id, .. } = JobData::parse(fields.get("data")?).ok()?;
     Some(JobBody {
         id,
         state: queue::State::told(state),

@@ -12,7 +12,7 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 use shared::queue::{self, Added, NewJob, Outcome, Queue};
 use shared::recompute::{JobData, Reason, Timing, recompute_job};
-use shared::store::is_id;
+use shared::store::ProjectId;
 use shared::trace::TraceContext;
 use tracing::Span;
 use utoipa::ToSchema;
@@ -23,7 +23,7 @@ use crate::caller::Caller;
 use crate::described::{ForUser, ForWriter, IdParam, KeyParam};
 use crate::envelope::sent_context;
 use crate::error::Error;
-use crate::input::{Body, Form, Id, IdempotencyKey};
+use crate::input::{Body, Form, IdempotencyKey, Project};
 use crate::queue::{no_queue, not_read};
 use crate::timing::TimingBody;
 
@@ -77,7 +77,8 @@ impl Form for RecomputeBody {
 #[serde(rename_all = "camelCase")]
 #[schema(as = Recomputed)]
 pub(crate) struct RecomputeAnswer {
-    project_id: String,
+    #[schema(value_type = String)]
+    project_id: ProjectId,
     /// `false` only where no Redis is configured.
     enqueued: bool,
     /// Why not.
@@ -108,17 +109,17 @@ pub(crate) struct RecomputeAnswer {
 pub(crate) async fn recompute(
     State(api): State<Api>,
     caller: Caller,
-    id: Result<Id, Error>,
+    id: Result<Project, Error>,
     key: Result<IdempotencyKey, Error>,
     headers: HeaderMap,
     body: Result<Body<RecomputeBody>, Error>,
 ) -> Result<Response, Error> {
-    let Id(project_id) = caller.check(id).await?;
+    let Project(project_id) = caller.check(id).await?;
     let IdempotencyKey(key) = caller.check(key).await?;
     let Body(body) = caller.check(body).await?;
     let timing = body.as_ref().map(|body| body.timing.timing()).transpose();
     let timing = caller.check(timing).await?.unwrap_or_default();
-    api.project(&caller.user_id, &project_id, Need::Recompute).await?;
+    api.project(&caller.user_id, project_id.as_str(), Need::Recompute).await?;
 
     let Some(queue) = api.queue() else {
         let message = Some("Queue functionality unavailable - Redis not configured");
@@ -161,7 +162,7 @@ fn describe(added: &Added) -> HeaderMap {
 pub(crate) struct BulkBody {
     /// A repeated id counts as deduplicated.
     #[schema(min_items = 1, max_items = 1000)]
-    project_ids: Vec<ProjectId>,
+    project_ids: Vec<ProjectIdBody>,
     /// `manual` when left out.
     reason: Option<ReasonBody>,
     #[serde(flatten)]
@@ -169,18 +170,11 @@ pub(crate) struct BulkBody {
 }
 
 /// A project's id.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, ToSchema)]
-#[serde(try_from = "String")]
+#[derive(Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(as = ProjectId)]
 #[schema(value_type = String, min_length = 1, max_length = 191, pattern = r"^[^\u0000]*$")]
-struct ProjectId(String);
-
-impl TryFrom<String> for ProjectId {
-    type Error = &'static str;
-
-    fn try_from(id: String) -> Result<Self, Self::Error> {
-        if is_id(&id) { Ok(Self(id)) } else { Err("not an id") }
-    }
-}
+struct ProjectIdBody(ProjectId);
 
 impl Form for BulkBody {
     const EXPECTED: &'static str = "The body must be an object with projectIds, 1 to 1000 ids of \
@@ -204,7 +198,8 @@ pub(crate) struct BulkAnswer {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Rejected {
-    project_id: String,
+    #[schema(value_type = String)]
+    project_id: ProjectId,
     /// 404: there is no such project; 403: the caller may not recompute it.
     status: u16,
 }
@@ -234,8 +229,8 @@ pub(crate) async fn recompute_many(
     let timing = caller.check(body.timing.timing()).await?;
     refuse_bulk_past_the_budget(&api).await?;
     let asked = body.project_ids.len();
-    let ids: BTreeSet<String> = body.project_ids.into_iter().map(|ProjectId(id)| id).collect();
-    let ids: Vec<String> = ids.into_iter().collect();
+    let ids = body.project_ids.into_iter().map(|ProjectIdBody(id)| id);
+    let ids: Vec<ProjectId> = ids.collect::<BTreeSet<_>>().into_iter().collect();
     let repeated = asked - ids.len();
     let checked = api.projects(&caller.user_id, &ids, Need::Recompute).await?;
 
@@ -251,7 +246,7 @@ pub(crate) async fn recompute_many(
     let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
     for (id, checked) in ids.iter().zip(checked) {
         match checked {
-            Ok(()) => accepted.push(id.as_str()),
+            Ok(()) => accepted.push(id),
             Err(refusal) => {
                 let status = refusal.describe().0.as_u16();
                 rejected.push(Rejected { project_id: id.clone(), status });
@@ -288,7 +283,12 @@ struct Request<'a> {
 
 impl Request<'_> {
     /// Puts a job for each project on the queue, in one round trip.
-    async fn enqueue(&self, api: &Api, queue: &Queue, ids: &[&str]) -> Result<Vec<Added>, Error> {
+    async fn enqueue(
+        &self,
+        api: &Api,
+        queue: &Queue,
+        ids: &[&ProjectId],
+    ) -> Result<Vec<Added>, Error> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -304,9 +304,9 @@ impl Request<'_> {
         Ok(enqueued.added)
     }
 
-    fn job(&self, api: &Api, project_id: &str) -> NewJob {
+    fn job(&self, api: &Api, project_id: &ProjectId) -> NewJob {
         let data = JobData {
-            project_id: project_id.to_owned(),
+            project_id: project_id.clone(),
             triggered_by_user_id: Some(self.user_id.to_owned()),
             reason: self.reason.map_or(Reason::Manual, Reason::from),
         };
@@ -318,7 +318,7 @@ impl Request<'_> {
 
     /// The caller's key, made unique to the user, the route and the projects, so that neither the
     /// keys of two callers nor those of two requests of one caller meet.
-    fn scoped(&self, key: &str, ids: &[&str]) -> String {
+    fn scoped(&self, key: &str, ids: &[&ProjectId]) -> String {
         let scope = serde_json::json!([self.user_id, self.route, key, ids]).to_string();
         URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, scope.as_bytes()))
     }

@@ -8,7 +8,7 @@ use shared::config::{Config, CronConfig, Scope};
 use shared::engine::{Budget, Purse};
 use shared::queue::{NewJob, Occupied, Outcome, Queue};
 use shared::recompute::{JobData, Reason, StartError, open, recompute_job};
-use shared::store::{ProjectPage, Store, Stretch};
+use shared::store::{ProjectId, ProjectPage, Store, Stretch};
 use shared::wake::Wake;
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, warn};
@@ -158,7 +158,7 @@ impl Cron {
             let Some(page) = self.page(walk, &mut look_at, take, deadline).await? else {
                 return Ok(StoppedBecause::Deadline);
             };
-            let jobs: Vec<NewJob> = page.ids.iter().map(|id| self.job(queue, id)).collect();
+            let jobs: Vec<NewJob> = page.ids.into_iter().filter_map(|id| job(queue, id)).collect();
             let enqueued = queue.add(&jobs, None).await?;
             self.wake.ring(enqueued.first).await;
             let added = enqueued.added.iter();
@@ -228,13 +228,15 @@ impl Cron {
         let waiting = counts.wait + counts.paused + counts.prioritized + counts.delayed;
         Ok(self.config.max_waiting.saturating_sub(waiting))
     }
+}
 
-    fn job(&self, queue: &Queue, project_id: &str) -> NewJob {
-        let data = JobData {
-            project_id: project_id.to_owned(),
-            triggered_by_user_id: None,
-            reason: Reason::Scheduled,
-        };
-        recompute_job(&data, queue.options())
+/// The job for a project, unless its id is one that no job could be run with.
+fn job(queue: &Queue, id: String) -> Option<NewJob> {
+    match ProjectId::parse(id.as_str()) {
+        Ok(id) => Some(recompute_job(&JobData::new(id, Reason::Scheduled), queue.options())),
+        Err(error) => {
+            warn!(project = id, %error, "a project is left out");
+            None
+        }
     }
 }

@@ -97,7 +97,9 @@ mod tests {
     #[test]
     fn an_answer_is_what_a_function_url_takes() {
         assert_eq!(refusal()["statusCode"], 401);
-        let told = answer(&Report { completed: 3, ..Report::default() });
+        let mut report = Report::default();
+        report.completed = 3;
+        let told = answer(&report);
         assert_eq!((&told["statusCode"], told["body"].is_string()), (&json!(200), true));
         let body: Value = serde_json::from_str(told["body"].as_str().unwrap()).unwrap();
         assert_eq!(body["completed"], 3);

@@ -71,15 +71,15 @@ mod tests {
 
     #[test]
     fn every_metric_that_is_announced_has_a_number_beside_it() {
-        let report = Report {
-            completed: 7,
-            stopped_because: StoppedBecause::Full,
-            batches: 1,
-            billed_commands: 48,
-            oldest_waiting_ms: Some(1500),
-            remaining: Some(Remaining { waiting: 2, prioritized: 3, ..Remaining::NONE }),
-            ..Report::default()
-        };
+        let mut remaining = Remaining::NONE;
+        (remaining.waiting, remaining.prioritized) = (2, 3);
+        let mut report = Report::default();
+        report.completed = 7;
+        report.stopped_because = StoppedBecause::Full;
+        report.batches = 1;
+        report.billed_commands = 48;
+        report.oldest_waiting_ms = Some(1500);
+        report.remaining = Some(remaining);
         let line = parse(&report);
         let names = names(&line);
         assert_eq!(names.len(), 16);
@@ -96,7 +96,9 @@ mod tests {
 
     #[test]
     fn an_idle_tick_beats_and_nothing_waits() {
-        let line = parse(&Report { remaining: Some(Remaining::NONE), ..Report::default() });
+        let mut report = Report::default();
+        report.remaining = Some(Remaining::NONE);
+        let line = parse(&report);
         assert_eq!((&line["Ticks"], &line["Waiting"]), (&json!(1), &json!(0)));
         assert_eq!(line["OldestWaitingMs"], 0);
     }
@@ -104,11 +106,9 @@ mod tests {
     /// So that the alarm for awaited jobs does not judge those that gather.
     #[test]
     fn jobs_that_gather_are_told_apart() {
-        let report = Report {
-            oldest_gathered_ms: Some(1_800_000),
-            stopped_because: StoppedBecause::Gathering,
-            ..Report::default()
-        };
+        let mut report = Report::default();
+        report.oldest_gathered_ms = Some(1_800_000);
+        report.stopped_because = StoppedBecause::Gathering;
         let line = parse(&report);
         assert_eq!(
             (&line["OldestWaitingMs"], &line["OldestGatheredMs"]),
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn what_redis_did_not_tell_is_left_out() {
-        let line = parse(&Report { remaining: None, ..Report::default() });
+        let line = parse(&Report::default());
         assert_eq!(line["Ticks"], 1);
         for unknown in ["Waiting", "OldestWaitingMs"] {
             assert!(!names(&line).contains(&unknown) && line[unknown].is_null(), "{line}");

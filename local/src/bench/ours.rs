@@ -7,6 +7,7 @@ use shared::config::Config;
 use shared::engine::{Report, Ticker};
 use shared::queue::{ClaimRequest, Code, JobOptions, KeepJobs, NewJob, Queue, Settlement};
 use shared::recompute::{JOB_NAME, JobData, Reason, open, open_store, recompute_job, ticker};
+use shared::store::ProjectId;
 use tokio::time::Instant;
 
 use crate::Failure;
@@ -25,7 +26,7 @@ const TICK: Duration = Duration::from_secs(50);
 pub(super) struct Ours {
     redis: RedisServer,
     postgres: PostgresServer,
-    projects: Vec<String>,
+    projects: Vec<ProjectId>,
 }
 
 /// What every row of the table comes to.
@@ -56,7 +57,8 @@ impl Ours {
         let now_ms = Clock::System.now_ms();
         let plan = Plan { projects: jobs, pages: 1, products: 1, seed: 1, now_ms };
         seed::into_empty(&postgres.url(), &plan).await?;
-        Ok(Self { redis, postgres, projects: plan.project_ids().collect() })
+        let projects = plan.project_ids().map(ProjectId::parse).collect::<Result<_, _>>()?;
+        Ok(Self { redis, postgres, projects })
     }
 
     /// What BullMQ is to keep of the jobs that it processes: ours, in its own words.
@@ -144,13 +146,14 @@ impl Ours {
 
 impl Bench {
     /// A recompute of each project, as it is asked for in production.
-    fn asked(&self, projects: &[String], reason: Reason) -> Vec<NewJob> {
-        let ask = |id: &String| recompute_job(&data(id, reason), self.queue.options());
+    fn asked(&self, projects: &[ProjectId], reason: Reason) -> Vec<NewJob> {
+        let ask =
+            |id: &ProjectId| recompute_job(&JobData::new(id.clone(), reason), self.queue.options());
         projects.iter().map(ask).collect()
     }
 
     /// As [`Bench::cost`], once as many jobs were completed that retention makes room.
-    async fn warm_cost(&self, projects: &[String], reason: Reason) -> Result<f64, Failure> {
+    async fn warm_cost(&self, projects: &[ProjectId], reason: Reason) -> Result<f64, Failure> {
         let asked = self.asked(projects, reason);
         self.cost(&asked).await?;
         self.cost(&asked).await
@@ -158,7 +161,7 @@ impl Bench {
 
     /// Settles a batch of which one job fails for good, and claims the next, on a queue that evicts a job
     /// for each that ends: commands and round trips.
-    async fn failing(&self, projects: &[String]) -> Result<(f64, f64), Failure> {
+    async fn failing(&self, projects: &[ProjectId]) -> Result<(f64, f64), Failure> {
         let half = projects.len().min(2 * BATCH) / 2;
         self.queue.enqueue(&self.asked(&projects[..2 * half], Reason::Manual)).await?;
         let queue = self.queue.over(self.queue.redis().metered());
@@ -222,11 +225,7 @@ impl Bench {
     }
 }
 
-fn data(project_id: &str, reason: Reason) -> JobData {
-    JobData { project_id: project_id.to_owned(), triggered_by_user_id: None, reason }
-}
-
-fn job(project_id: &str, opts: JobOptions) -> NewJob {
-    let data = serde_json::json!(data(project_id, Reason::Manual)).to_string();
+fn job(project_id: &ProjectId, opts: JobOptions) -> NewJob {
+    let data = JobData::new(project_id.clone(), Reason::Manual).to_json();
     NewJob { name: JOB_NAME.to_owned(), data, opts, promote_duplicate: false }
 }

@@ -6,6 +6,7 @@ use shared::queue::script_sizes;
 use shared::queue::{Claim, ClaimRequest, ClaimedJob, JobOptions, NewJob, Queue, Settlement};
 use shared::recompute::{JobData, Reason, recompute_job};
 use shared::redis::Command;
+use shared::store::{NotAnId, ProjectId};
 
 use crate::Failure;
 use crate::bench::commandstats::Executed;
@@ -115,15 +116,14 @@ impl Bench {
     }
 
     /// As the API asks for it: deduplicated, with retention.
-    fn asked(&self, i: u32) -> NewJob {
-        let project_id = format!("project-{i}");
-        let data = JobData { project_id, triggered_by_user_id: None, reason: Reason::Manual };
-        recompute_job(&data, &self.config)
+    fn asked(&self, i: u32) -> Result<NewJob, NotAnId> {
+        let project_id = ProjectId::parse(format!("project-{i}"))?;
+        Ok(recompute_job(&JobData::new(project_id, Reason::Manual), &self.config))
     }
 
-    fn plain(&self, i: u32, priority: u32) -> NewJob {
+    fn plain(&self, i: u32, priority: u32) -> Result<NewJob, NotAnId> {
         let opts = JobOptions { priority, ..JobOptions::default() };
-        NewJob { opts, ..self.asked(i) }
+        Ok(NewJob { opts, ..self.asked(i)? })
     }
 
     async fn fill(&self, jobs: u32) -> Result<(), Failure> {
@@ -131,8 +131,10 @@ impl Bench {
         let bar = progress(u64::from(jobs) * 2, "filling");
         for from in (0..jobs).step_by(CALL as usize) {
             let page = || from..(from + CALL).min(jobs);
-            self.queue.enqueue(&page().map(|i| self.asked(i)).collect::<Vec<_>>()).await?;
-            let ranked: Vec<_> = page().map(|i| self.plain(i, 1 + i % 20)).collect();
+            let asked = page().map(|i| self.asked(i)).collect::<Result<Vec<_>, _>>()?;
+            self.queue.enqueue(&asked).await?;
+            let ranked =
+                page().map(|i| self.plain(i, 1 + i % 20)).collect::<Result<Vec<_>, _>>()?;
             self.queue.enqueue(&ranked).await?;
             bar.inc(2 * page().len() as u64);
         }
@@ -145,9 +147,11 @@ impl Bench {
         for round in 0..ROUNDS {
             let first = 1_000_000_000 + u32::try_from(round * BATCH)?;
             let numbers = first..first + u32::try_from(BATCH)?;
-            let plain: Vec<_> = numbers.clone().map(|i| self.plain(i, 0)).collect();
-            let ranked: Vec<_> = numbers.clone().map(|i| self.plain(i, 7)).collect();
-            let asked: Vec<_> = numbers.map(|i| self.asked(i)).collect();
+            let plain: Vec<_> =
+                numbers.clone().map(|i| self.plain(i, 0)).collect::<Result<_, _>>()?;
+            let ranked: Vec<_> =
+                numbers.clone().map(|i| self.plain(i, 7)).collect::<Result<_, _>>()?;
+            let asked: Vec<_> = numbers.map(|i| self.asked(i)).collect::<Result<_, _>>()?;
             spans.time("enqueue, plain", &self.queue, self.queue.enqueue(&plain)).await?;
             spans.time("enqueue, prioritized", &self.queue, self.queue.enqueue(&ranked)).await?;
             spans.time("enqueue, deduplicated", &self.queue, self.queue.enqueue(&asked)).await?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use shared::config::{Config, ProcessEnv, Scope};
 use shared::queue::{NewJob, Outcome as Added, Queue};
 use shared::recompute::{JobData, Reason, Timing, recompute_job};
-use shared::store::{Store, Stretch};
+use shared::store::{ProjectId, Store, Stretch};
 use shared::wake::Wake;
 
 use super::queue::span;
@@ -172,14 +172,14 @@ async fn add(
     projects: &[String],
     reason: Reason,
     sums: &mut Sums,
-) -> Result<(), shared::queue::Error> {
+) -> Result<(), Failure> {
     let job = |id: &String| {
-        let data = JobData { project_id: id.clone(), triggered_by_user_id: None, reason };
-        let mut job = recompute_job(&data, queue.options());
+        let id = ProjectId::parse(id.as_str()).map_err(|error| format!("{id:?}: {error}"))?;
+        let mut job = recompute_job(&JobData::new(id, reason), queue.options());
         timing.apply(&mut job);
-        job
+        Ok(job)
     };
-    let jobs: Vec<NewJob> = projects.iter().map(job).collect();
+    let jobs = projects.iter().map(job).collect::<Result<Vec<NewJob>, String>>()?;
     let enqueued = queue.add(&jobs, None).await?;
     wake.ring(enqueued.first).await;
     for added in enqueued.added {

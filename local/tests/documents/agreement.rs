@@ -138,8 +138,8 @@ fn no_secret_stands_in_the_template() {
 
 /// The names of CloudWatch metrics that the drain writes.
 fn metrics() -> BTreeSet<String> {
-    let remaining = Some(Remaining::NONE);
-    let report = Report { remaining, oldest_gathered_ms: Some(0), ..Report::default() };
+    let mut report = Report::default();
+    (report.remaining, report.oldest_gathered_ms) = (Some(Remaining::NONE), Some(0));
     let line: Value = serde_json::from_str(&drain::metrics(&report, "engineo", 0)).unwrap();
     let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
     metrics.iter().map(|metric| metric["Name"].as_str().unwrap().to_owned()).collect()

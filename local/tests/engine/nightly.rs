@@ -116,6 +116,15 @@ async fn by_default_only_stale_projects_are_enqueued() {
 }
 
 #[tokio::test]
+async fn a_project_whose_id_no_job_could_be_run_with_is_left_out() {
+    let night = Night::new().await;
+    night.projects("p", 2, "NULL", "NULL::timestamp", "NULL::timestamp").await;
+    night.projects(&"o".repeat(187), 1, "NULL", "NULL::timestamp", "NULL::timestamp").await;
+    let report = night.tick().await;
+    assert_eq!((report.enqueued, report.stopped_because), (2, StoppedBecause::Done), "{report:?}");
+}
+
+#[tokio::test]
 async fn the_age_and_the_scope_are_settings() {
     let mut night = Night::new().await;
     night.projects("p", 3, &ago("2 days"), "NULL::timestamp", "NULL::timestamp").await;

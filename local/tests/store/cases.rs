@@ -10,6 +10,7 @@ use shared::clock::Clock;
 use shared::config::Config;
 use shared::deo::{Score, instant};
 use shared::recompute::{JobData, Reason, open, recompute_job, ticker};
+use shared::store::ProjectId;
 use tokio::time::Instant;
 
 use super::Bench;
@@ -67,8 +68,7 @@ async fn every_golden_case_is_drained_to_its_scores() {
         bench.project(&id, &case.crawl_results, &case.products).await;
         // A case's score is that of its own moment.
         clock.advance(case.now_ms - clock.now_ms());
-        let data =
-            JobData { project_id: id.clone(), triggered_by_user_id: None, reason: Reason::Manual };
+        let data = JobData::new(ProjectId::parse(id.clone()).unwrap(), Reason::Manual);
         queue.enqueue(&[recompute_job(&data, &config.queue)]).await.unwrap();
         let report = recompute.tick(Instant::now() + Duration::from_secs(50)).await;
         assert_eq!(

@@ -15,6 +15,15 @@ const THRIFTY: Duration = Duration::from_mins(30);
 /// jobs with a priority gather, and whoever adds jobs in bulk should not.
 ///
 /// Counted is what those spend who call [`Queue::spend`]: what BullMQ's own processes spend is not seen.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use batchmq_engine::Budget;
+///
+/// let budget = Budget { commands: 1_000, share: 0.8, every: Duration::from_secs(60) };
+/// assert!(!budget.is_tight(700) && budget.is_tight(900));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Budget {
     /// Billed commands a month.
@@ -43,6 +52,20 @@ impl Budget {
 }
 
 /// What a process has spent since it last said so, and what it heard of the month then.
+///
+/// ```no_run
+/// use batchmq::Queue;
+/// use batchmq_engine::{Budget, Purse};
+///
+/// # async fn example(queue: &Queue, budget: Budget, purse: &Purse) {
+/// if purse.is_tight(queue, budget).await {
+///     println!("bulk waits");
+/// }
+/// let used = queue.redis().usage().billed;
+/// // Written down once it is worth a command.
+/// purse.pay(queue, used, purse.unpaid() + used >= 50).await;
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Purse {
     unpaid: AtomicU64,

@@ -8,6 +8,15 @@ use serde_json::{Map, Value};
 
 /// A handler's own counts by name, as they stand in a [`Report`](crate::Report). Names are written in
 /// camel case, as the report's other fields are.
+///
+/// ```
+/// use batchmq_engine::Counters;
+///
+/// let (mut all, mut one) = (Counters::of(&["mails"]), Counters::default());
+/// one.add("mails", 2);
+/// all.add_all(&one);
+/// assert_eq!((all.get("mails"), all.get("others")), (2, 0));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters(BTreeMap<String, u64>);
 

@@ -41,6 +41,50 @@ pub trait Handler: Send + Sync {
 }
 
 /// What a handler knows of the tick that calls it.
+///
+/// ```
+/// # use std::convert::Infallible;
+/// # use batchmq::{ClaimedJob, Settlement};
+/// # use batchmq_engine::{Context, Handler};
+/// # struct Mailer;
+/// # async fn send(_job: &ClaimedJob) -> bool { true }
+/// # async fn tidy_up() {}
+/// impl Handler for Mailer {
+///     type Error = Infallible;
+///     const COUNTERS: &'static [&'static str] = &["mails", "sendingMs"];
+///
+///     async fn handle(
+///         &self,
+///         jobs: &[ClaimedJob],
+///         context: &Context<'_>,
+///     ) -> Result<Vec<Settlement>, Infallible> {
+///         println!("{} until {:?}", context.queue().name, context.deadline());
+///         let timer = context.time("sendingMs");
+///         let mut ends = Vec::new();
+///         for job in jobs {
+///             ends.push(match context.stop().is_asked() {
+///                 true => Settlement::Release,
+///                 false if send(job).await => Settlement::Complete("null".to_owned()),
+///                 false => Settlement::Failed(format!("not sent under {}", context.claim())),
+///             });
+///             context.count("mails", 1);
+///         }
+///         drop(timer);
+///         if context.in_time(tidy_up()).await.is_none() {
+///             println!("another time");
+///         }
+///         Ok(ends)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use batchmq_engine::testing::{job, run};
+///
+/// let ran = run(&Mailer, &[job("1", "{}")]).await.unwrap();
+/// assert_eq!(ran.settlements, [Settlement::Complete("null".to_owned())]);
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Context<'a> {
     pub(crate) claim: &'a str,

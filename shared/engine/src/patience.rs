@@ -11,6 +11,18 @@ use batchmq::clock::millis;
 ///
 /// Windows begin at the multiples of their length since the Unix epoch, in UTC. So the clock alone tells
 /// whether a boundary was crossed, which costs no command and needs nothing to be kept.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use batchmq_engine::Patience;
+///
+/// let (window, every) = (Duration::from_secs(1_800), Duration::from_secs(60));
+/// let patience = Patience { window, every };
+/// let minute = 60_000;
+/// assert!(patience.is_open(31 * minute, Some(29 * minute)));
+/// assert!(!patience.is_open(33 * minute, Some(31 * minute)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// How long such jobs gather.

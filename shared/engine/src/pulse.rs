@@ -60,6 +60,7 @@ impl Pulse {
 /// A tick that had work, as the heartbeat remembers it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
 pub struct PastTick {
     /// When it ended: milliseconds since the epoch.
     pub at: i64,
@@ -87,6 +88,7 @@ pub struct PastTick {
 /// What the heartbeat tells of drains.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Alive {
     /// When one last gave a sign of life: milliseconds since the epoch.
     pub last_seen: Option<i64>,

@@ -7,6 +7,18 @@ use batchmq::{ClaimedJob, Error, Queue, Settled, Settlement};
 /// Settles jobs outside of a tick, as one does: whoever goes on with jobs that were kept. What cannot be
 /// completed over its children fails, as with a BullMQ worker.
 ///
+/// ```no_run
+/// use batchmq::{Error, Queue, Settlement};
+///
+/// # async fn example(queue: &Queue, token: &str, id: String) -> Result<(), Error> {
+/// let jobs = queue.held(token, &[id]).await?;
+/// let end = |job| (job, Settlement::Complete("null".to_owned()));
+/// let ends: Vec<_> = jobs.into_iter().map(end).collect();
+/// batchmq_engine::settle(queue, token, &ends).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// As [`Queue::settle`].
 pub async fn settle(

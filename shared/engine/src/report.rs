@@ -66,6 +66,7 @@ impl StoppedBecause {
 /// Jobs that a tick left in each state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Remaining {
     /// In `wait`, `paused` included.
     pub waiting: u64,
@@ -105,6 +106,7 @@ impl From<Counts> for Remaining {
 /// What a tick did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Report {
     /// Jobs claimed.
     pub claimed: u64,

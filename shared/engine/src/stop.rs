@@ -14,6 +14,18 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Stopper(watch::Sender<Option<Instant>>);
 
 /// Knows whether the end was asked for, and when.
+///
+/// ```
+/// use batchmq_engine::{Stop, Stopper};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (stopper, stop) = Stopper::new();
+/// assert!(!stop.is_asked() && !Stop::never().is_asked());
+/// stopper.stop();
+/// stop.asked().await;
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<Option<Instant>>);
 

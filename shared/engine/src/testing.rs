@@ -25,13 +25,21 @@
 //! # }
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! use batchmq_engine::testing::{job, run};
+//! use std::time::Duration;
+//!
+//! use batchmq_engine::Stop;
+//! use batchmq_engine::testing::{job, run, run_until};
+//! use tokio::time::Instant;
 //!
 //! let jobs = [job("1", "21"), job("2", "\"x\"")];
 //! let ran = run(&Doubler, &jobs).await.unwrap();
 //! assert_eq!(ran.settlements[0], Settlement::Complete("42".to_owned()));
 //! assert_eq!(ran.settlements[1], Settlement::Unrecoverable("not a number".to_owned()));
 //! assert_eq!(ran.counters.get("doubled"), 2);
+//! // With a deadline, and an end that is asked for.
+//! let soon = Instant::now() + Duration::from_secs(1);
+//! let same = run_until(&Doubler, &jobs, soon, &Stop::never()).await.unwrap();
+//! assert_eq!(ran, same);
 //! # }
 //! ```
 
@@ -48,6 +56,7 @@ use crate::stop::Stop;
 
 /// What a handler made of a batch.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Ran {
     /// One a job, in their order, as a ticker would settle them.
     pub settlements: Vec<Settlement>,

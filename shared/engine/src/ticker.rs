@@ -62,6 +62,43 @@ impl Default for TickOptions {
 }
 
 /// Queues and their handlers, ready to tick. Clones share the handlers.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use batchmq::Queue;
+/// use batchmq::clock::Clock;
+/// use batchmq_engine::{Budget, Handler, Patience, Stopper, TickOptions, Ticker, alive};
+/// use tokio::time::Instant;
+///
+/// # async fn example(
+/// #     mail: Queue, crawl: Queue, mailer: impl Handler + 'static, crawler: impl Handler + 'static,
+/// # ) -> Result<(), batchmq::Error> {
+/// let every = Duration::from_secs(60);
+/// let options = TickOptions {
+///     lanes: 4,
+///     // Jobs with a priority gather for half an hour.
+///     patience: Some(Patience { window: Duration::from_secs(1_800), every }),
+///     // Past 80 % of these commands they gather longer.
+///     budget: Some(Budget { commands: 10_000_000, share: 0.8, every }),
+///     ..TickOptions::default()
+/// };
+/// // Where both have jobs, mail gets three quarters of the time.
+/// let ticker = Ticker::empty(options, Clock::System).with(mail, mailer, 3).with(crawl, crawler, 1);
+/// ticker.connect().await;
+/// let (stopper, stop) = Stopper::new();
+/// tokio::spawn(async move {
+///     tokio::time::sleep(every / 2).await;
+///     stopper.stop();
+/// });
+/// let report = ticker.tick_until(Instant::now() + every, &stop).await;
+/// println!("{} jobs completed; {:?}", report.completed, report.stopped_because);
+/// for queue in ticker.queues() {
+///     println!("{}: {:?}", queue.options().name, alive(queue).await?.last_seen);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Ticker {
     served: Vec<Arc<Served>>,

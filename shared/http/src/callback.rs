@@ -26,7 +26,19 @@ struct Body<'a> {
 }
 
 /// A callback that can be acted upon.
+///
+/// ```
+/// use batchmq::Settlement;
+/// use batchmq_http::{Callback, LockTimes, MOST_JOBS};
+///
+/// let body = br#"{"claim":"t","jobs":[{"id":"1","status":"completed"}]}"#;
+/// let callback = Callback::parse(body, &LockTimes::default()).unwrap();
+/// assert_eq!(callback.claim, "t");
+/// assert_eq!(callback.jobs, [("1".to_owned(), Settlement::Complete("null".to_owned()))]);
+/// assert!(callback.jobs.len() <= MOST_JOBS);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Callback {
     /// The token of the claim that its jobs' locks hold.
     pub claim: String,

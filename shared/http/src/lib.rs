@@ -10,17 +10,24 @@
 //! idempotency keys.
 //!
 //! ```no_run
+//! use std::time::Duration;
+//!
 //! use batchmq::clock::Clock;
 //! use batchmq::{Queue, QueueOptions};
 //! use batchmq_engine::{TickOptions, Ticker};
-//! use batchmq_http::{Error, Forward, ForwardOptions, Secrets};
+//! use batchmq_http::{Error, Forward, ForwardOptions, LockTimes, Secrets};
 //! use batchmq_redis::{Redis, Secret};
 //!
 //! # fn example(redis: Redis) -> Result<(), Error> {
 //! let secrets = Secrets::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
-//! let options = ForwardOptions::new(Secret::new("https://app.example/jobs/crawl"), secrets);
+//! let url = Secret::new("https://app.example/jobs/crawl");
+//! let (usual, longest) = (Duration::from_secs(60), Duration::from_secs(600));
+//! let options =
+//!     ForwardOptions { locks: LockTimes { usual, longest }, ..ForwardOptions::new(url, secrets) };
 //! let queue = Queue::new(redis, &QueueOptions::new("crawl"), Clock::System);
-//! let ticker = Ticker::new(queue, Forward::new(options)?, TickOptions::default(), Clock::System);
+//! let forward = Forward::new(options)?;
+//! assert_eq!(forward.resting(), None);
+//! let ticker = Ticker::new(queue, forward, TickOptions::default(), Clock::System);
 //! # Ok(())
 //! # }
 //! ```

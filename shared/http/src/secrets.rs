@@ -26,6 +26,23 @@ const MOST: usize = 2;
 const LENGTH: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// The secrets of a queue's receivers. Never shown.
+///
+/// ```
+/// use batchmq_http::{CALLBACK_ID, REQUEST_ID, Rejected, Secrets, SecretsError, Signature};
+///
+/// # fn main() -> Result<(), SecretsError> {
+/// let secrets = Secrets::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
+/// let (id, now_s) = (format!("{CALLBACK_ID}1"), 1_614_265_330);
+/// let signatures = secrets.sign(&id, now_s, b"{}");
+/// let timestamp = now_s.to_string();
+/// let signature = Signature { id: &id, timestamp: &timestamp, signatures: &signatures };
+/// assert_eq!(secrets.verify(signature, b"{}", now_s * 1_000), Ok(()));
+/// assert_eq!(secrets.verify(signature, b"[]", now_s * 1_000), Err(Rejected::Signature));
+/// // Not a request of ours that somebody sends back.
+/// assert!(!id.starts_with(REQUEST_ID));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Secrets(Vec<hmac::Key>);
 
@@ -35,6 +52,7 @@ pub struct Secrets(Vec<hmac::Key>);
     "takes one secret, or two while one takes the other's place, separated by white space or a comma; \
      each is `whsec_` and 24 to 64 random bytes in base64, as `echo whsec_$(openssl rand -base64 32)` prints one"
 )]
+#[non_exhaustive]
 pub struct SecretsError;
 
 /// The headers that sign a request, by their names in lower case.
@@ -50,6 +68,7 @@ pub struct Signature<'a> {
 
 /// Why a signature does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Rejected {
     /// The timestamp is no number, or not of the last or next five minutes.
     #[error("its timestamp is not within five minutes of now")]

@@ -15,6 +15,18 @@ pub fn millis(duration: Duration) -> u64 {
 }
 
 /// A source of the current time, cheap to clone.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use batchmq::clock::{Clock, from_iso8601, millis, to_iso8601};
+///
+/// let clock = Clock::manual(0);
+/// clock.advance(1_500);
+/// assert_eq!(to_iso8601(clock.now_ms()), "1970-01-01T00:00:01.500Z");
+/// assert_eq!(from_iso8601("1970-01-01T00:00:01.500Z"), Some(1_500));
+/// assert_eq!(millis(Duration::from_secs(2)), 2_000);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
     /// The machine's clock.

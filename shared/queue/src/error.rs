@@ -4,6 +4,7 @@ use crate::operate::refusal::Refusal;
 
 /// Why a queue operation failed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// Redis failed.
     #[error(transparent)]

@@ -25,6 +25,7 @@ const SIGN_S: &str = "86400";
 
 /// A report of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Beat {
     /// When it was written: milliseconds since the epoch.
     pub at_ms: i64,
@@ -33,7 +34,22 @@ pub struct Beat {
 }
 
 /// What is known of those who work on the queue.
+///
+/// ```no_run
+/// # async fn example(queue: &batchmq::Queue) -> Result<(), batchmq::Error> {
+/// queue.beat(r#"{"completed":3}"#).await?;
+/// queue.beat_idle().await?;
+/// let heartbeat = queue.heartbeat(batchmq::MOST_BEATS).await?;
+/// println!("last seen at {:?}", heartbeat.last_ms);
+/// // The month's commands, and a place to go on at.
+/// println!("{} of them, {:?}", queue.spend(40).await?, queue.spent().await?);
+/// queue.keep_bookmark("walk", Some("p7")).await?;
+/// println!("{:?}", queue.bookmark("walk").await?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Heartbeat {
     /// When somebody last gave a sign of life: milliseconds since the epoch.
     pub last_ms: Option<i64>,

@@ -7,6 +7,26 @@ use crate::keys::Keys;
 use crate::options::QueueOptions;
 
 /// One queue on one Redis. Clones share the connection and its meter.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use batchmq::clock::Clock;
+/// use batchmq::{Events, Limiter, Queue, QueueOptions};
+/// use batchmq_redis::Redis;
+///
+/// # fn example(redis: Redis) {
+/// let options = QueueOptions {
+///     events: Events::Final,
+///     limiter: Limiter { max: Some(100), duration: Duration::from_secs(1) },
+///     ..QueueOptions::new("mail")
+/// };
+/// let queue = Queue::new(redis, &options, Clock::System);
+/// // What this handle does is counted apart.
+/// let apart = queue.over(queue.redis().metered());
+/// assert_eq!((apart.options().prefix.as_str(), apart.redis().usage().billed), ("bull", 0));
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Queue {
     pub(crate) redis: Redis,

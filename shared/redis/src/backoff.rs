@@ -5,6 +5,16 @@ use std::time::Duration;
 /// Exponential backoff with full jitter: before try `n` (from 0) it waits a random time between
 /// zero and `base * 2^n`, never more than `cap`. Callers that failed together then come back
 /// spread over the whole interval.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use batchmq_redis::FullJitter;
+///
+/// let (base, cap) = (Duration::from_millis(50), Duration::from_secs(2));
+/// let mut waits = FullJitter::new(base, cap, || 0.5);
+/// assert_eq!([waits.next_wait(), waits.next_wait()].map(|wait| wait.as_millis()), [25, 50]);
+/// ```
 #[derive(Debug)]
 pub struct FullJitter<R> {
     base: Duration,

@@ -3,6 +3,14 @@
 use std::fmt;
 
 /// A command's name and arguments, and whether it may be sent twice.
+///
+/// ```
+/// use batchmq_redis::Command;
+///
+/// let read = Command::new("MGET").arg("one").args(["two", "three"]).replay_safe();
+/// let push = Command::new("RPUSH").arg("list").arg("x");
+/// assert_ne!(read, push);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Command {
     /// Name first, then the arguments.

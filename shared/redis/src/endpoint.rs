@@ -5,6 +5,17 @@ use crate::secret::Secret;
 use crate::tcp::redis_url;
 
 /// Where a Redis is and what opens it.
+///
+/// ```
+/// use batchmq_redis::{Endpoint, Names, Secret, is_loopback};
+///
+/// let url = Secret::new("redis://cache.example:6379");
+/// let endpoint = Endpoint::Tcp { url, allow_plaintext: false };
+/// let names = Names { redis_url: "CACHE_URL", ..Names::default() };
+/// assert!(endpoint.check(&names).unwrap_err().contains("CACHE_URL"));
+/// // Without TLS only this machine is spoken to.
+/// assert!(is_loopback("localhost") && !is_loopback("cache.example"));
+/// ```
 #[derive(Clone, Debug)]
 pub enum Endpoint {
     /// Upstash's REST API.

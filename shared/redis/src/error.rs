@@ -31,6 +31,7 @@ pub enum ErrorKind {
 
 /// What may be done after an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retry {
     /// Send it again at once.
     Now,
@@ -41,6 +42,20 @@ pub enum Retry {
 }
 
 /// A failed command: names the command and its key, never an argument or a secret.
+///
+/// ```no_run
+/// use batchmq_redis::{Command, ErrorKind, Redis, Retry};
+///
+/// # async fn example(redis: &Redis) {
+/// if let Err(error) = redis.call(Command::new("LLEN").arg("a string").replay_safe()).await {
+///     match (error.kind(), error.retry()) {
+///         (ErrorKind::Server(code), _) => println!("refused with {code}: {error}"),
+///         (_, Retry::After(wait)) => println!("once more after {wait:?}: {error}"),
+///         _ => println!("{error}"),
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {

@@ -77,6 +77,27 @@ use self::transport::Transport;
 const AHEAD: Duration = Duration::from_secs(1);
 
 /// What a client does its own way.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use batchmq_redis::{Endpoint, Error, Limits, Options, Redis, RestAnswers, Secret};
+///
+/// # async fn example() -> Result<(), Error> {
+/// let token = Secret::new("AX…");
+/// let url = "https://eu1-fit-cat-1.upstash.io".to_owned();
+/// let options = Options {
+///     limits: Limits { answer: Duration::from_secs(3), ..Limits::default() },
+///     rest_answers: RestAnswers::Resp2,
+///     ..Options::default()
+/// };
+/// let endpoint = Endpoint::Rest { url, token, allow_plaintext: false };
+/// let redis = Redis::with_options(&endpoint, options)?;
+/// redis.connect().await;
+/// assert_eq!(redis.transport(), "rest");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Time limits.
@@ -91,6 +112,22 @@ pub struct Options {
 }
 
 /// A client; clones share the connection and the meter.
+///
+/// ```no_run
+/// use batchmq_redis::{Command, Error, Redis, Usage};
+///
+/// # async fn example(redis: &Redis) -> Result<(), Error> {
+/// let metered = redis.metered();
+/// let count = || Command::new("INCR").arg("visits");
+/// for answer in metered.pipeline(vec![count(), count()]).await? {
+///     println!("{:?}", answer?.as_int());
+/// }
+/// metered.transaction(vec![count(), Command::new("EXPIRE").arg("visits").arg("60")]).await?;
+/// let Usage { billed, round_trips } = metered.usage();
+/// println!("{billed} commands in {round_trips} round trips");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Redis {
     transport: Arc<Transport>,

@@ -13,6 +13,25 @@ use super::command::{Command, Title};
 /// it executed; and when it refuses its arguments it returns `redis.error_reply('CODE sentence')`
 /// before its first write, which comes back as [`ErrorKind::Server`](super::ErrorKind::Server)
 /// with that code.
+///
+/// ```no_run
+/// use batchmq_redis::{Redis, Script};
+///
+/// static TAKE: Script = Script {
+///     name: "take",
+///     source: "return {1, redis.call('GETDEL', KEYS[1])}",
+///     replay_safe: false,
+/// };
+///
+/// # async fn example(redis: &Redis) -> Result<(), batchmq_redis::Error> {
+/// let keys = ["ticket".to_owned()];
+/// // Over REST a request has a largest size.
+/// assert!(redis.room_for_args(&TAKE, &keys).is_none_or(|room| room > Redis::request_bytes(b"")));
+/// let answer = redis.run(&TAKE, &keys, Vec::new()).await?;
+/// println!("{:?}", answer[0].as_str());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Script {
     /// For errors, logs and spans.

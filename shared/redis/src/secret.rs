@@ -3,6 +3,14 @@
 use std::fmt;
 
 /// A secret (token, password, connection string): `Debug` and `Display` show only `[redacted]`.
+///
+/// ```
+/// use batchmq_redis::Secret;
+///
+/// let token = Secret::new("sesame");
+/// assert_eq!(format!("{token:?} {token}"), "[redacted] [redacted]");
+/// assert_eq!(token.expose(), "sesame");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 

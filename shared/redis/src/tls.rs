@@ -2,6 +2,17 @@
 //!
 //! REST, TCP Redis and Postgres all take it from here, so that the binary holds one provider and
 //! one set of roots.
+//!
+//! ```
+//! use batchmq_redis::tls::{client_config, client_config_trusting, distrust, install_provider};
+//!
+//! install_provider();
+//! assert_eq!(client_config().alpn_protocols.len(), 0);
+//! let error = client_config_trusting("no-such-file.pem".as_ref()).unwrap_err();
+//! assert!(error.contains("cannot be read"));
+//! // An error that comes from no certificate.
+//! assert_eq!(distrust(&std::io::Error::other("reset")), None);
+//! ```
 
 use std::error::Error;
 use std::io;

@@ -1,6 +1,15 @@
 //! What Redis answers.
 
 /// One answer, exactly as Redis gave it: no guessing of JSON, no rounding of integers.
+///
+/// ```
+/// use batchmq_redis::Value;
+///
+/// let text = Value::Bytes(b"7".to_vec());
+/// assert_eq!((text.as_str(), text.as_bytes(), text.as_int()), (Some("7"), Some(&b"7"[..]), None));
+/// let list = Value::Array(vec![Value::Int(7), Value::Nil]);
+/// assert!(list.as_array().is_some_and(|items| items[0].as_int() == Some(7) && items[1].is_nil()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// Null.

@@ -69,10 +69,13 @@ fn is_fit(url: &str) -> bool {
     is_plain && (parsed.scheme() == "https" || (parsed.scheme() == "http" && is_here))
 }
 
-/// As in the setting, of a URL only where it leads.
+/// As in the setting, which says no weight of 1, and of a URL only where it leads.
 impl fmt::Display for ServedQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.name, self.weight)?;
+        f.write_str(&self.name)?;
+        if self.weight != 1 {
+            write!(f, ":{}", self.weight)?;
+        }
         match &self.url {
             Some(url) => write!(f, "={}", super::summary::host(url.expose())),
             None => Ok(()),
@@ -92,12 +95,12 @@ mod tests {
 
     #[test]
     fn queues_have_a_weight_and_a_url_where_they_need_one() {
-        assert_eq!(shown("deo_score_queue"), ["deo_score_queue:1"]);
+        assert_eq!(shown("deo_score_queue"), ["deo_score_queue"]);
         assert_eq!(
             shown(
                 "deo_score_queue:3, crawl_queue:2=https://u:p@a.example/secret?x=y,b=http://127.0.0.1:1/"
             ),
-            ["deo_score_queue:3", "crawl_queue:2=https://a.example", "b:1=http://127.0.0.1:1"]
+            ["deo_score_queue:3", "crawl_queue:2=https://a.example", "b=http://127.0.0.1:1"]
         );
     }
 

@@ -8,13 +8,13 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::Instant;
 use tracing::{error, warn};
 
-use super::request::JobResult;
+use super::data::{JobData, JobResult, MalformedData};
 use crate::clock::Clock;
 use crate::deo::Score;
 use crate::engine::Context;
 use crate::queue::{ClaimedJob, Settlement};
 use crate::store::{
-    Error, ErrorKind, MAX_ID_CHARS, NewSnapshot, ProjectRows, Saved, Store, is_id, snapshot_id,
+    Error, ErrorKind, NewSnapshot, ProjectId, ProjectRows, Saved, Store, snapshot_id,
 };
 
 /// The count of jobs that shared another one's project.
@@ -40,7 +40,7 @@ pub(super) struct Scored {
     /// One a job, in order.
     pub(super) settlements: Vec<Settlement>,
     /// The projects that were asked for, each once.
-    pub(super) projects: Vec<String>,
+    pub(super) projects: Vec<ProjectId>,
     /// When the rows of the last of them were read, by the database's clock in milliseconds since
     /// the Unix epoch; `None` where none could be.
     pub(super) read_at_ms: Option<i64>,
@@ -58,8 +58,9 @@ pub(super) async fn score(
     clock: &Clock,
     context: &Context<'_>,
 ) -> Result<Scored, Error> {
-    let wanted: Vec<Result<String, String>> = jobs.iter().map(project_of).collect();
-    let mut projects: Vec<String> = wanted.iter().flatten().cloned().collect();
+    let project_of = |job: &ClaimedJob| JobData::parse(&job.data).map(|data| data.project_id);
+    let wanted: Vec<Result<ProjectId, MalformedData>> = jobs.iter().map(project_of).collect();
+    let mut projects: Vec<ProjectId> = wanted.iter().flatten().cloned().collect();
     let asked = projects.len();
     projects.sort_unstable();
     projects.dedup();
@@ -72,10 +73,10 @@ pub(super) async fn score(
     // Ages are told by our clock. The order of results is that of their reads, by the database's.
     let now_ms = clock.now_ms();
     let mut read_at_ms = None;
-    let mut results: HashMap<&str, Result<Computed, Settlement>> = HashMap::new();
+    let mut results: HashMap<&ProjectId, Result<Computed, Settlement>> = HashMap::new();
     for id in &projects {
-        let result = match rows.remove(id) {
-            None => Err(not_found(id)),
+        let result = match rows.remove(id.as_str()) {
+            None => Err(not_found(id.as_str())),
             Some(Err(failure)) => {
                 error!(project = id.as_str(), error = %failure, "the project's rows cannot be read");
                 Err(failed("The project's rows cannot be read", &failure))
@@ -90,7 +91,7 @@ pub(super) async fn score(
                 if more > 0 {
                     warn!(project = id.as_str(), more, "more malformed rows, their ids left out");
                 }
-                compute(id, &rows, now_ms)
+                compute(id.as_str(), &rows, now_ms)
             }
         };
         results.insert(id, result);
@@ -102,14 +103,14 @@ pub(super) async fn score(
     // Which settlement each snapshot stands behind, should it not be saved.
     let mut owners = Vec::new();
     for (job, wanted) in jobs.iter().zip(wanted) {
-        let settlement = match wanted.as_ref().map(|id| (id, results.get(id.as_str()))) {
-            Err(reason) => Settlement::Unrecoverable(reason.clone()),
+        let settlement = match wanted.as_ref().map(|id| (id, results.get(id))) {
+            Err(reason) => Settlement::Unrecoverable(reason.to_string()),
             Ok((id, Some(Ok(computed)))) => {
                 let snapshot_id =
                     snapshot_id(&names.prefix, &names.name, &job.id, job.timestamp_ms);
                 owners.push(settlements.len());
-                snapshots.push(computed.snapshot(&snapshot_id, id));
-                completed(id, snapshot_id)
+                snapshots.push(computed.snapshot(&snapshot_id, id.as_str()));
+                completed(id.clone(), snapshot_id)
             }
             Ok((_, Some(Err(settlement)))) => settlement.clone(),
             Ok((_, None)) => Settlement::Release,
@@ -197,25 +198,6 @@ fn compute(project: &str, rows: &ProjectRows, now_ms: i64) -> Result<Computed, S
     }
 }
 
-fn completed(project_id: &str, snapshot_id: String) -> Settlement {
-    let result = JobResult { project_id: project_id.to_owned(), snapshot_id };
-    Settlement::Complete(serde_json::json!(result).to_string())
-}
-
-/// The project that a job is about, or why it can never be run.
-fn project_of(job: &ClaimedJob) -> Result<String, String> {
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Wanted {
-        project_id: String,
-    }
-    let wanted: Wanted = serde_json::from_str(&job.data)
-        .map_err(|_| "Malformed job data: expected {\"projectId\": \"...\"}".to_owned())?;
-    let id = wanted.project_id;
-    if !is_id(&id) {
-        return Err(format!(
-            "Malformed job data: projectId must have 1 to {MAX_ID_CHARS} characters"
-        ));
-    }
-    Ok(id)
+fn completed(project_id: ProjectId, snapshot_id: String) -> Settlement {
+    Settlement::Complete(JobResult { project_id, snapshot_id }.to_json())
 }

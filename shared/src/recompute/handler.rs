@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::{DrainConfig, SnapshotRetention};
 use crate::engine::{Context, Handler, Patience, TickOptions, Ticker};
 use crate::queue::{ClaimedJob, Queue, Settlement};
-use crate::store::{Error, Store};
+use crate::store::{Error, ProjectId, Store};
 
 /// Scores projects and saves their snapshots.
 ///
@@ -68,7 +68,7 @@ impl Recompute {
 
     /// Deletes snapshots that retention no longer keeps at `now_ms` by the clock that they are stamped
     /// with, the database's. What it does not get done today goes another day: no job fails with it.
-    async fn prune(&self, projects: &[String], now_ms: i64, context: &Context<'_>) {
+    async fn prune(&self, projects: &[ProjectId], now_ms: i64, context: &Context<'_>) {
         let pruned = self.store.prune_snapshots(projects, self.retention, now_ms);
         match context.in_time(pruned).await {
             Some(Ok(0)) | None => {}

@@ -47,7 +47,7 @@ pub use access::Access;
 pub use connection::Health;
 pub use database::Database;
 pub use error::{Error, ErrorKind};
-pub use id::{MAX_ID_CHARS, is_id};
+pub use id::{MAX_ID_CHARS, NotAnId, ProjectId, is_id};
 pub use projects::{ProjectPage, Stretch};
 pub use rows::ProjectRows;
 pub use save::{NewSnapshot, Saved};

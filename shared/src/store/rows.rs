@@ -67,10 +67,10 @@ impl Store {
     /// When nothing can be read at all, or every project fails in the same way.
     pub async fn signals_until(
         &self,
-        project_ids: &[String],
+        project_ids: &[impl AsRef<str>],
         until: Instant,
     ) -> Result<HashMap<String, Result<ProjectRows, Error>>, Error> {
-        let ids: HashSet<&str> = project_ids.iter().map(String::as_str).collect();
+        let ids: HashSet<&str> = project_ids.iter().map(AsRef::as_ref).collect();
         let mut ids: Vec<&str> = ids.into_iter().filter(|id| is_id(id)).collect();
         ids.sort_unstable();
         let batch = Batch { items: &ids, name: |id| id, slow: &self.inner.slow_to_read, until };

@@ -5,6 +5,7 @@ use shared::config::Config;
 use shared::engine::{Report, StoppedBecause};
 use shared::queue::NewJob;
 use shared::recompute::{JobData, Reason, recompute_job};
+use shared::store::{NotAnId, ProjectId};
 use tokio::time::Instant;
 
 use super::subject::Subject;
@@ -49,16 +50,16 @@ impl Load {
             .with("REDIS_PREFIX", PREFIX);
         let queue = connect(&Config::from_env(&settings)?)?;
         let plan = Plan { projects, pages: 0, products: 0, seed: 1, now_ms: 0 };
-        let job = |project_id| {
-            let data =
-                JobData { project_id, triggered_by_user_id: None, reason: Reason::Scheduled };
+        let job = |id: String| {
+            let data = JobData::new(ProjectId::parse(id)?, Reason::Scheduled);
             let mut job = recompute_job(&data, queue.options());
             // Else a project's second job would be its first.
             job.opts.deduplication = None;
-            job
+            Ok(job)
         };
         let ids: Vec<String> = plan.project_ids().collect();
-        let new: Vec<NewJob> = ids.into_iter().cycle().take(jobs as usize).map(job).collect();
+        let new = ids.into_iter().cycle().take(jobs as usize).map(job);
+        let new = new.collect::<Result<Vec<NewJob>, NotAnId>>()?;
         queue.enqueue(&new).await?;
         Ok(Self { jobs, database_url })
     }

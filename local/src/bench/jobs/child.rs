@@ -15,7 +15,7 @@ use shared::deo::Score;
 use shared::engine::{
     Context, Handler, Report, Stop, StoppedBecause, Stopper, TickOptions, Ticker,
 };
-use shared::queue::{ClaimedJob, NewJob, Queue, Settlement};
+use shared::queue::{ClaimedJob, Queue, Settlement};
 use shared::store::{Database, NewSnapshot, Store, snapshot_id};
 
 use super::stage::job;
@@ -62,7 +62,7 @@ async fn work(task: Task) -> Result<Done, Failure> {
             let queue = queue(&config)?;
             queue.redis().connect().await;
             let job = |n: u32| job(&format!("project-{n}"), Some(queue.options()));
-            let jobs: Vec<NewJob> = (0..jobs).map(job).collect();
+            let jobs = (0..jobs).map(job).collect::<Result<Vec<_>, _>>()?;
             clocked(async || Ok(queue.enqueue(&jobs).await?.len() as u64)).await
         }
         Task::Postgres { projects, at_once, round } => {

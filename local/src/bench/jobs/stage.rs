@@ -11,7 +11,7 @@ use shared::config::{Config, Endpoint, Secret};
 use shared::queue::{NewJob, Queue, QueueOptions};
 use shared::recompute::{JOB_NAME, JobData, Reason, recompute_job};
 use shared::redis::{Command, Redis};
-use shared::store::Database;
+use shared::store::{Database, NotAnId, ProjectId};
 use tokio_postgres::Client;
 
 use super::child::Task;
@@ -82,21 +82,17 @@ fn rows_of(workload: Workload, projects: u32) -> (&'static str, Plan) {
 }
 
 /// A job about a project: as our API adds it to a queue with these options, or without any.
-pub(crate) fn job(project: &str, options: Option<&QueueOptions>) -> NewJob {
-    let data = JobData {
-        project_id: project.to_owned(),
-        triggered_by_user_id: None,
-        reason: Reason::Manual,
-    };
-    match options {
+pub(crate) fn job(project: &str, options: Option<&QueueOptions>) -> Result<NewJob, NotAnId> {
+    let data = JobData::new(ProjectId::parse(project)?, Reason::Manual);
+    Ok(match options {
         Some(options) => recompute_job(&data, options),
         None => NewJob {
             name: JOB_NAME.to_owned(),
-            data: json!(data).to_string(),
+            data: data.to_json(),
             opts: Default::default(),
             promote_duplicate: false,
         },
-    }
+    })
 }
 
 impl Stage {
@@ -239,8 +235,8 @@ impl Stage {
         };
         let mut ids = ids.take(turn.waiting as usize).peekable();
         while ids.peek().is_some() {
-            let jobs: Vec<NewJob> =
-                ids.by_ref().take(ADDED).map(|id| job(&id, options.as_ref())).collect();
+            let jobs = ids.by_ref().take(ADDED).map(|id| job(&id, options.as_ref()));
+            let jobs = jobs.collect::<Result<Vec<_>, _>>()?;
             queue.enqueue(&jobs).await?;
         }
         Ok(())

@@ -12,6 +12,7 @@ use shared::config::VARIABLES;
 use shared::queue::{Counts, JobOptions, NewJob};
 use shared::recompute::{JobData, Reason, recompute_job};
 use shared::redis::Command;
+use shared::store::ProjectId;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 use tokio::time::{sleep, timeout};
@@ -48,8 +49,8 @@ impl World {
     }
 
     pub(crate) fn job(&self, project: u32, delay_ms: u64) -> NewJob {
-        let project_id = format!("p{project}");
-        let data = JobData { project_id, triggered_by_user_id: None, reason: Reason::Manual };
+        let project_id = ProjectId::parse(format!("p{project}")).unwrap();
+        let data = JobData::new(project_id, Reason::Manual);
         let job = recompute_job(&data, self.queue.options());
         NewJob { opts: JobOptions { delay_ms, ..job.opts }, ..job }
     }

@@ -16,6 +16,22 @@ use tracing::Span;
 const MAX_STATE: usize = 512;
 
 /// Which trace a request or a job belongs to, and where in it.
+///
+/// ```
+/// use batchmq_engine::trace::TraceContext;
+///
+/// let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+/// let context = TraceContext::new(parent, Some("vendor=1")).unwrap();
+/// assert_eq!(context.trace_id(), "0af7651916cd43dd8448eb211c80319c");
+/// assert!(context.is_sampled());
+/// // With a job, and back.
+/// assert_eq!(TraceContext::from_metadata(&context.to_metadata()), Some(context.clone()));
+/// // Spans that are exported go on with it.
+/// let span = tracing::info_span!("run");
+/// context.adopt(&span);
+/// context.link(&span);
+/// assert_eq!(TraceContext::of(&span), None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     /// As `is_traceparent` has it, which is 55 ASCII characters with its parts at fixed places.

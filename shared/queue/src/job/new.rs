@@ -89,6 +89,21 @@ impl NewJob {
 }
 
 /// BullMQ's job options, the ones that a producer sets.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use batchmq::{Backoff, Deduplication, JobOptions, KeepJobs, NewJob};
+///
+/// let opts = JobOptions {
+///     deduplication: Some(Deduplication { id: "ada".to_owned(), ..Deduplication::default() }),
+///     remove_on_complete: Some(KeepJobs::Bounded { count: Some(1_000), age_s: None, limit: None }),
+///     backoff: Some(Backoff::fixed(Duration::from_secs(5))),
+///     ..JobOptions::default()
+/// };
+/// let job = NewJob::new("welcome", "{}").options(opts).id("welcome-ada");
+/// assert!(job.opts.deduplication.is_some());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct JobOptions {
     /// A custom id; `None` takes the queue's counter.
@@ -186,6 +201,7 @@ pub enum KeepJobs {
 
 /// What became of a job that was added.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Added {
     /// The job's id, or that of the job that stands for it.
     pub id: String,
@@ -194,7 +210,24 @@ pub struct Added {
 }
 
 /// What became of a call's jobs.
+///
+/// ```no_run
+/// use batchmq::{Error, NewJob, Outcome, Queue};
+///
+/// # async fn example(queue: &Queue) -> Result<(), Error> {
+/// let jobs = [NewJob::new("welcome", "{}").id("1"), NewJob::new("welcome", "{}").id("2")];
+/// let enqueued = queue.add(&jobs, Some("request-7")).await?;
+/// if enqueued.first {
+///     println!("nobody may be at work: wake a worker");
+/// }
+/// // The same request once more adds nothing, and is told the same.
+/// let added = queue.enqueue_once(&jobs, "request-7").await?;
+/// assert!(added.iter().all(|job| job.outcome == Outcome::Added));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Enqueued {
     /// One a job, in order.
     pub added: Vec<Added>,

@@ -10,6 +10,18 @@ use serde_json::Value as Json;
 use crate::clock::millis;
 
 /// What a job's stored options ask of whoever finishes it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use batchmq::{Ending, StoredOptions};
+///
+/// let opts = StoredOptions::parse(r#"{"attempts":2,"backoff":{"type":"fixed","delay":500}}"#);
+/// assert_eq!(opts.after_failure(1, 0.0), Ending::Retry(500.0));
+/// assert_eq!(opts.after_failure(2, 0.0), Ending::Fail);
+/// assert_eq!(opts.after_failure_for(1, Duration::from_secs(9)), Ending::Retry(9_000.0));
+/// assert_eq!(opts.stacktrace(Vec::new(), "why".to_owned()), ["why"]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoredOptions {
     /// Tries in all; up to 1 means one, and a fraction one more.

@@ -44,7 +44,35 @@ impl ClaimRequest {
 }
 
 /// What a claim gave.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use batchmq::{ClaimRequest, ClaimStatus, Error, Queue, Settlement};
+///
+/// # async fn example(queue: &Queue) -> Result<(), Error> {
+/// let request = ClaimRequest { delayed: false, ..ClaimRequest::everywhere(100) };
+/// let claim = queue.claim(request).await?;
+/// match claim.status {
+///     ClaimStatus::Claimed => println!("{} jobs", claim.jobs.len()),
+///     ClaimStatus::Limited { wait_ms } => println!("none before {wait_ms} ms"),
+///     status => println!("none: {status:?}"),
+/// }
+/// // What takes long is read anew under its locks, which are made to last.
+/// let ids: Vec<String> = claim.jobs.iter().map(|job| job.id.clone()).collect();
+/// let lost = queue.renew(&claim.token, &ids).await?;
+/// queue.renew_for(&claim.token, &ids, Duration::from_secs(300)).await?;
+/// let jobs = queue.held(&claim.token, &ids).await?;
+/// println!("{} of {} jobs are not ours any more", lost.len(), jobs.len());
+/// // One call ends these and claims the next.
+/// let ends: Vec<_> = jobs.into_iter().map(|job| (job, Settlement::Release)).collect();
+/// let (settled, next) = queue.settle_and_claim(&claim.token, &ends, request).await?;
+/// println!("{} ended, {} claimed", settled.codes.len(), next.jobs.len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Claim {
     /// The lock token of all its jobs; new for every claim.
     pub token: String,

@@ -64,6 +64,23 @@ impl Queue {
 }
 
 /// How [`Queue::wait_for_work`] ended.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use batchmq::{Error, Queue, Waited};
+///
+/// # async fn example(queue: &Queue) -> Result<(), Error> {
+/// println!("{} waits", queue.worker_name());
+/// match queue.wait_for_work(Duration::from_secs(60)).await? {
+///     Waited::Work => println!("claim it"),
+///     Waited::Due(at) => println!("a job falls due at {at}"),
+///     Waited::Long => println!("nothing came"),
+/// }
+/// // Whoever leaves work behind wakes another one.
+/// queue.mark().await
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waited {
     /// There is work, or was a moment ago.

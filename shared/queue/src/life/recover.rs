@@ -17,7 +17,16 @@ const MAX_STALLED: u32 = 3;
 pub(crate) const INTERVAL_MS: u32 = 30_000;
 
 /// What a recovery pass found.
+///
+/// ```no_run
+/// # async fn example(queue: &batchmq::Queue) -> Result<(), batchmq::Error> {
+/// let recovered = queue.recover().await?;
+/// println!("{recovered:?}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Recovered {
     /// Jobs that wait again.
     pub ids: Vec<String>,

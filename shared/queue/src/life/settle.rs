@@ -91,7 +91,25 @@ impl Code {
 }
 
 /// What became of a batch.
+///
+/// ```no_run
+/// use batchmq::{Claim, Code, Error, Queue, Settlement};
+///
+/// # async fn example(queue: &Queue, claim: Claim) -> Result<(), Error> {
+/// let end = |job| (job, Settlement::Complete("null".to_owned()));
+/// let jobs: Vec<_> = claim.jobs.into_iter().map(end).collect();
+/// let settled = queue.settle(&claim.token, &jobs).await?;
+/// for ((job, _), code) in jobs.iter().zip(settled.codes) {
+///     match code.instead(&job.id) {
+///         Some(other) => println!("{} may not complete: {other:?}", job.id),
+///         None => println!("{}: {}", job.id, code == Code::Completed),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Settled {
     /// One a job, in order.
     pub codes: Vec<Code>,

@@ -15,6 +15,7 @@ pub const MOST_PER_PAGE: u64 = 1_000;
 /// One line of a page of jobs: what is worth a column.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct JobLine {
     /// Its id.
     pub id: String,
@@ -47,6 +48,7 @@ pub struct PriorityCount {
 
 /// A job's log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Logs {
     /// The page, oldest first.
     pub lines: Vec<String>,

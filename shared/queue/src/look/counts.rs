@@ -5,6 +5,7 @@ use serde::Serialize;
 /// Jobs per state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Counts {
     /// In `wait`.
     pub wait: u64,

@@ -12,6 +12,7 @@ use batchmq_redis::{Command, Value};
 
 /// One job as it stands.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct JobView {
     /// Its id.
     pub id: String,

@@ -6,7 +6,30 @@ use crate::look::throughput::Throughput;
 use crate::queue::Queue;
 
 /// The queue at a glance.
+///
+/// ```no_run
+/// use batchmq::{Error, Queue, State};
+///
+/// # async fn example(queue: &Queue) -> Result<(), Error> {
+/// let overview = queue.overview().await?;
+/// println!("{} in an hour, {} wait", overview.last_hour.completed, overview.counts.wait);
+/// println!("{} failed, next due {:?}", queue.counts().await?.failed, queue.next_due_ms().await?);
+/// let [short, long] = queue.throughputs([5, 60]).await?;
+/// println!("{} of {}", short.completed + queue.throughput(1).await?.completed, long.completed);
+/// for line in queue.jobs(State::Failed, 0, 10).await? {
+///     println!("{}: {:?}", line.id, line.failed_reason);
+/// }
+/// for of in queue.priorities(10).await? {
+///     println!("{} jobs at priority {}", of.jobs, of.priority);
+/// }
+/// if let Some(job) = queue.job("1").await? {
+///     println!("{} {}: {:?}", job.id, State::told(job.state), queue.logs("1", 0, 10).await?);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Overview {
     /// Jobs per state.
     pub counts: Counts,

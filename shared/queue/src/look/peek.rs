@@ -11,6 +11,26 @@ use batchmq_redis::Command;
 const SIX: [&str; 6] = ["wait", "paused", "prioritized", "delayed", "active", "repeat"];
 
 /// The states that hold at least one job, and whether there is a job scheduler.
+///
+/// ```no_run
+/// use batchmq::{Error, Occupied, Queue};
+///
+/// # async fn example(queue: &Queue, other: &Queue) -> Result<(), Error> {
+/// if Queue::count_keys(queue, &[queue, other]).await? == 0 {
+///     println!("both are empty");
+/// }
+/// let occupied = queue.peek().await?;
+/// if occupied.is_waiting() && !occupied.is_only_prioritized() {
+///     println!("somebody waits since {:?}", queue.oldest_waiting_ms(occupied).await?);
+/// }
+/// // Counts only where there is something.
+/// let waiting = queue.counts_of(Occupied { active: false, ..occupied }).await?.wait;
+/// let (later, ids) = queue.pulse().await?;
+/// println!("{waiting} wait, {ids} ids were given, {} keys exist", later.keys());
+/// assert!(!later.is_empty() || !later.is_future());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Occupied {
     /// `wait`.

@@ -3,6 +3,14 @@
 use std::str::FromStr;
 
 /// A list or set of jobs, by BullMQ's names.
+///
+/// ```
+/// use batchmq::State;
+///
+/// assert_eq!("delayed".parse(), Ok(State::Delayed));
+/// assert!("late".parse::<State>().is_err());
+/// assert!(State::ALL.into_iter().all(|state| state.name().parse() == Ok(state)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// `wait`, the next to run first.
@@ -64,6 +72,7 @@ impl State {
 /// A name that is no state's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write wait, paused, prioritized, delayed, active, waiting-children, completed or failed")]
+#[non_exhaustive]
 pub struct UnknownState;
 
 impl FromStr for State {

@@ -34,6 +34,7 @@ pub struct StoredRate {
 /// Whether jobs may start, in the words of a tick's report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Flow {
     /// They may.
     Running,
@@ -58,7 +59,22 @@ impl Flow {
 }
 
 /// The queue's limits, and how much of them is used.
+///
+/// ```no_run
+/// use std::num::NonZeroU32;
+///
+/// use batchmq::{Error, Queue, RateLimit};
+///
+/// # async fn example(queue: &Queue) -> Result<(), Error> {
+/// queue.limit_concurrency(NonZeroU32::new(50)).await?;
+/// queue.limit_rate(None::<RateLimit>).await?;
+/// let limits = queue.limits().await?;
+/// println!("{}: {} active of {:?}", limits.flow().name(), limits.active, limits.concurrency);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Whether the queue is paused.
     pub paused: bool,

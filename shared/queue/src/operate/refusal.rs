@@ -2,6 +2,7 @@
 
 /// Why an operation was refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// BullMQ's code -1.
     #[error("Missing key for job {id}. {command}")]

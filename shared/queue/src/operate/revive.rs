@@ -12,6 +12,30 @@ use crate::script::library::{Lazy, MOVE_TO_WAIT, PROMOTE, RETRY, RETRY_BY_REASON
 const PAGE: usize = 500;
 
 /// A job's end.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use batchmq::{Ended, Error, Queue, Refusal, State};
+///
+/// # async fn example(queue: &Queue) -> Result<(), Error> {
+/// match queue.retry("1", Ended::Failed, true).await {
+///     Err(Error::Refused(Refusal::Missing { id, .. })) => println!("there is no job {id}"),
+///     other => other?,
+/// }
+/// println!("{} {} again", queue.retry_all(Ended::Failed).await?, Ended::Failed.name());
+/// queue.retry_by_reason("timed out").await?;
+/// queue.promote("2").await?;
+/// queue.promote_all().await?;
+/// queue.remove("3").await?;
+/// queue.clean(State::Completed, Duration::from_secs(3_600), Some(10_000)).await?;
+/// // An end with everything.
+/// queue.pause().await?;
+/// assert!(queue.is_paused().await?);
+/// queue.obliterate(false).await?;
+/// queue.resume().await
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// It worked.

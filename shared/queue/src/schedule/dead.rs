@@ -21,6 +21,7 @@ const MOST: u32 = 1_000;
 
 /// What became of the schedulers whose next job was gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rescheduled {
     /// The next jobs that were put back, by the ids of their schedulers.
     pub schedules: Vec<(String, super::Iteration)>,

@@ -5,6 +5,29 @@
 //!   schedule ends. [`Queue::claim`] and [`Queue::settle_and_claim`] do it by themselves.
 //! - [`Queue::reschedule`]: puts a next job back that is gone all the same.
 //! - [`next_iteration`], [`Cron`], [`Zone`]: when the next one is due.
+//!
+//! ```no_run
+//! use batchmq::schedule::{Rule, Scheduler};
+//! use batchmq::{Error, Queue};
+//!
+//! # async fn example(queue: &Queue) -> Result<(), Error> {
+//! let pattern = "0 3 * * *".to_owned();
+//! let scheduler = Scheduler {
+//!     id: "nightly".to_owned(),
+//!     name: "backup".to_owned(),
+//!     data: "{}".to_owned(),
+//!     rule: Rule::Pattern { pattern, tz: Some("Europe/Vienna".to_owned()), immediately: false },
+//!     ..Scheduler::default()
+//! };
+//! println!("the first one in {} ms", queue.schedule(&scheduler).await?.delay_ms);
+//! for one in queue.schedulers(0, 10).await? {
+//!     println!("{}: {:?} {:?}", one.id, one.next, one.behind);
+//! }
+//! println!("{:?}", queue.reschedule().await?);
+//! queue.unschedule("nightly").await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod cron;
 mod dead;
@@ -49,6 +72,19 @@ pub struct Window {
 
 /// The next time of a pattern, in milliseconds since the epoch: the first one after now and after
 /// the job before, within the window.
+///
+/// ```
+/// use batchmq::schedule::{Cron, Dialect, Window, Zone, next_iteration};
+///
+/// # fn main() -> Result<(), String> {
+/// let (cron, zone) = (Cron::parse("0 3 * * *", Dialect::Six)?, Zone::named(Some("UTC"))?);
+/// let three = Some(3 * 3_600_000);
+/// assert_eq!(cron.next(0, &zone), three);
+/// let window = Window { previous_ms: 0, start_ms: None, end_ms: three };
+/// assert_eq!(next_iteration(&cron, &zone, 0, window), three);
+/// # Ok(())
+/// # }
+/// ```
 pub fn next_iteration(cron: &Cron, zone: &Zone, now_ms: i64, window: Window) -> Option<i64> {
     let from = now_ms.max(window.previous_ms).max(window.start_ms.unwrap_or(i64::MIN));
     let next = cron.next(from, zone)?;

@@ -16,6 +16,7 @@ use batchmq_redis::{Command, Value};
 /// One job scheduler.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct SchedulerView {
     /// Its id.
     pub id: String,

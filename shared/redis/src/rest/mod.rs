@@ -51,6 +51,7 @@ use crate::secret::Secret;
 /// 20 µs as RESP2. That is little beside a round trip, so the default is the form that Upstash's own
 /// clients use, and that serves transactions as well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RestAnswers {
     /// JSON with its strings in base64 (`Upstash-Encoding: base64`).
     #[default]
