@@ -184,13 +184,18 @@ pub(super) const QUEUES: Variable = Variable::new(
     "QUEUES",
     Kind::Queues,
     "deo_score_queue",
-    "The queues that the drain serves, all under `REDIS_PREFIX`. Where several have jobs, each gets a share      of a tick's time by its weight (1 to 1000, else 1), and jobs without a priority, which      somebody waits for, go first. `deo_score_queue` is handled here; the jobs of any other are posted to      its URL. Name, weight and URL are each queue's own; every other setting holds for all.",
+    "The queues that the drain serves, all under `REDIS_PREFIX`. Where several have jobs, each gets a \
+     share of a tick's time by its weight (1 to 1000, else 1), and jobs without a priority, which somebody \
+     waits for, go first. `deo_score_queue` is handled here; the jobs of any other are posted to its URL. \
+     Name, weight and URL are each queue's own; every other setting holds for all.",
 );
 pub(super) const LANES: Variable = Variable::new(
     "DRAIN_LANES",
     Kind::Whole(1, 16),
     "4",
-    "Batches of a queue that are under way at once, at most: while one is read and scored, the next is      claimed, and another is stored. Each of them uses a connection to Postgres of its own.",
+    "Batches of a queue that are under way at once, at most: while one is read and scored, the next is \
+     claimed, and another is stored. Each of them uses a connection to Postgres of its own, as long as \
+     the database allows that.",
 );
 pub(super) const BATCH_SIZE: Variable = Variable::new(
     "QUEUE_BATCH_SIZE",

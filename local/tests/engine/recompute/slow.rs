@@ -62,8 +62,10 @@ async fn a_thousand_ticks_over_a_slow_database_all_end_in_time() {
     let left = Arc::new(Mutex::new(RUNS));
     let drains: Vec<_> = (0..DRAINS)
         .map(|_| {
-            let store =
-                Store::with_connections(Database::parse(&Secret::new(&*database)).unwrap(), settings.drain.lanes);
+            let store = Store::with_connections(
+                Database::parse(&Secret::new(&*database)).unwrap(),
+                settings.drain.lanes,
+            );
             let redis = Redis::new(settings.redis.as_ref().unwrap()).unwrap();
             let queue = Queue::new(redis, &settings.queue, Clock::System);
             let recompute = ticker(queue, store, &settings.drain, Clock::System);
