@@ -6,9 +6,9 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,11 +41,59 @@ impl Traffic {
     }
 }
 
+/// A round trip as a client saw it: from its word, or from its wish for a connection, until what it heard
+/// before it spoke again.
+#[derive(Clone, Copy, Debug)]
+pub struct Trip {
+    /// When the client spoke.
+    pub began: Instant,
+    /// When it had the last of the answer; nothing while there is none.
+    pub ended: Option<Instant>,
+}
+
+/// Returns the longest chain of round trips of which each began when the one before had ended, of those that
+/// were under way between two moments. Trips that overlap could not have waited for each other, so a
+/// chain of what did wait is no longer than this one.
+pub fn in_sequence(trips: impl IntoIterator<Item = Trip>, from: Instant, to: Instant) -> usize {
+    let ends = trips.into_iter().map(|trip| (trip.began, trip.ended.map_or(to, |end| end.min(to))));
+    let mut ends: Vec<_> = ends.filter(|(began, end)| *began < to && *end > from).collect();
+    // The one that ends first leaves most room for others.
+    ends.sort_by_key(|(began, end)| (*end, *began));
+    let (mut count, mut free) = (0, None);
+    for (began, end) in ends {
+        if free.is_none_or(|free| began >= free) {
+            (count, free) = (count + 1, Some(end));
+        }
+    }
+    count
+}
+
 #[derive(Debug, Default)]
 struct Counts {
     connections: AtomicU64,
     round_trips: AtomicU64,
     bytes: AtomicU64,
+    /// Each of them, where they are to be remembered.
+    trips: Option<Mutex<Vec<Trip>>>,
+}
+
+impl Counts {
+    fn trips(&self) -> Option<MutexGuard<'_, Vec<Trip>>> {
+        Some(self.trips.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Remembers a trip, and returns its place.
+    fn begin(&self, ended: Option<Instant>) -> usize {
+        let Some(mut trips) = self.trips() else { return 0 };
+        trips.push(Trip { began: Instant::now(), ended });
+        trips.len() - 1
+    }
+
+    fn end(&self, trip: usize, at: Instant) {
+        if let Some(trip) = self.trips().as_mut().and_then(|trips| trips.get_mut(trip)) {
+            trip.ended = Some(at);
+        }
+    }
 }
 
 /// A running relay. Dropped, it takes no more connections; those that are open go on.
@@ -62,9 +110,22 @@ impl DelayedRelay {
     /// # Errors
     /// When there is no port.
     pub fn start(target: SocketAddr, round_trip: Duration) -> io::Result<Self> {
+        Self::begin(target, round_trip, Counts::default())
+    }
+
+    /// As [`DelayedRelay::start`]; it remembers every round trip for as long as it lives.
+    ///
+    /// # Errors
+    /// When there is no port.
+    pub fn remembering(target: SocketAddr, round_trip: Duration) -> io::Result<Self> {
+        let trips = Some(Mutex::default());
+        Self::begin(target, round_trip, Counts { trips, ..Counts::default() })
+    }
+
+    fn begin(target: SocketAddr, round_trip: Duration, counts: Counts) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let (counts, stopping) = (Arc::new(Counts::default()), Arc::new(AtomicBool::new(false)));
+        let (counts, stopping) = (Arc::new(counts), Arc::new(AtomicBool::new(false)));
         let (counted, stop) = (counts.clone(), stopping.clone());
         thread::spawn(move || {
             for client in listener.incoming() {
@@ -82,6 +143,11 @@ impl DelayedRelay {
     /// Returns where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns every round trip so far, handshakes among them, if it is [`DelayedRelay::remembering`].
+    pub fn trips(&self) -> Vec<Trip> {
+        self.counts.trips().map(|trips| trips.clone()).unwrap_or_default()
     }
 
     /// Returns what went through it so far.
@@ -108,6 +174,10 @@ impl Drop for DelayedRelay {
 struct Ear {
     counts: Arc<Counts>,
     server_spoke: Arc<AtomicBool>,
+    /// The trip under way.
+    trip: Arc<AtomicUsize>,
+    /// How long what was heard is still on its way.
+    half: Duration,
     is_client: bool,
 }
 
@@ -117,6 +187,10 @@ impl Ear {
         let server_spoke = self.server_spoke.swap(!self.is_client, Ordering::SeqCst);
         if self.is_client && server_spoke {
             self.counts.round_trips.fetch_add(1, Ordering::SeqCst);
+            self.trip.store(self.counts.begin(None), Ordering::SeqCst);
+        }
+        if !self.is_client {
+            self.counts.end(self.trip.load(Ordering::SeqCst), Instant::now() + self.half);
         }
     }
 }
@@ -128,6 +202,7 @@ fn pass(
     counts: Arc<Counts>,
 ) -> io::Result<()> {
     counts.connections.fetch_add(1, Ordering::SeqCst);
+    counts.begin(Some(Instant::now() + round_trip));
     // The handshake. The client believes itself connected already: what it says waits here.
     thread::sleep(round_trip);
     let server = TcpStream::connect(target)?;
@@ -135,27 +210,27 @@ fn pass(
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     // The first word of a client is a round trip, too.
-    let ear = Ear { counts, server_spoke: Arc::new(AtomicBool::new(true)), is_client: true };
+    let ear = Ear {
+        counts,
+        server_spoke: Arc::new(AtomicBool::new(true)),
+        trip: Arc::default(),
+        half: round_trip / 2,
+        is_client: true,
+    };
     let back = Ear { is_client: false, ..ear.clone() };
-    let half = round_trip / 2;
-    carry(client.try_clone()?, server.try_clone()?, half, ear);
-    carry(server, client, half, back);
+    carry(client.try_clone()?, server.try_clone()?, ear);
+    carry(server, client, back);
     Ok(())
 }
 
 /// Carries one direction, on two threads.
-fn carry(from: TcpStream, to: TcpStream, half: Duration, ear: Ear) {
+fn carry(from: TcpStream, to: TcpStream, ear: Ear) {
     let (send, receive) = sync_channel(UNDER_WAY);
-    thread::spawn(move || take(from, half, &ear, &send));
+    thread::spawn(move || take(from, &ear, &send));
     thread::spawn(move || deliver(to, &receive));
 }
 
-fn take(
-    mut from: TcpStream,
-    half: Duration,
-    ear: &Ear,
-    send: &SyncSender<(Instant, Vec<u8>)>,
-) -> io::Result<()> {
+fn take(mut from: TcpStream, ear: &Ear, send: &SyncSender<(Instant, Vec<u8>)>) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     loop {
         let length = from.read(&mut buffer)?;
@@ -163,7 +238,7 @@ fn take(
             return Ok(());
         }
         ear.heard(length);
-        if send.send((Instant::now() + half, buffer[..length].to_vec())).is_err() {
+        if send.send((Instant::now() + ear.half, buffer[..length].to_vec())).is_err() {
             // The other side takes no more.
             return from.shutdown(Shutdown::Read);
         }
@@ -214,6 +289,31 @@ mod tests {
         assert!(*shortest < Duration::from_millis(60), "{times:?}");
         let traffic = relay.traffic();
         assert_eq!(traffic, Traffic { connections: 1, round_trips: 4, bytes: 32 });
+    }
+
+    #[test]
+    fn trips_are_remembered_and_those_at_once_are_one() {
+        let (relay, other) = (Duration::from_millis(40), Duration::from_millis(10));
+        let relay = DelayedRelay::remembering(echo(), relay).unwrap();
+        let other = DelayedRelay::remembering(echo(), other).unwrap();
+        let began = Instant::now();
+        let beside = thread::spawn({
+            let address = other.address();
+            // It and its handshake are over before the other's handshake.
+            move || ask(&mut TcpStream::connect(address).unwrap())
+        });
+        let mut stream = TcpStream::connect(relay.address()).unwrap();
+        for _ in 0..2 {
+            ask(&mut stream);
+        }
+        beside.join().unwrap();
+        let trips: Vec<Trip> = relay.trips().into_iter().chain(other.trips()).collect();
+        assert_eq!(trips.len(), 5, "{trips:?}");
+        let now = Instant::now();
+        assert_eq!(in_sequence(relay.trips(), began, now), 3, "{trips:?}");
+        // Two short ones instead of the long one beside them.
+        assert_eq!(in_sequence(trips.clone(), began, now), 4, "{trips:?}");
+        assert_eq!(in_sequence(trips, began, began), 0);
     }
 
     #[test]

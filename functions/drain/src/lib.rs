@@ -67,6 +67,11 @@ impl Drain {
         self.ticker.tick(deadline).await
     }
 
+    /// As [`Drain::tick`], for a caller who knows that a job waits: see [`Ticker::tick_woken`].
+    pub async fn tick_woken(&self, deadline: Instant) -> Report {
+        self.ticker.tick_woken(deadline).await
+    }
+
     /// As [`Drain::tick`]; ends sooner when `stop` asks for it.
     pub async fn tick_until(&self, deadline: Instant, stop: &Stop) -> Report {
         self.ticker.tick_until(deadline, stop).await

@@ -40,7 +40,11 @@ impl Tick {
             tracing::warn!("a request without the token was refused");
             return Ok(refusal());
         }
-        let report = self.drain.tick(deadline(&event.context)).await;
+        let deadline = deadline(&event.context);
+        let report = match asked {
+            Asked::Wake => self.drain.tick_woken(deadline).await,
+            _ => self.drain.tick(deadline).await,
+        };
         println!("{}", metrics(&report, &self.prefix, Clock::System.now_ms()));
         let error = report.error.clone();
         let report = told(report, error)?;

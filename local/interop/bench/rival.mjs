@@ -2,7 +2,8 @@
 // go, and says in one line of JSON what that took.
 //   node rival.mjs '{"role": "pg", "redis": "redis://…", "database": "postgres://…", "prefix": "…",
 //                    "jobs": 100, "concurrency": 1, "opts": {…}}'
-// Roles: pg and prisma recompute as the platform does; noop does nothing; add and addBulk enqueue.
+// Roles: pg and prisma recompute as the platform does; noop does nothing; add and addBulk enqueue; wait has a
+// worker with pg on, and adds a job for each line that names a project (for `deo bench latency`).
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Queue, Worker } from 'bullmq';
@@ -107,6 +108,29 @@ const addInBulk = async (queue) => {
     await queue.addBulk(Array.from({ length }, (_, n) => ({ name: NAME, data: data(from + n), opts: options(from + n) })));
   }
 };
+
+/** Adds a job for each project that it is told, while a worker waits for them; ends with its input. */
+async function addAsTold() {
+  const worker = new Worker(QUEUE, await pgProcessor(), { connection, prefix, concurrency });
+  worker.on('error', (error) => console.error(error));
+  worker.on('failed', (_, error) => {
+    console.error(error);
+    process.exit(1);
+  });
+  const queue = new Queue(QUEUE, { connection, prefix });
+  await Promise.all([worker.waitUntilReady(), queue.waitUntilReady()]);
+  console.log('ready');
+  for await (const projectId of createInterface({ input: process.stdin })) {
+    const { id } = await queue.add(NAME, { projectId, triggeredByUserId: null, reason: 'manual' },
+      { ...opts.job, deduplication: { id: projectId, keepLastIfActive: true } });
+    console.log(id);
+  }
+}
+
+if (role === 'wait') {
+  await addAsTold();
+  process.exit(0);
+}
 
 const run = await {
   pg: async () => worker(await pgProcessor()),

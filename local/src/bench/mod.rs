@@ -6,6 +6,7 @@ pub(crate) mod cold_start;
 pub(crate) mod commands;
 pub(crate) mod commandstats;
 pub(crate) mod jobs;
+pub(crate) mod latency;
 mod ours;
 pub(crate) mod rest;
 pub(crate) mod scripts;

@@ -3,6 +3,7 @@
 
 mod bench;
 mod bench_jobs;
+mod bench_latency;
 mod board;
 mod config;
 mod cost;

@@ -1,14 +1,17 @@
 //! What a tick does with what its handler returns.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use shared::engine::{StoppedBecause, Stopper, TickOptions, Ticker, alive};
-use shared::queue::State;
+use shared::engine::{
+    Context, Handler, Patience, StoppedBecause, Stopper, TickOptions, Ticker, alive,
+};
+use shared::queue::{ClaimRequest, ClaimedJob, JobOptions, NewJob, Settlement, State};
 use shared::redis::Command;
 use tokio::time::Instant;
 
-use super::{Clock, Obedient, add, queue, states, ticker};
+use super::{Clock, Down, Obedient, add, queue, states, ticker};
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(30)
@@ -54,6 +57,119 @@ async fn an_empty_queue_costs_one_command_and_calls_no_handler() {
     let report = ticker.tick(soon()).await;
     assert_eq!((report.billed_commands, report.round_trips), (1, 1), "{report:?}");
     assert!(handler.batches().is_empty());
+}
+
+/// The look before, and no more: what a scheduled tick does to a lone job, a woken one does.
+#[tokio::test]
+async fn a_woken_tick_of_a_lone_job_takes_a_command_and_a_round_trip_less() {
+    let queue = queue("woken").await;
+    let ticker = ticker(&queue, Obedient::default());
+    // The first one leaves a sign of life, and makes the server know the scripts.
+    add(&queue, &["0"]).await;
+    ticker.tick(soon()).await;
+    let mut reports = Vec::new();
+    for _ in 0..2 {
+        add(&queue, &["1"]).await;
+        reports.push(ticker.tick(soon()).await);
+        add(&queue, &["1"]).await;
+        reports.push(ticker.tick_woken(soon()).await);
+    }
+    let [scheduled, woken] = [&reports[2], &reports[3]];
+    assert_eq!((scheduled.completed, woken.completed), (1, 1), "{reports:?}");
+    assert_eq!(woken.stopped_because, StoppedBecause::Empty);
+    assert_eq!(woken.remaining, scheduled.remaining);
+    assert_eq!(
+        (woken.billed_commands + 1, woken.round_trips + 1),
+        (scheduled.billed_commands, scheduled.round_trips),
+        "{reports:?}"
+    );
+}
+
+/// Counts how often it was told to get ready, and takes its time for that.
+#[derive(Default)]
+struct Ready(Obedient, AtomicU32);
+
+impl Handler for Ready {
+    type Error = Down;
+
+    async fn prepare(&self) {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+    }
+
+    async fn handle(
+        &self,
+        jobs: &[ClaimedJob],
+        context: &Context<'_>,
+    ) -> Result<Vec<Settlement>, Down> {
+        self.0.handle(jobs, context).await
+    }
+}
+
+#[tokio::test]
+async fn a_handler_gets_ready_beside_the_first_claim_of_a_woken_tick_alone() {
+    let queue = queue("ready").await;
+    let handler = Arc::new(Ready::default());
+    let ticker = ticker(&queue, handler.clone());
+    let ready = || handler.1.load(Ordering::SeqCst);
+    add(&queue, &["1"]).await;
+    ticker.tick(soon()).await;
+    assert_eq!(ready(), 0);
+    add(&queue, &["2"]).await;
+    // That it is not ready holds up nothing.
+    assert_eq!(ticker.tick_woken(soon()).await.completed, 1);
+    assert_eq!(ready(), 1);
+
+    // Where jobs are left to gather, so is what the handler needs left to sleep.
+    let window = Duration::from_secs(86_400);
+    let patience = Some(Patience { window, every: Duration::from_secs(1) });
+    let options = TickOptions { patience, ..TickOptions::default() };
+    let patient = Ticker::new(queue.clone(), handler.clone(), options, Clock::System);
+    // The first tick of a process may stand at the window's end.
+    patient.tick(soon()).await;
+    let bulk = JobOptions { priority: 7, ..JobOptions::default() };
+    let job = NewJob {
+        name: "job".to_owned(),
+        data: "\"bulk\"".to_owned(),
+        opts: bulk,
+        ..NewJob::default()
+    };
+    queue.enqueue(&[job]).await.unwrap();
+    let report = patient.tick_woken(soon()).await;
+    assert_eq!((report.stopped_because, ready()), (StoppedBecause::Gathering, 1), "{report:?}");
+}
+
+/// Whoever rang was mistaken, or another drain was quicker.
+#[tokio::test]
+async fn a_woken_tick_that_finds_nothing_waiting_does_what_any_tick_does() {
+    let queue = queue("mistaken").await;
+    let handler = Arc::new(Obedient::default());
+    let ticker = ticker(&queue, handler.clone());
+    let nothing = ticker.tick_woken(soon()).await;
+    assert_eq!((nothing.stopped_because, nothing.claimed), (StoppedBecause::Empty, 0));
+    assert!(handler.batches().is_empty());
+
+    // One whose owner is dead, one that has fallen due, and one with a priority.
+    let opts = JobOptions { attempts: 2, ..JobOptions::default() };
+    let later = JobOptions { delay_ms: 1, ..opts.clone() };
+    let bulk = JobOptions { priority: 7, ..opts.clone() };
+    for (data, opts) in [("stalled", opts), ("later", later), ("bulk", bulk)] {
+        let data = format!("\"{data}\"");
+        let job = NewJob { name: "job".to_owned(), data, opts, ..NewJob::default() };
+        queue.enqueue(&[job]).await.unwrap();
+    }
+    let claim = queue.claim(ClaimRequest::everywhere(1)).await.unwrap();
+    let lock = Command::new("DEL").arg(format!("bull:mistaken:{}:lock", claim.jobs[0].id));
+    queue.redis().call(lock).await.unwrap();
+    // The first look marks it, and the second one takes it back.
+    ticker.tick_woken(soon()).await;
+    let check = Command::new("DEL").arg("bull:mistaken:stalled-check");
+    queue.redis().call(check).await.unwrap();
+    let report = ticker.tick_woken(soon()).await;
+    assert_eq!(report.recovered, 1, "{report:?}");
+    let mut done = handler.batches().concat();
+    done.sort();
+    assert_eq!(done, ["bulk", "later", "stalled"]);
 }
 
 #[tokio::test]

@@ -19,6 +19,9 @@ pub(crate) trait AnyHandler: Send + Sync {
     /// Whether it would be of no use to claim jobs now.
     fn is_resting(&self) -> bool;
 
+    /// Lets the handler get ready.
+    fn prepare(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
     /// Calls the handler as [`handle`] does.
     fn handle<'a>(
         &'a self,
@@ -34,6 +37,10 @@ impl<H: Handler> AnyHandler for H {
 
     fn is_resting(&self) -> bool {
         Handler::is_resting(self)
+    }
+
+    fn prepare(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(Handler::prepare(self))
     }
 
     fn handle<'a>(

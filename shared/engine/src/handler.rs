@@ -25,6 +25,14 @@ pub trait Handler: Send + Sync {
         false
     }
 
+    /// Gets ready for a batch that is probably coming, such as by opening a connection. Called beside the
+    /// first claim of a tick that was woken ([`Ticker::tick_woken`](crate::Ticker::tick_woken)), unless jobs
+    /// gather; dropped where that claim finds nothing. What fails here is left to [`Handler::handle`] to
+    /// meet again.
+    fn prepare(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Handles a batch and returns how each job ends: one settlement a job, in their order.
     ///
     /// A job may have been handled before, by a process that died or whose answer was lost. The future
@@ -160,6 +168,10 @@ impl<H: Handler> Handler for Arc<H> {
 
     fn is_resting(&self) -> bool {
         (**self).is_resting()
+    }
+
+    fn prepare(&self) -> impl Future<Output = ()> + Send {
+        (**self).prepare()
     }
 
     fn handle(

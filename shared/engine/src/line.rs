@@ -2,12 +2,14 @@
 //! way.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use batchmq::clock::Clock;
 use batchmq::{Error, Occupied, Queue};
 use batchmq_redis::ErrorKind;
+use futures_util::future::{Either, select};
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -93,7 +95,14 @@ impl Line<'_> {
 
     /// Works through the queue, in which `seen` was found, and says why that ended.
     pub(crate) async fn run(&self, seen: Seen) -> Result<StoppedBecause, Failure> {
-        let Seen { mut occupied, mut is_due } = seen;
+        let seen = match seen.is_told {
+            true => match self.rush(seen).await? {
+                Ok(seen) => seen,
+                Err(reason) => return Ok(reason),
+            },
+            false => seen,
+        };
+        let Seen { mut occupied, mut is_due, .. } = seen;
         if occupied.schedulers && self.reschedule().await {
             (occupied, is_due) = (self.queue.peek().await?, None);
         }
@@ -148,6 +157,39 @@ impl Line<'_> {
         let gathers = self.gathers() && occupied.prioritized;
         let reason = if gathers { StoppedBecause::Gathering } else { StoppedBecause::Empty };
         self.leave(occupied, reason).await
+    }
+
+    /// Claims what somebody said is waiting, without a look before, while the handler gets ready; returns what
+    /// is seen then, or why the tick ends. Where nothing was to be had, all is as if nothing had been said.
+    async fn rush(&self, told: Seen) -> Result<Result<Seen, StoppedBecause>, Failure> {
+        let mut occupied = None;
+        if !self.handler.is_resting() {
+            let work = pin!(self.drain(told.occupied, false));
+            let stopped = match self.gathers() {
+                // What the handler needs may sleep on.
+                true => work.await,
+                false => match select(work, self.handler.prepare()).await {
+                    Either::Left((stopped, _)) => stopped,
+                    Either::Right(((), work)) => work.await,
+                },
+            };
+            if let Some(reason) = stopped?
+                && (self.found() > 0 || reason == StoppedBecause::Deadline)
+            {
+                occupied = self.outwait(reason, None).await?;
+                if occupied.is_none() {
+                    return self.stop(reason).await.map(Err);
+                }
+            }
+        }
+        let occupied = match occupied {
+            Some(occupied) => occupied,
+            None => {
+                self.state().report.limited_ms = None;
+                self.look_again(Occupied::default(), false).await?
+            }
+        };
+        Ok(Ok(Seen { occupied, ..Seen::default() }))
     }
 
     /// Returns what the queue holds now, after it held `before`: what the last settlement told, which costs

@@ -12,6 +12,28 @@ pub(crate) struct Seen {
     pub(crate) occupied: Occupied,
     /// Whether a delayed job has fallen due, where that was asked.
     pub(crate) is_due: Option<bool>,
+    /// Whether nobody has looked: jobs should wait, as whoever woke the tick knows.
+    pub(crate) is_told: bool,
+}
+
+impl Seen {
+    /// Nothing was looked at, and jobs should wait.
+    pub(crate) const TOLD: Self = Self {
+        occupied: Occupied {
+            wait: true,
+            paused: false,
+            prioritized: false,
+            delayed: false,
+            active: false,
+            schedulers: false,
+        },
+        is_due: None,
+        is_told: true,
+    };
+
+    fn of(occupied: Occupied) -> Self {
+        Self { occupied, ..Self::default() }
+    }
 }
 
 /// What a process remembers of a queue between ticks: a guess where to look first, never a fact.
@@ -58,19 +80,20 @@ pub(crate) async fn look(lines: &[Line<'_>], memories: &[&Memory]) -> Result<Vec
             && !before.schedulers
             && let Some(due) = line.queue.next_due_ms().await?
         {
-            seen[place] = Seen { occupied: before, is_due: Some(due <= line.clock.now_ms()) };
+            let is_due = Some(due <= line.clock.now_ms());
+            seen[place] = Seen { is_due, ..Seen::of(before) };
             left = left.saturating_sub(1);
             guessed.push(place);
             continue;
         }
         let occupied = line.queue.peek().await?;
-        seen[place] = Seen { occupied, is_due: None };
+        seen[place] = Seen::of(occupied);
         left = left.saturating_sub(occupied.keys());
     }
     if left > 0 {
         // More keys than were found: they are of the queues that were only guessed at.
         for place in guessed {
-            seen[place] = Seen { occupied: lines[place].queue.peek().await?, is_due: None };
+            seen[place] = Seen::of(lines[place].queue.peek().await?);
         }
     }
     for (memory, seen) in memories.iter().zip(&seen) {

@@ -1,6 +1,6 @@
 //! The queue's handler: scores the projects that a batch of jobs asks for.
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::batch::{COALESCED, DATABASE_MS, MALFORMED_ROWS, score};
 use crate::clock::Clock;
@@ -45,6 +45,14 @@ impl Handler for Recompute {
     type Error = Error;
 
     const COUNTERS: &'static [&'static str] = &[COALESCED, MALFORMED_ROWS, DATABASE_MS];
+
+    /// Opens a connection to the database.
+    async fn prepare(&self) {
+        // The first statement tells what is wrong, and to whom it matters.
+        if let Err(error) = self.store.connect().await {
+            debug!(%error, "no connection ahead of the first batch");
+        }
+    }
 
     async fn handle(
         &self,

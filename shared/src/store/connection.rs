@@ -152,6 +152,15 @@ impl Connections {
         }
     }
 
+    /// Opens a connection for the next statement, unless one is open. What is known of the database
+    /// stays as it is: the statement will tell.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(super) async fn open(&self) -> Result<(), Error> {
+        self.pool.open().await
+    }
+
     /// Ends each connection once nobody uses it any more.
     pub(super) async fn close(&self) {
         self.pool.close().await;

@@ -122,6 +122,15 @@ impl Store {
         self.connections().rows(&self.sql().ping, &[]).await.map(drop)
     }
 
+    /// Opens a connection ahead of the next statement, which waits for it if it comes meanwhile. Sends
+    /// nothing where one is open and was used just now.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn connect(&self) -> Result<(), Error> {
+        self.connections().open().await
+    }
+
     /// Closes the connections that are open; the next statement opens another. For who will ask
     /// nothing for some time: a database that sleeps while nobody uses it may sleep then.
     pub async fn close(&self) {

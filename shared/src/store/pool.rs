@@ -71,11 +71,40 @@ impl Pool {
         Lease { pool: self, slot }
     }
 
+    /// Opens the connection that the next statement would take, if none is open.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(super) async fn open(&self) -> Result<(), Error> {
+        let slot = self.uses().best();
+        // Not taken: the next statement is to wait for this one, and not to open another.
+        self.open_in(slot).await.map(drop)
+    }
+
+    async fn open_in(&self, at: usize) -> Result<(Arc<Live>, bool), Error> {
+        let mut slot = self.slots[at].lock().await;
+        if let Some(live) = slot.as_ref()
+            && live.is_alive().await
+        {
+            return Ok((live.clone(), true));
+        }
+        *slot = None;
+        let opening = Opening::begin(self, at);
+        let live = Arc::new(Live::new(self.database.connect().await?, self.database.clone()));
+        *slot = Some(live.clone());
+        opening.succeed();
+        Ok((live, false))
+    }
+
+    fn note(&self, slot: usize, state: State) {
+        self.uses().slots[slot].state = state;
+    }
+
     /// Ends each connection once nobody uses it any more.
     pub(super) async fn close(&self) {
         for (at, slot) in self.slots.iter().enumerate() {
             *slot.lock().await = None;
-            self.uses().slots[at].state = State::Closed;
+            self.note(at, State::Closed);
         }
     }
 
@@ -123,27 +152,11 @@ impl Lease<'_> {
         // One that is about to be open may be refused as well.
         let mut others = self.pool.slots.len() - 1;
         loop {
-            match self.open().await {
+            match self.pool.open_in(self.slot).await {
                 Err(_) if others > 0 && self.share() => others -= 1,
                 ended => return ended,
             }
         }
-    }
-
-    async fn open(&self) -> Result<(Arc<Live>, bool), Error> {
-        let database = &self.pool.database;
-        let mut slot = self.pool.slots[self.slot].lock().await;
-        if let Some(live) = slot.as_ref()
-            && live.is_alive().await
-        {
-            return Ok((live.clone(), true));
-        }
-        *slot = None;
-        let opening = Opening::begin(self);
-        let live = Arc::new(Live::new(database.connect().await?, database.clone()));
-        *slot = Some(live.clone());
-        opening.succeed();
-        Ok((live, false))
     }
 
     /// Takes another connection instead of one that cannot be opened. Whether there is one.
@@ -162,12 +175,8 @@ impl Lease<'_> {
         let mut slot = self.pool.slots[self.slot].lock().await;
         if slot.as_ref().is_some_and(|live| Arc::ptr_eq(live, dead)) {
             *slot = None;
-            self.note(State::Closed);
+            self.pool.note(self.slot, State::Closed);
         }
-    }
-
-    fn note(&self, state: State) {
-        self.pool.uses().slots[self.slot].state = state;
     }
 }
 
@@ -179,14 +188,15 @@ impl Drop for Lease<'_> {
 
 /// Marks its slot as closed again unless the connection was opened.
 struct Opening<'a> {
-    lease: &'a Lease<'a>,
+    pool: &'a Pool,
+    slot: usize,
     opened: bool,
 }
 
 impl<'a> Opening<'a> {
-    fn begin(lease: &'a Lease<'a>) -> Self {
-        lease.note(State::Opening);
-        Self { lease, opened: false }
+    fn begin(pool: &'a Pool, slot: usize) -> Self {
+        pool.note(slot, State::Opening);
+        Self { pool, slot, opened: false }
     }
 
     fn succeed(mut self) {
@@ -196,6 +206,6 @@ impl<'a> Opening<'a> {
 
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
-        self.lease.note(if self.opened { State::Open } else { State::Closed });
+        self.pool.note(self.slot, if self.opened { State::Open } else { State::Closed });
     }
 }

@@ -21,7 +21,8 @@ pub(crate) use figures::Report;
 pub(crate) use page::of as page;
 pub(crate) use plan::Workload;
 use stage::Stage;
-pub(crate) use subject::Subject;
+pub(crate) use stage::{bullmq_options, port_of};
+pub(crate) use subject::{Errand, Process, Subject, missing};
 
 /// What to measure.
 #[derive(Debug)]

@@ -260,7 +260,7 @@ impl Stage {
                 database: &ways.database,
                 prefix: PREFIX,
                 jobs: turn.jobs,
-                options: self.options()?,
+                options: bullmq_options(&self.config()?)?,
             };
             return Process::rival(subject, &self.rivals, errand).await;
         }
@@ -276,20 +276,19 @@ impl Stage {
         };
         Process::ours(&serde_json::to_string(&task)?, ways.settings(subject, self.lanes)).await
     }
+}
 
-    /// The options of our jobs, in BullMQ's words.
-    fn options(&self) -> Result<serde_json::Value, Failure> {
-        let jobs = self.config()?.jobs;
-        let keep =
-            |keep: shared::config::Retention| json!({"age": keep.age_s, "count": keep.count});
-        let delay = u64::try_from(jobs.backoff.as_millis())?;
-        Ok(json!({"deduplicated": true, "job": {
-            "attempts": jobs.attempts,
-            "backoff": {"type": "exponential", "delay": delay, "jitter": jobs.backoff_jitter},
-            "removeOnComplete": keep(jobs.keep_completed),
-            "removeOnFail": keep(jobs.keep_failed),
-        }}))
-    }
+/// Returns the options of our jobs, in BullMQ's words.
+pub(crate) fn bullmq_options(config: &Config) -> Result<serde_json::Value, Failure> {
+    let jobs = &config.jobs;
+    let keep = |keep: shared::config::Retention| json!({"age": keep.age_s, "count": keep.count});
+    let delay = u64::try_from(jobs.backoff.as_millis())?;
+    Ok(json!({"deduplicated": true, "job": {
+        "attempts": jobs.attempts,
+        "backoff": {"type": "exponential", "delay": delay, "jitter": jobs.backoff_jitter},
+        "removeOnComplete": keep(jobs.keep_completed),
+        "removeOnFail": keep(jobs.keep_failed),
+    }}))
 }
 
 /// How a subject gets to the servers.
@@ -335,7 +334,8 @@ impl Ways {
     }
 }
 
-fn port_of(url: &str) -> Result<u16, Failure> {
+/// Returns the port of a database's URL.
+pub(crate) fn port_of(url: &str) -> Result<u16, Failure> {
     let port = url.rsplit('@').next().and_then(|it| it.split([':', '/']).nth(1));
     Ok(port.ok_or("the database's URL has no port")?.parse()?)
 }

@@ -188,7 +188,19 @@ impl Process {
         folder: &Path,
         errand: Errand<'_>,
     ) -> Result<Self, Failure> {
-        let (role, concurrency) = subject.role();
+        Self::node(subject.role(), folder, errand).await
+    }
+
+    /// Starts BullMQ's producer beside a worker by pg, which waits for jobs, a job at a time.
+    pub(crate) async fn waiting_rival(folder: &Path, errand: Errand<'_>) -> Result<Self, Failure> {
+        Self::node(("wait", 1), folder, errand).await
+    }
+
+    async fn node(
+        (role, concurrency): (&str, u32),
+        folder: &Path,
+        errand: Errand<'_>,
+    ) -> Result<Self, Failure> {
         let Errand { redis, database, prefix, jobs, options } = errand;
         let told = serde_json::json!({"role": role, "redis": redis, "database": database,
             "prefix": prefix, "jobs": jobs, "concurrency": concurrency, "opts": options});
@@ -222,6 +234,13 @@ impl Process {
         // Its connections are gone with it, and the servers have counted all that it did.
         self.child.wait().await?;
         Ok(done)
+    }
+
+    /// Tells it something, and returns what it answers.
+    pub(crate) async fn tell(&mut self, what: &str) -> Result<String, Failure> {
+        self.ask.write_all(format!("{what}\n").as_bytes()).await?;
+        self.ask.flush().await?;
+        self.line().await
     }
 
     async fn line(&mut self) -> Result<String, Failure> {

@@ -5,12 +5,10 @@ use std::process::ExitCode;
 
 use command::Signals;
 
+use super::RIVALS;
 use crate::Outcome;
 use crate::bench::jobs::{Request, Subject, Workload, bars_table, child, measure, page};
 use crate::terminal::{heading, say};
-
-/// Where this repository has the rivals.
-const RIVALS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/bench");
 
 /// Measure jobs a second and what they cost, beside BullMQ and the servers alone
 ///
