@@ -196,7 +196,8 @@ impl Ticker {
     /// As [`Ticker::tick`], and when `stop` asks for the end: then the batches under way are finished
     /// within 5 s or given back, and the tick ends as at its deadline.
     pub async fn tick_until(&self, deadline: Instant, stop: &Stop) -> Report {
-        self.tick_as(Cause::Schedule, deadline, stop).await
+        // Boxed: the compiler follows a future only so deep, and callers nest it.
+        Box::pin(self.tick_as(Cause::Schedule, deadline, stop)).await
     }
 
     /// As [`Ticker::tick`], for a caller who knows that a job waits: it is claimed at once, without a look
@@ -205,7 +206,8 @@ impl Ticker {
     ///
     /// With several queues, of which the caller does not say which, they are looked into as ever.
     pub async fn tick_woken(&self, deadline: Instant) -> Report {
-        self.tick_as(Cause::Wake, deadline, &Stop::never()).await
+        let stop = Stop::never();
+        Box::pin(self.tick_as(Cause::Wake, deadline, &stop)).await
     }
 
     async fn tick_as(&self, cause: Cause, deadline: Instant, stop: &Stop) -> Report {
