@@ -44,8 +44,11 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
         }
     }
     line.insert("Prefix".to_owned(), json!(prefix));
-    // No metric, which would cost: a word to ask the log for beside an alarm.
+    // No metrics, which would cost: what to ask the log for beside an alarm, and each queue's own figures.
     line.insert("StoppedBecause".to_owned(), json!(report.stopped_because));
+    if !report.queues.is_empty() {
+        line.insert("Queues".to_owned(), json!(report.queues));
+    }
     let directive = json!({ "Namespace": NAMESPACE, "Dimensions": [["Prefix"]], "Metrics": known });
     line.insert(
         "_aws".to_owned(),
@@ -117,6 +120,21 @@ mod tests {
         assert!(names(&line).contains(&"OldestGatheredMs"));
         // It did not count them.
         assert!(line["Waiting"].is_null(), "{line}");
+    }
+
+    #[test]
+    fn each_queue_s_figures_stand_in_the_line_and_are_no_metrics() {
+        let of = |claimed| {
+            let mut report = Report::default();
+            report.claimed = claimed;
+            report
+        };
+        let mut report = of(3);
+        report.queues = [("crawl".to_owned(), of(1)), ("deo".to_owned(), of(2))].into();
+        let line = parse(&report);
+        assert_eq!((&line["Claimed"], &line["Queues"]["crawl"]["claimed"]), (&json!(3), &json!(1)));
+        assert!(!names(&line).contains(&"Queues"));
+        assert!(parse(&of(1))["Queues"].is_null());
     }
 
     #[test]
