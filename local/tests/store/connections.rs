@@ -99,6 +99,23 @@ async fn a_connection_is_free_again_whatever_became_of_its_statement() {
     assert_eq!(hangs.await.unwrap(), 1);
 }
 
+/// Long enough for a connection that is free to be asked whether it still lives.
+#[tokio::test]
+async fn a_connection_whose_statement_takes_long_is_shared_and_not_given_up() {
+    let held = Held::new(1).await;
+    let long = held.hanging();
+    held.sql.lock_waits(1).await;
+    tokio::time::sleep(Duration::from_millis(5_500)).await;
+    let behind = held.hanging();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(held.opened(), 1);
+    held.let_go().await;
+    for each in [long, behind] {
+        assert_eq!(each.await.unwrap(), 1);
+    }
+    assert_eq!(held.opened(), 1);
+}
+
 /// A role, a pooler or a full server may allow fewer than we may open.
 #[tokio::test]
 async fn where_no_more_are_allowed_those_that_are_open_are_shared() {

@@ -100,7 +100,9 @@ impl Live {
         if self.client.is_closed() || state == RETIRED {
             return false;
         }
-        if self.used().age() < CHECK_AFTER && state == FIT {
+        // A question would wait behind a statement that runs, which has a limit of its own.
+        let is_running = self.running.load(Ordering::SeqCst) > 0;
+        if state == FIT && (is_running || self.used().age() < CHECK_AFTER) {
             return true;
         }
         let answered =
