@@ -195,6 +195,28 @@ async fn what_is_awaited_goes_before_bulk_of_any_queue() {
     assert_eq!(order.len(), 40);
 }
 
+/// What is under way and the last of its queue: nobody gains if others wait for it.
+#[tokio::test]
+async fn one_slow_job_holds_up_no_bulk_of_another_queue() {
+    let (slow, bulk) = (queue("lone-slow").await, queue("lone-bulk").await);
+    add(&slow, &["1"]).await;
+    prioritized(&bulk, 30).await;
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let handler = |millis| Steady { log: log.clone(), takes: Duration::from_millis(millis) };
+    let options = TickOptions { batch_size: 10, lanes: 1, ..TickOptions::default() };
+    let ticker = Ticker::empty(options, Clock::System).with(slow.clone(), handler(4_000), 5).with(
+        bulk.clone(),
+        handler(5),
+        1,
+    );
+    let (report, ()) = tokio::join!(ticker.tick(Instant::now() + Duration::from_secs(30)), async {
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(bulk.counts().await.unwrap().completed, 30);
+        assert_eq!(slow.counts().await.unwrap().active, 1);
+    });
+    assert_eq!(report.completed, 31, "{report:?}");
+}
+
 #[tokio::test]
 async fn bulk_is_not_put_off_for_a_whole_tick() {
     let (bulk, urgent) = (queue("late-bulk").await, queue("late-urgent").await);

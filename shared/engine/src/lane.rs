@@ -65,14 +65,12 @@ impl Line<'_> {
             state.left = None;
         }
         let round = Round::default();
-        let first = |count| ClaimRequest {
-            wait: occupied.wait || recovered,
-            // Those that fall due are claimed with the others.
-            prioritized: (occupied.prioritized || occupied.delayed) && !self.state().gathers,
-            ..self.request(occupied, count)
-        };
+        // Where the first claim looks; those after it look everywhere.
+        let wait = occupied.wait || recovered;
+        // Those that fall due are claimed with the others.
+        let prioritized = occupied.prioritized || occupied.delayed;
         let mut lanes = FuturesUnordered::new();
-        lanes.push(self.lane(occupied, first(self.batch_size()), &round));
+        lanes.push(self.lane(occupied, wait, prioritized, &round));
         let (mut end, mut most) = (Ok(None), self.options.lanes.max(1));
         loop {
             tokio::select! {
@@ -80,6 +78,7 @@ impl Line<'_> {
                     None => return end,
                     Some(Ok(Lane::Crowded)) if !lanes.is_empty() => most = lanes.len(),
                     Some(Ok(Lane::Crowded)) => {
+                        round.end();
                         end = first_of(end, Ok(Some(StoppedBecause::Full)));
                     }
                     Some(Ok(Lane::Over(reason))) => {
@@ -93,24 +92,28 @@ impl Line<'_> {
                 },
                 () = round.more.notified(), if lanes.len() < most && !round.is_over() => {
                     round.is_shared.store(true, Ordering::Relaxed);
-                    let next = self.request(occupied, self.batch_size());
-                    lanes.push(self.lane(occupied, next, &round));
+                    lanes.push(self.lane(occupied, true, true, &round));
                 }
             }
         }
     }
 
+    /// Works in one lane until the round is over. Its first claim takes from `wait` and `prioritized` only
+    /// where that is said.
     async fn lane(
         &self,
         occupied: Occupied,
-        request: ClaimRequest,
+        wait: bool,
+        prioritized: bool,
         round: &Round,
     ) -> Result<Lane, Failure> {
         let Some(mut turn) = self.turn().await else {
             return Ok(Lane::Over(Some(StoppedBecause::Deadline)));
         };
-        let mut count = request.count;
-        let mut claim = self.queue.claim(request).await?;
+        let mut count = self.batch_size();
+        let request = self.request(occupied, count);
+        let prioritized = prioritized && request.prioritized;
+        let mut claim = self.queue.claim(ClaimRequest { wait, prioritized, ..request }).await?;
         loop {
             self.note(&claim);
             if claim.jobs.is_empty() {
@@ -132,7 +135,10 @@ impl Line<'_> {
             }
             let is_short = claim.jobs.len() < count as usize && !claim.more;
             match is_short {
-                true => round.end(),
+                true => {
+                    round.end();
+                    turn.is_last();
+                }
                 false => round.more.notify_one(),
             }
             let Claim { token, jobs, .. } = claim;
@@ -216,7 +222,9 @@ impl Line<'_> {
             fresh => self.handle(claim, fresh).instrument(batch).await,
         };
         settlements.resize(jobs.len(), Settlement::Postpone);
-        self.state().pace.note(jobs.len(), began.elapsed());
+        if fresh > 0 {
+            self.state().pace.note(fresh, began.elapsed());
+        }
         let jobs: Vec<_> = jobs.into_iter().zip(settlements).collect();
         let is_held = self.postpone(&jobs);
         Worked { jobs, traced, began, is_held, failure }
@@ -278,6 +286,8 @@ impl Line<'_> {
         self.miss(&claim.missing);
         let now = self.clock.now_ms();
         let mut state = self.state();
+        // What was left before is older than this.
+        state.left = None;
         state.report.claimed += claim.jobs.len() as u64;
         state.report.unscheduled += claim.unscheduled.len() as u64;
         for job in &claim.jobs {

@@ -54,7 +54,8 @@ impl Memory {
 ///
 /// One queue takes one command. Several take one while all are empty: it counts their keys. What is
 /// counted is then looked for first where something was before, one command a queue; once
-/// all of it is found, the others are known to be empty.
+/// all of it is found to be for later, the others are known to be empty. Where there is work all are
+/// looked into: others may work there, and what they change meanwhile makes the sum wrong.
 pub(crate) async fn look(lines: &[Line<'_>], memories: &[&Memory]) -> Result<Vec<Seen>, Error> {
     let mut seen = vec![Seen::default(); lines.len()];
     let [first, _, ..] = lines else {
@@ -70,18 +71,21 @@ pub(crate) async fn look(lines: &[Line<'_>], memories: &[&Memory]) -> Result<Vec
     order.sort_by_key(|place| memories[*place].get() == Occupied::default());
     // Where only the future was, its first job tells whether it still is.
     let mut guessed = Vec::new();
+    let mut is_quiet = true;
     for place in order {
-        if left == 0 {
+        if left == 0 && is_quiet {
             break;
         }
         let line = &lines[place];
         let before = memories[place].get();
         if before.is_future()
             && !before.schedulers
-            && let Some(due) = line.queue.next_due_ms().await?
+            // What is wrong with a queue's keys is told when it is worked on.
+            && let Ok(Some(due)) = line.queue.next_due_ms().await
         {
-            let is_due = Some(due <= line.clock.now_ms());
-            seen[place] = Seen { is_due, ..Seen::of(before) };
+            let is_due = due <= line.clock.now_ms();
+            seen[place] = Seen { is_due: Some(is_due), ..Seen::of(before) };
+            is_quiet &= !is_due;
             left = left.saturating_sub(1);
             guessed.push(place);
             continue;
@@ -89,8 +93,9 @@ pub(crate) async fn look(lines: &[Line<'_>], memories: &[&Memory]) -> Result<Vec
         let occupied = line.queue.peek().await?;
         seen[place] = Seen::of(occupied);
         left = left.saturating_sub(occupied.keys());
+        is_quiet &= occupied.is_empty() || occupied.is_future();
     }
-    if left > 0 {
+    if left > 0 || !is_quiet {
         // More keys than were found: they are of the queues that were only guessed at.
         for place in guessed {
             seen[place] = Seen::of(lines[place].queue.peek().await?);

@@ -14,11 +14,19 @@ use tokio::time::{Instant, sleep_until};
 /// are compared, so one that has nothing to do, or has failed, holds up nobody.
 #[derive(Debug)]
 pub(crate) struct Turns {
-    queues: Mutex<Vec<Account>>,
+    queues: Mutex<Queues>,
     changed: Notify,
     /// Until then bulk waits for what is awaited in other queues; later weight alone counts, so that
     /// it is not put off for ever.
     bulk_from: Instant,
+}
+
+#[derive(Debug)]
+struct Queues {
+    accounts: Vec<Account>,
+    /// The most that the one had used which had used least, whenever somebody was active: who comes
+    /// later begins there.
+    floor: f64,
 }
 
 #[derive(Debug)]
@@ -28,6 +36,8 @@ struct Account {
     used: f64,
     /// When each batch under way began.
     under_way: Vec<Instant>,
+    /// How many of them are the last ones that the queue wants.
+    last: usize,
     /// Batches that wait for their turn.
     waiting: usize,
     /// Whether what it does, or wants to do, is awaited by somebody.
@@ -37,6 +47,11 @@ struct Account {
 impl Account {
     fn is_active(&self) -> bool {
         self.waiting > 0 || !self.under_way.is_empty()
+    }
+
+    /// Whether it has, or wants, more to do after what is under way.
+    fn is_rival(&self) -> bool {
+        self.waiting > 0 || self.under_way.len() > self.last
     }
 
     fn used_at(&self, now: Instant) -> f64 {
@@ -51,6 +66,7 @@ pub(crate) struct Turn<'a> {
     turns: &'a Turns,
     queue: usize,
     began: Instant,
+    is_last: bool,
 }
 
 impl Turns {
@@ -60,17 +76,18 @@ impl Turns {
             weight: f64::from(weight.max(1)),
             used: 0.0,
             under_way: Vec::new(),
+            last: 0,
             waiting: 0,
             awaited: false,
         };
         Self {
-            queues: Mutex::new(weights.map(account).collect()),
+            queues: Mutex::new(Queues { accounts: weights.map(account).collect(), floor: 0.0 }),
             changed: Notify::new(),
             bulk_from,
         }
     }
 
-    fn queues(&self) -> MutexGuard<'_, Vec<Account>> {
+    fn queues(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,8 +99,8 @@ impl Turns {
             let now = Instant::now();
             let wait = self.wait(queue, now);
             let Some(until) = wait else {
-                self.queues()[queue].under_way.push(now);
-                return Turn { turns: self, queue, began: now };
+                self.queues().accounts[queue].under_way.push(now);
+                return Turn { turns: self, queue, began: now, is_last: false };
             };
             tokio::select! {
                 () = changed => {}
@@ -95,11 +112,11 @@ impl Turns {
     /// Returns when to look again whether it is the turn of `queue`; `None` if it is.
     fn wait(&self, queue: usize, now: Instant) -> Option<Instant> {
         let queues = self.queues();
-        let mine = &queues[queue];
+        let mine = &queues.accounts[queue];
         let is_early = now < self.bulk_from;
         let others = || {
-            let others = queues.iter().enumerate().filter(|(other, _)| *other != queue);
-            others.map(|(_, account)| account).filter(|account| account.is_active())
+            let others = queues.accounts.iter().enumerate().filter(|(other, _)| *other != queue);
+            others.map(|(_, account)| account).filter(|account| account.is_rival())
         };
         if is_early && !mine.awaited && others().any(|other| other.awaited) {
             return Some(self.bulk_from);
@@ -117,12 +134,14 @@ impl Turns {
             false => now + Duration::from_millis(1),
         })
     }
+}
 
-    /// What the active queues have used that has used least.
-    fn least(queues: &[Account], now: Instant) -> f64 {
-        let active = queues.iter().filter(|account| account.is_active());
+impl Queues {
+    /// Raises the floor to what that active queue has used which has used least.
+    fn raise_floor(&mut self, now: Instant) {
+        let active = self.accounts.iter().filter(|account| account.is_active());
         let least = active.map(|account| account.used_at(now)).min_by(f64::total_cmp);
-        least.unwrap_or_default()
+        self.floor = self.floor.max(least.unwrap_or_default());
     }
 }
 
@@ -132,16 +151,26 @@ impl Turn<'_> {
     pub(crate) fn again(&mut self, awaited: bool) -> bool {
         let now = Instant::now();
         self.end(now);
-        self.turns.queues()[self.queue].awaited = awaited;
+        self.turns.queues().accounts[self.queue].awaited = awaited;
         let is_next = self.turns.wait(self.queue, now).is_none();
-        self.began = now;
-        self.turns.queues()[self.queue].under_way.push(now);
+        (self.began, self.is_last) = (now, false);
+        self.turns.queues().accounts[self.queue].under_way.push(now);
         is_next
+    }
+
+    /// Says that the queue wants nothing after this batch, so that nobody waits for its share meanwhile.
+    pub(crate) fn is_last(&mut self) {
+        if !std::mem::replace(&mut self.is_last, true) {
+            self.turns.queues().accounts[self.queue].last += 1;
+            self.turns.changed.notify_waiters();
+        }
     }
 
     fn end(&self, now: Instant) {
         let mut queues = self.turns.queues();
-        let account = &mut queues[self.queue];
+        queues.raise_floor(now);
+        let account = &mut queues.accounts[self.queue];
+        account.last -= usize::from(self.is_last);
         if let Some(place) = account.under_way.iter().position(|began| *began == self.began) {
             account.under_way.swap_remove(place);
         }
@@ -166,13 +195,15 @@ struct Waiting<'a> {
 impl<'a> Waiting<'a> {
     fn begin(turns: &'a Turns, queue: usize, awaited: bool) -> Self {
         let mut queues = turns.queues();
-        if !queues[queue].is_active() {
+        queues.raise_floor(Instant::now());
+        let floor = queues.floor;
+        let account = &mut queues.accounts[queue];
+        if !account.is_active() {
             // It begins beside the others, and has not saved up the time in which it had nothing to do.
-            let least = Turns::least(&queues, Instant::now());
-            queues[queue].used = queues[queue].used.max(least);
+            account.used = account.used.max(floor);
         }
-        queues[queue].waiting += 1;
-        queues[queue].awaited = awaited;
+        account.waiting += 1;
+        account.awaited = awaited;
         drop(queues);
         turns.changed.notify_waiters();
         Self { turns, queue }
@@ -181,7 +212,7 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.turns.queues()[self.queue].waiting -= 1;
+        self.turns.queues().accounts[self.queue].waiting -= 1;
         self.turns.changed.notify_waiters();
     }
 }

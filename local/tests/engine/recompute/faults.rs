@@ -74,9 +74,9 @@ async fn five_drains_at_once_do_every_job_once() {
 async fn a_drain_killed_in_the_middle_loses_nothing_and_doubles_nothing() {
     let mut world = World::new().await;
     world.set("QUEUE_BATCH_SIZE", "20");
-    let projects = world.numbered(100).await;
+    let projects = world.numbered(300).await;
     let ids = world.enqueue(&projects).await;
-    // Held up between reading and saving, with a batch claimed and two behind it.
+    // Held up between reading and saving, with a batch claimed in each lane and more behind them.
     let blocker = connect(&world.env["DATABASE_URL"]).await;
     for kill in 0..3 {
         blocker.batch_execute(r#"BEGIN; LOCK TABLE "DeoScoreSnapshot""#).await.unwrap();
@@ -102,6 +102,6 @@ async fn a_drain_killed_in_the_middle_loses_nothing_and_doubles_nothing() {
         world.tick().await;
     }
     let counts = world.counts().await;
-    assert_eq!((counts.completed, counts.failed, counts.active), (100, 0, 0), "{counts:?}");
+    assert_eq!((counts.completed, counts.failed, counts.active), (300, 0, 0), "{counts:?}");
     world.check_invariants(&ids, 0).await;
 }

@@ -36,6 +36,8 @@ async fn a_thousand_ticks_over_a_slow_database_all_end_in_time() {
         ("QUEUE_KEEP_COMPLETED", "all"),
         ("QUEUE_KEEP_COMPLETED_SECONDS", "all"),
         ("QUEUE_BATCH_SIZE", "2"),
+        // Twenty drains are enough for two cores.
+        ("DRAIN_LANES", "1"),
         ("DRAIN_MARGIN_MS", "1000"),
         ("DRAIN_TIMEOUT_MS", "1500"),
     ] {
@@ -100,8 +102,12 @@ async fn a_thousand_ticks_over_a_slow_database_all_end_in_time() {
     assert!(late > 0 && released > 0, "nothing was slow");
 
     *watch.delay.lock().unwrap() = None;
-    while world.tick().await.stopped_because == StoppedBecause::Deadline {}
-    assert_eq!(world.counts().await.completed as usize, JOBS);
+    let mut last = world.tick().await;
+    // What was not done in time is put off, to be begun by another tick.
+    while matches!(last.stopped_because, StoppedBecause::Deadline | StoppedBecause::Held) {
+        last = world.tick().await;
+    }
+    assert_eq!(world.counts().await.completed as usize, JOBS, "{last:?}");
     for id in &ids {
         let key = format!("engineo:deo_score_queue:{id}");
         let attempts = Command::new("HGET").arg(key).arg("atm");
