@@ -132,7 +132,7 @@ fn unanswered(error: &reqwest::Error) -> Said {
 async fn judge(response: Response) -> Said {
     let status = response.status();
     match status.as_u16() {
-        200 | 202 => read(response).await,
+        200..=299 => read(response).await,
         401 | 403..=405 | 407 | 410 | 421 | 300..=399 => {
             Said::Closed(Error::Refuses(status.as_u16()))
         }

@@ -18,9 +18,9 @@ use crate::options::ForwardOptions;
 ///
 /// | What the receiver does | What its jobs do |
 /// | --- | --- |
-/// | 200, and names a job | as it says |
-/// | 200, and names it not, twice, or malformed | fail the attempt |
-/// | 200, and no JSON object with `jobs` | fail the attempt |
+/// | 2xx but 202, and names a job | as it says |
+/// | 2xx but 202, and names it not, twice, or malformed | fail the attempt |
+/// | 2xx but 202, and no JSON object with `jobs` | fail the attempt |
 /// | 202 | stay active, under a lock for the receiver's callback |
 /// | no connection; a page of HTML | go back; the tick of this queue ends |
 /// | 3xx, 401, 403, 404, 405, 407, 410, 421 | the same |
