@@ -458,6 +458,16 @@ async fn after_202_jobs_stay_with_the_receiver_until_their_lock_is_over() {
 }
 
 #[tokio::test]
+async fn a_202_counts_whatever_its_body_is() {
+    let world = World::new("202-html", &["a"], |_| {
+        Reply::Answer(202, "content-type: text/html; charset=utf-8\r\n", "Accepted".to_owned())
+    })
+    .await;
+    let report = world.tick().await;
+    assert_eq!((world.jobs().await, report.kept), (vec![(State::Active, 0)], 1), "{report:?}");
+}
+
+#[tokio::test]
 async fn data_that_is_no_json_and_ids_that_are_no_text_have_an_end() {
     let world = World::new("odd", &[], |request| all(request, "completed")).await;
     let opts = JobOptions { attempts: 3, ..JobOptions::default() };

@@ -153,7 +153,8 @@ async fn read(mut response: Response) -> Said {
     let is_accepted = response.status() == StatusCode::ACCEPTED;
     let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-    if kind.eq_ignore_ascii_case("text/html") {
+    // `response.status(202).send('Accepted')` in Express is HTML, too.
+    if !is_accepted && kind.eq_ignore_ascii_case("text/html") {
         return Said::Closed(Error::Page);
     }
     if !is_accepted && !kind.eq_ignore_ascii_case("application/json") {

@@ -22,7 +22,7 @@ use crate::options::ForwardOptions;
 /// | 2xx but 202, and names it not, twice, or malformed | fail the attempt |
 /// | 2xx but 202, and no JSON object with `jobs` | fail the attempt |
 /// | 202 | stay active, under a lock for the receiver's callback |
-/// | no connection; a page of HTML | go back; the tick of this queue ends |
+/// | no connection; a page of HTML but with 202 | go back; the tick of this queue ends |
 /// | 3xx, 401, 403, 404, 405, 407, 410, 421 | the same |
 /// | 429, 503 | the same; for as long as `Retry-After` says nothing is sent |
 /// | 413, 500 and every other status; more than 6 MB | are sent again in halves; alone, fail the attempt |
