@@ -15,7 +15,9 @@ use crate::options::LockTimes;
 struct Answer<'a> {
     #[serde(borrow)]
     jobs: Option<Vec<&'a RawValue>>,
-    lock_ms: Option<f64>,
+    /// Any JSON: the ends beside it count even if it is no number.
+    #[serde(borrow)]
+    lock_ms: Option<&'a RawValue>,
 }
 
 /// What an answer says.
@@ -42,6 +44,7 @@ pub(crate) fn ends(
     let answer: Option<Answer<'_>> =
         if is_object { serde_json::from_slice(body).ok() } else { None };
     let lock_ms = answer.as_ref().and_then(|answer| answer.lock_ms);
+    let lock_ms = lock_ms.and_then(|lock_ms| serde_json::from_str(lock_ms.get()).ok());
     let entries = answer.and_then(|answer| answer.jobs);
     let unnamed = match (is_accepted, &entries) {
         (true, _) => Settlement::Keep { lock: locks.of(lock_ms) },
@@ -133,6 +136,10 @@ mod tests {
         assert_eq!(read("{\"lockMs\":60000}", true).settlements, [keep(60), keep(60)]);
         let body = r#"{"lockMs":60000,"jobs":[{"id":"2","status":"completed"}]}"#;
         let done = Settlement::Complete("null".to_owned());
-        assert_eq!(read(body, true).settlements, [keep(60), done]);
+        assert_eq!(read(body, true).settlements, [keep(60), done.clone()]);
+        for wrong in ["\"60000\"", "null", "[1]", "1e999"] {
+            let body = format!(r#"{{"lockMs":{wrong},"jobs":[{{"id":"2","status":"completed"}}]}}"#);
+            assert_eq!(read(&body, true).settlements, [keep(300), done.clone()], "{body}");
+        }
     }
 }
