@@ -58,10 +58,11 @@ impl Forward {
         (!left.is_zero()).then_some(left)
     }
 
-    /// Sends nothing for so long.
+    /// Sends nothing for so long, or for as long as was asked for before.
     pub(crate) fn rest(&self, time: Duration) {
         let until = Instant::now() + time;
-        *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        *resting = (*resting).max(Some(until));
     }
 
     /// How many jobs go into a request.
@@ -124,5 +125,26 @@ impl Handler for Forward {
             Ok(()) => {}
         }
         Ok(settlements)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use batchmq_redis::Secret;
+
+    use super::*;
+    use crate::secrets::Secrets;
+
+    #[test]
+    fn a_short_rest_does_not_end_a_long_one() {
+        let secrets = Secrets::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let url = Secret::new("https://a.example/");
+        let forward = Forward::new(ForwardOptions::new(url, secrets)).unwrap();
+        for seconds in [30, 600, 30] {
+            forward.rest(Duration::from_secs(seconds));
+        }
+        assert!(forward.resting().unwrap() > Duration::from_secs(500));
     }
 }
