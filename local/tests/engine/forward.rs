@@ -369,6 +369,22 @@ async fn a_job_that_takes_too_long_fails_alone_and_its_mates_complete() {
 }
 
 #[tokio::test]
+async fn a_request_that_had_less_than_its_time_makes_none_smaller() {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let world = World::new("brief", &["a", "b", "c", "d"], move |request| {
+        match first.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            true => Reply::Hang,
+            false => all(request, "completed"),
+        }
+    })
+    .await;
+    let report = world.ticker.tick(Instant::now() + Duration::from_millis(4_500)).await;
+    assert_eq!(world.jobs().await, [BACK; 4], "{report:?}");
+    world.tick().await;
+    assert_eq!((world.jobs().await, world.receiver.sizes()), (vec![DONE; 4], vec![4, 4]));
+}
+
+#[tokio::test]
 async fn a_receiver_that_fails_job_after_job_costs_few_of_them_an_attempt() {
     let words = ["a", "b", "c", "d", "e", "f", "g", "h"];
     let world = World::new("broken", &words, |_| status(500)).await;

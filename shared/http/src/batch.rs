@@ -95,11 +95,11 @@ impl<'a> Batch<'a> {
                 Said::Failed(reason) => (2, reason),
                 Said::Broken => (2, "The receiver broke the connection".to_owned()),
                 Said::Late => {
-                    self.forward.shrink(part.len() / 4);
                     // It did not have the time that it is promised: it is not to blame.
                     if timeout < self.forward.exchange.options().timeout {
                         continue;
                     }
+                    self.forward.shrink(part.len() / 4);
                     (4, format!("The receiver did not answer within {} ms", timeout.as_millis()))
                 }
             };

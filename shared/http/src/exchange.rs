@@ -13,7 +13,7 @@ use crate::secrets::REQUEST_ID;
 /// The longest answer that is read, in bytes.
 const MOST_ANSWER_BYTES: usize = 6_000_000;
 
-/// The longest that a connection may take.
+/// The longest that a connection may take; half of a shorter request's time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long an idle connection is kept: less than the 5 s after which a Node server closes it.
@@ -69,7 +69,8 @@ impl Exchange {
         }
         let mut builder = Client::builder()
             .tls_backend_preconfigured((*tls::client_config()).clone())
-            .connect_timeout(CONNECT_TIMEOUT)
+            // Else the request's own time is over first, as if its jobs had been too slow.
+            .connect_timeout(CONNECT_TIMEOUT.min(options.timeout / 2))
             .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -207,5 +208,16 @@ mod tests {
         }
         let trusted = ForwardOptions { allow_plaintext: true, ..options("http://a.example/") };
         Exchange::new(trusted).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_never_made_is_no_late_answer() {
+        // Takes the connection, and says nothing to its TLS.
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/", silent.local_addr().unwrap());
+        let timeout = Duration::from_secs(1);
+        let exchange = Exchange::new(ForwardOptions { timeout, ..options(&url) }).unwrap();
+        let said = exchange.post(Vec::new(), timeout).await;
+        assert!(matches!(said, Said::Closed(Error::Unreachable(_))), "{said:?}");
     }
 }
