@@ -163,11 +163,29 @@ mod tests {
     use super::*;
     use crate::secrets::Secrets;
 
-    #[test]
-    fn a_short_rest_does_not_end_a_long_one() {
+    fn forward() -> Forward {
         let secrets = Secrets::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let url = Secret::new("https://a.example/");
-        let forward = Forward::new(ForwardOptions::new(url, secrets)).unwrap();
+        Forward::new(ForwardOptions::new(url, secrets)).unwrap()
+    }
+
+    #[test]
+    fn jobs_are_to_blame_for_three_refusals_after_an_answer() {
+        let forward = forward();
+        assert!(!forward.is_trusted(), "it has never answered");
+        forward.trust();
+        for _ in 0..3 {
+            assert!(forward.is_trusted());
+            forward.trust_less();
+        }
+        assert!(!forward.is_trusted());
+        forward.trust_less();
+        assert!(!forward.is_trusted());
+    }
+
+    #[test]
+    fn a_short_rest_does_not_end_a_long_one() {
+        let forward = forward();
         for seconds in [30, 600, 30] {
             forward.rest(Duration::from_secs(seconds));
         }
