@@ -8,6 +8,8 @@ const seen = new Map();
 /** Whether `body`, as its bytes came, is signed with `secret`, within five minutes, and comes for the first time. */
 export function isSigned(headers, body, secret) {
   const { 'webhook-id': id, 'webhook-timestamp': at, 'webhook-signature': signatures = '' } = headers;
+  // A body that was not read raw, such as that of a POST without `content-type: application/json`, is none.
+  if (!id || !at || !(typeof body === 'string' || body instanceof Uint8Array)) return false;
   const [now, ours] = [Date.now() / 1000, hmac(secret, id, at, body)];
   const isOurs = signatures.split(' ').some((one) => {
     const given = Buffer.from(one.slice('v1,'.length), 'base64');

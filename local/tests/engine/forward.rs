@@ -180,18 +180,31 @@ async fn what_an_answer_leaves_open_has_failed_its_attempt() {
 #[tokio::test]
 async fn what_is_no_answer_fails_the_attempt_of_all() {
     let text = r#"{"jobs":[{"id":"1","status":"completed"},{"id":"2","status":"completed"}]}"#;
-    for (name, kind, body) in [
-        ("torn", "application/json", "{\"jobs\":["),
-        ("empty", "application/json", ""),
-        ("text", "text/plain", text),
+    for (name, code, kind, body) in [
+        ("torn", 200, "application/json", "{\"jobs\":["),
+        ("empty", 200, "application/json", ""),
+        ("text", 200, "text/plain", text),
+        ("201-text", 201, "text/plain", text),
+        ("204", 204, "application/json", ""),
     ] {
-        let head = format!("content-type: {kind}\r\n").leak();
-        let world =
-            World::new(name, &["a", "b"], |_| Reply::Answer(200, head, body.to_owned())).await;
+        let head: &'static str = format!("content-type: {kind}\r\n").leak();
+        let reply = move |_: &Value| Reply::Answer(code, head, body.to_owned());
+        let world = World::new(name, &["a", "b"], reply).await;
         world.tick().await;
         assert_eq!(world.jobs().await, [AGAIN, AGAIN], "{name}");
         assert_eq!(world.receiver.sizes(), [2], "{name}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_counts_with_any_status_of_success() {
+    let world = World::new("201", &["a", "b"], |request| match all(request, "completed") {
+        Reply::Answer(_, head, body) => Reply::Answer(201, head, body),
+        other => other,
+    })
+    .await;
+    world.tick().await;
+    assert_eq!((world.jobs().await, world.receiver.sizes()), (vec![DONE; 2], vec![2]));
 }
 
 /// And ends the tick: the second batch, if there is one, waits for the next.
@@ -301,11 +314,10 @@ fn fails(
 async fn a_job_that_its_receiver_fails_over_fails_alone() {
     let long = || Reply::Answer(200, "content-type: application/json\r\n", "x".repeat(6_000_001));
     type Case = (&'static str, fn() -> Reply, &'static str);
-    let cases: [Case; 6] = [
+    let cases: [Case; 5] = [
         ("500", || status(500), "The receiver answered with status 500"),
         ("502", || status(502), "The receiver answered with status 502"),
         ("400", || status(400), "The receiver answered with status 400"),
-        ("204", || status(204), "The receiver answered with status 204"),
         ("long", long, "The receiver's answer is longer than 6 MB"),
         ("break", || Reply::Break, "The receiver broke the connection"),
     ];
@@ -357,6 +369,22 @@ async fn a_job_that_takes_too_long_fails_alone_and_its_mates_complete() {
 }
 
 #[tokio::test]
+async fn a_request_that_had_less_than_its_time_makes_none_smaller() {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let world = World::new("brief", &["a", "b", "c", "d"], move |request| {
+        match first.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            true => Reply::Hang,
+            false => all(request, "completed"),
+        }
+    })
+    .await;
+    let report = world.ticker.tick(Instant::now() + Duration::from_millis(4_500)).await;
+    assert_eq!(world.jobs().await, [BACK; 4], "{report:?}");
+    world.tick().await;
+    assert_eq!((world.jobs().await, world.receiver.sizes()), (vec![DONE; 4], vec![4, 4]));
+}
+
+#[tokio::test]
 async fn a_receiver_that_fails_job_after_job_costs_few_of_them_an_attempt() {
     let words = ["a", "b", "c", "d", "e", "f", "g", "h"];
     let world = World::new("broken", &words, |_| status(500)).await;
@@ -390,11 +418,90 @@ async fn what_was_answered_before_the_receiver_closed_counts() {
     let reply = |request: &Value| match request["jobs"].as_array().unwrap().len() {
         1 if request["jobs"][0]["data"] == "a" => all(request, "completed"),
         2.. => status(500),
-        _ => status(404),
+        _ => status(503),
     };
     let world = World::new("closes", &["a", "b"], reply).await;
     let report = world.tick().await;
     assert_eq!((world.jobs().await, report.completed), (vec![DONE, BACK], 1), "{report:?}");
+}
+
+/// Ticks until `bad` has failed its attempt and the others, all of them, are done: at most so many times.
+async fn is_found_out(world: &World, bad: usize, ticks: usize, pause: Duration) {
+    let mut ends = vec![DONE; world.ids.len()];
+    ends[bad] = AGAIN;
+    for _ in 0..ticks {
+        world.tick().await;
+        if world.jobs().await == ends {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+    }
+    panic!("{:?} after {:?}", world.jobs().await, world.receiver.sizes());
+}
+
+#[tokio::test]
+async fn a_job_that_takes_its_receiver_down_is_found_out() {
+    let pause = Duration::from_secs(2);
+    let die = || Reply::Die(Duration::from_secs(2));
+    let words = ["a", "bad", "b", "c", "d", "e", "f", "g"];
+    let world = World::new("dies", &words, fails(&["bad"], die)).await;
+    is_found_out(&world, 1, 8, pause + Duration::from_millis(200)).await;
+    let reason = world.field(1, "failedReason").await;
+    assert_eq!(reason.as_deref(), Some("The receiver broke the connection"));
+}
+
+#[tokio::test]
+async fn a_job_after_which_a_proxy_has_no_receiver_is_found_out() {
+    let is_down = std::sync::atomic::AtomicBool::new(false);
+    let reply = fails(&["bad"], || status(502));
+    let world = World::new("502-503", &["a", "b", "c", "bad"], move |request| {
+        if is_down.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            return status(503);
+        }
+        let reply = reply(request);
+        let is_bad = matches!(reply, Reply::Answer(502, ..));
+        is_down.store(is_bad, std::sync::atomic::Ordering::Relaxed);
+        reply
+    })
+    .await;
+    is_found_out(&world, 3, 6, Duration::ZERO).await;
+    assert_eq!(world.receiver.sizes()[..3], [4, 2, 2]);
+}
+
+#[tokio::test]
+async fn a_job_that_its_receiver_refuses_is_found_out_where_others_are_answered() {
+    for code in [401, 404, 410] {
+        let name = format!("refuses-{code}").leak();
+        let reply = move |request: &Value| match fails(&["bad"], || status(404))(request) {
+            Reply::Answer(404, ..) => status(code),
+            answer => answer,
+        };
+        let mut world = World::new(name, &["first"], reply).await;
+        world.tick().await;
+        world.ids.extend(add(&world.queue, &["a", "bad", "b", "c"]).await);
+        is_found_out(&world, 2, 5, Duration::ZERO).await;
+        let reason = world.field(2, "failedReason").await.unwrap();
+        assert_eq!(reason, format!("The receiver answered with status {code}"));
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_begins_to_refuse_all_costs_few_jobs_an_attempt() {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let mut world = World::new("revoked", &["first"], move |request| {
+        match first.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            true => all(request, "completed"),
+            false => status(401),
+        }
+    })
+    .await;
+    world.tick().await;
+    world.ids.extend(add(&world.queue, &["a", "b", "c", "d", "e", "f"]).await);
+    for _ in 0..6 {
+        world.tick().await;
+    }
+    let jobs = world.jobs().await;
+    assert_eq!((&jobs[1..4], &jobs[4..]), (&[AGAIN; 3][..], &[BACK; 3][..]));
 }
 
 #[tokio::test]
@@ -443,6 +550,16 @@ async fn after_202_jobs_stay_with_the_receiver_until_their_lock_is_over() {
     };
     let seen = world.receiver.seen();
     assert_eq!(keys(&seen[0]), keys(&seen[1]), "no attempt was counted");
+}
+
+#[tokio::test]
+async fn a_202_counts_whatever_its_body_is() {
+    let world = World::new("202-html", &["a"], |_| {
+        Reply::Answer(202, "content-type: text/html; charset=utf-8\r\n", "Accepted".to_owned())
+    })
+    .await;
+    let report = world.tick().await;
+    assert_eq!((world.jobs().await, report.kept), (vec![(State::Active, 0)], 1), "{report:?}");
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! A receiver of forwarded jobs that does whatever a test wants of it, down to the bytes.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
 use shared::clock::Clock;
 use shared::http::{Secrets, Signature};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -16,6 +18,8 @@ pub(crate) enum Reply {
     Answer(u16, &'static str, String),
     /// Closes the connection without an answer.
     Break,
+    /// Closes the connection and its port, and listens again so much later.
+    Die(Duration),
     /// Never answers.
     Hang,
 }
@@ -66,14 +70,26 @@ impl Receiver {
     /// Listens, and does with each request what `reply` says.
     pub(crate) async fn start(reply: impl Fn(&Value) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/jobs", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let url = format!("http://{address}/jobs");
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (reply, kept) = (Arc::new(reply), seen.clone());
+        let (deaths, mut asked) = mpsc::channel::<(Duration, oneshot::Sender<()>)>(1);
         tokio::spawn(async move {
+            let mut listener = listener;
             loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let (reply, seen) = (reply.clone(), kept.clone());
-                tokio::spawn(async move { serve(stream, &*reply, &seen).await });
+                let stream = tokio::select! {
+                    accepted = listener.accept() => accepted.unwrap().0,
+                    Some((time, is_gone)) = asked.recv() => {
+                        drop(listener);
+                        is_gone.send(()).unwrap();
+                        tokio::time::sleep(time).await;
+                        listener = TcpListener::bind(address).await.unwrap();
+                        continue;
+                    }
+                };
+                let (reply, seen, deaths) = (reply.clone(), kept.clone(), deaths.clone());
+                tokio::spawn(async move { serve(stream, &*reply, &seen, &deaths).await });
             }
         });
         Self { url, seen }
@@ -94,6 +110,7 @@ async fn serve(
     stream: TcpStream,
     reply: &(dyn Fn(&Value) -> Reply + Sync),
     seen: &Mutex<Vec<Seen>>,
+    deaths: &mpsc::Sender<(Duration, oneshot::Sender<()>)>,
 ) {
     let mut stream = BufReader::new(stream);
     while let Some((headers, body)) = read(&mut stream).await {
@@ -115,6 +132,12 @@ async fn serve(
                 }
             }
             Reply::Break => return,
+            Reply::Die(time) => {
+                let (is_gone, gone) = oneshot::channel();
+                deaths.send((time, is_gone)).await.unwrap();
+                gone.await.unwrap();
+                return;
+            }
             Reply::Hang => std::future::pending().await,
         }
     }

@@ -15,7 +15,9 @@ use crate::options::LockTimes;
 struct Answer<'a> {
     #[serde(borrow)]
     jobs: Option<Vec<&'a RawValue>>,
-    lock_ms: Option<f64>,
+    /// Any JSON: the ends beside it count even if it is no number.
+    #[serde(borrow)]
+    lock_ms: Option<&'a RawValue>,
 }
 
 /// What an answer says.
@@ -25,6 +27,8 @@ pub(crate) struct Ends {
     pub(crate) settlements: Vec<Settlement>,
     /// Entries that are about no job of the request.
     pub(crate) unknown: u64,
+    /// Whether it was an answer at all, be it that of status 202.
+    pub(crate) is_answer: bool,
 }
 
 /// Reads the answer to a request with `jobs`. `is_accepted`: it has the status 202, so that jobs which it
@@ -42,7 +46,9 @@ pub(crate) fn ends(
     let answer: Option<Answer<'_>> =
         if is_object { serde_json::from_slice(body).ok() } else { None };
     let lock_ms = answer.as_ref().and_then(|answer| answer.lock_ms);
+    let lock_ms = lock_ms.and_then(|lock_ms| serde_json::from_str(lock_ms.get()).ok());
     let entries = answer.and_then(|answer| answer.jobs);
+    let is_answer = is_accepted || entries.is_some();
     let unnamed = match (is_accepted, &entries) {
         (true, _) => Settlement::Keep { lock: locks.of(lock_ms) },
         (false, Some(_)) => failed("The receiver's answer does not name this job"),
@@ -67,7 +73,7 @@ pub(crate) fn ends(
         });
     }
     let settlements = ends.into_iter().map(|end| end.unwrap_or_else(|| unnamed.clone())).collect();
-    Ends { settlements, unknown }
+    Ends { settlements, unknown, is_answer }
 }
 
 fn failed(reason: &str) -> Settlement {
@@ -100,7 +106,7 @@ mod tests {
     fn entries_are_found_by_their_ids() {
         let body = r#"{"jobs":[{"id":"2","status":"postponed"},{"id":"1","status":"completed"}]}"#;
         let settlements = vec![Settlement::Complete("null".to_owned()), Settlement::Postpone];
-        assert_eq!(read(body, false), Ends { settlements, unknown: 0 });
+        assert_eq!(read(body, false), Ends { settlements, unknown: 0, is_answer: true });
     }
 
     #[test]
@@ -121,6 +127,7 @@ mod tests {
         {
             let wrong = "The receiver's answer is no JSON object with a list of jobs";
             assert_eq!(reasons(body), [wrong; 2], "{body}");
+            assert!(!read(body, false).is_answer, "{body}");
         }
     }
 
@@ -133,6 +140,11 @@ mod tests {
         assert_eq!(read("{\"lockMs\":60000}", true).settlements, [keep(60), keep(60)]);
         let body = r#"{"lockMs":60000,"jobs":[{"id":"2","status":"completed"}]}"#;
         let done = Settlement::Complete("null".to_owned());
-        assert_eq!(read(body, true).settlements, [keep(60), done]);
+        assert_eq!(read(body, true).settlements, [keep(60), done.clone()]);
+        for wrong in ["\"60000\"", "null", "[1]", "1e999"] {
+            let body =
+                format!(r#"{{"lockMs":{wrong},"jobs":[{{"id":"2","status":"completed"}}]}}"#);
+            assert_eq!(read(&body, true).settlements, [keep(300), done.clone()], "{body}");
+        }
     }
 }

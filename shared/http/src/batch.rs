@@ -27,6 +27,9 @@ const MOST_FAILED_ALONE: usize = 3;
 /// How long a receiver that is taken to be broken is left alone.
 const REST: Duration = Duration::from_secs(30);
 
+/// Why a job fails alone over which a connection breaks.
+const BROKEN: &str = "The receiver broke the connection";
+
 /// How long before the batch must be done the last answer is waited for: time to say what came before it.
 const RESERVE: Duration = Duration::from_millis(300);
 
@@ -47,6 +50,8 @@ pub(crate) struct Batch<'a> {
     failed_alone: usize,
     /// Whether the receiver has answered any request of this batch.
     is_answered: bool,
+    /// The last part that failed, since the last answer: one of its jobs may have taken the receiver down.
+    suspect: Option<Range<usize>>,
 }
 
 impl<'a> Batch<'a> {
@@ -56,7 +61,7 @@ impl<'a> Batch<'a> {
         jobs: &'a [&'a ClaimedJob],
     ) -> Self {
         let ends = vec![None; jobs.len()];
-        Self { forward, context, jobs, ends, failed_alone: 0, is_answered: false }
+        Self { forward, context, jobs, ends, failed_alone: 0, is_answered: false, suspect: None }
     }
 
     /// Sends all of it. Ends early when the time is up or the receiver takes no more; an error says why no
@@ -81,8 +86,24 @@ impl<'a> Batch<'a> {
                     self.note(&part, &body, is_accepted);
                     continue;
                 }
-                Said::Closed(error) => return Err(error),
+                Said::Closed(Error::Refuses(status)) if self.forward.is_trusted() => {
+                    if part.len() > 1 {
+                        self.forward.shrink(part.len() / 2);
+                        return Err(Error::Refuses(status));
+                    }
+                    self.forward.trust_less();
+                    (1, format!("The receiver answered with status {status}"))
+                }
+                Said::Closed(error) => {
+                    if matches!(error, Error::Unreachable(_)) {
+                        self.accuse();
+                    }
+                    return Err(error);
+                }
                 Said::Busy { status, rest } => {
+                    if status == 503 {
+                        self.accuse();
+                    }
                     if let Some(rest) = rest {
                         self.forward.rest(rest);
                     }
@@ -92,14 +113,20 @@ impl<'a> Batch<'a> {
                     self.forward.shrink(part.len() / 2);
                     (2, "The receiver refuses the job as too large (413)".to_owned())
                 }
-                Said::Failed(reason) => (2, reason),
-                Said::Broken => (2, "The receiver broke the connection".to_owned()),
+                Said::Failed(reason) => {
+                    self.suspect = Some(part.clone());
+                    (2, reason)
+                }
+                Said::Broken => {
+                    self.suspect = Some(part.clone());
+                    (2, BROKEN.to_owned())
+                }
                 Said::Late => {
-                    self.forward.shrink(part.len() / 4);
                     // It did not have the time that it is promised: it is not to blame.
                     if timeout < self.forward.exchange.options().timeout {
                         continue;
                     }
+                    self.forward.shrink(part.len() / 4);
                     (4, format!("The receiver did not answer within {} ms", timeout.as_millis()))
                 }
             };
@@ -130,13 +157,29 @@ impl<'a> Batch<'a> {
 
     /// Sends a part, once more where the connection breaks: most often it was one that had been idle. `None`
     /// when an end was asked for and the answer takes too long for that.
-    async fn send(&self, part: &Range<usize>, timeout: Duration) -> Option<Said> {
+    async fn send(&mut self, part: &Range<usize>, timeout: Duration) -> Option<Said> {
         let until = Instant::now() + timeout;
         let said = self.send_once(part, timeout).await?;
         let left = until.saturating_duration_since(Instant::now());
-        match said {
-            Said::Broken if left >= LEAST => self.send_once(part, left).await,
+        if !matches!(said, Said::Broken) || left < LEAST {
+            return Some(said);
+        }
+        self.suspect = Some(part.clone());
+        match self.send_once(part, left).await? {
+            // What was left is no whole time, so the size is not to blame.
+            Said::Late if timeout == self.forward.exchange.options().timeout => Some(Said::Broken),
             said => Some(said),
+        }
+    }
+
+    /// The receiver is gone right after a part failed: one of its jobs may have taken it down, and would do
+    /// so in every batch. Fewer of them go together the next time, and one that was alone has failed.
+    fn accuse(&mut self) {
+        let Some(part) = self.suspect.take() else { return };
+        if part.len() > 1 {
+            self.forward.shrink(part.len() / 2);
+        } else {
+            self.ends[part.start].get_or_insert_with(|| Settlement::Failed(BROKEN.to_owned()));
         }
     }
 
@@ -169,6 +212,10 @@ impl<'a> Batch<'a> {
             *end = Some(settlement);
         }
         self.is_answered = true;
+        self.suspect = None;
+        if read.is_answer {
+            self.forward.trust();
+        }
         self.forward.grow(part.len());
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::secrets::SecretsError;
 
-/// Why no job can be forwarded now, or ever with these settings. No text holds the URL or a secret.
+/// Why no job can be forwarded now, or ever with these settings. A text holds the URL's host at
+/// most, and no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

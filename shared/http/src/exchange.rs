@@ -13,7 +13,7 @@ use crate::secrets::REQUEST_ID;
 /// The longest answer that is read, in bytes.
 const MOST_ANSWER_BYTES: usize = 6_000_000;
 
-/// The longest that a connection may take.
+/// The longest that a connection may take; half of a shorter request's time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long an idle connection is kept: less than the 5 s after which a Node server closes it.
@@ -69,7 +69,8 @@ impl Exchange {
         }
         let mut builder = Client::builder()
             .tls_backend_preconfigured((*tls::client_config()).clone())
-            .connect_timeout(CONNECT_TIMEOUT)
+            // Else the request's own time is over first, as if its jobs had been too slow.
+            .connect_timeout(CONNECT_TIMEOUT.min(options.timeout / 2))
             .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -132,7 +133,7 @@ fn unanswered(error: &reqwest::Error) -> Said {
 async fn judge(response: Response) -> Said {
     let status = response.status();
     match status.as_u16() {
-        200 | 202 => read(response).await,
+        200..=299 => read(response).await,
         401 | 403..=405 | 407 | 410 | 421 | 300..=399 => {
             Said::Closed(Error::Refuses(status.as_u16()))
         }
@@ -153,7 +154,8 @@ async fn read(mut response: Response) -> Said {
     let is_accepted = response.status() == StatusCode::ACCEPTED;
     let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-    if kind.eq_ignore_ascii_case("text/html") {
+    // `response.status(202).send('Accepted')` in Express is HTML, too.
+    if !is_accepted && kind.eq_ignore_ascii_case("text/html") {
         return Said::Closed(Error::Page);
     }
     if !is_accepted && !kind.eq_ignore_ascii_case("application/json") {
@@ -206,5 +208,16 @@ mod tests {
         }
         let trusted = ForwardOptions { allow_plaintext: true, ..options("http://a.example/") };
         Exchange::new(trusted).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_never_made_is_no_late_answer() {
+        // Takes the connection, and says nothing to its TLS.
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/", silent.local_addr().unwrap());
+        let timeout = Duration::from_secs(1);
+        let exchange = Exchange::new(ForwardOptions { timeout, ..options(&url) }).unwrap();
+        let said = exchange.post(Vec::new(), timeout).await;
+        assert!(matches!(said, Said::Closed(Error::Unreachable(_))), "{said:?}");
     }
 }

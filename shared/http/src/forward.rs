@@ -14,17 +14,23 @@ use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::options::ForwardOptions;
 
+/// How many jobs a receiver may refuse alone since its last answer until the receiver is taken to be wrong,
+/// rather than the jobs.
+const MOST_REFUSED_ALONE: usize = 3;
+
 /// Lets an HTTPS server do a queue's jobs.
 ///
 /// | What the receiver does | What its jobs do |
 /// | --- | --- |
-/// | 200, and names a job | as it says |
-/// | 200, and names it not, twice, or malformed | fail the attempt |
-/// | 200, and no JSON object with `jobs` | fail the attempt |
+/// | 2xx but 202, and names a job | as it says |
+/// | 2xx but 202, and names it not, twice, or malformed | fail the attempt |
+/// | 2xx but 202, and no JSON object with `jobs` | fail the attempt |
 /// | 202 | stay active, under a lock for the receiver's callback |
-/// | no connection; a page of HTML | go back; the tick of this queue ends |
+/// | no connection; a page of HTML but with 202 | go back; the tick of this queue ends |
 /// | 3xx, 401, 403, 404, 405, 407, 410, 421 | the same |
-/// | 429, 503 | the same; for as long as `Retry-After` says nothing is sent |
+/// | 401 and its like, but answered before | go in halves the next time; alone, fail the attempt |
+/// | is gone after a broken connection, or after a 5xx | the same, if it was only for a broken connection |
+/// | 429, 503 | go back; for as long as `Retry-After` says nothing is sent |
 /// | 413, 500 and every other status; more than 6 MB | are sent again in halves; alone, fail the attempt |
 /// | no answer in time | are sent again in quarters; alone, fail the attempt |
 /// | breaks the connection | are sent once more, and then in halves; alone, fail the attempt |
@@ -36,6 +42,8 @@ pub struct Forward {
     pub(crate) exchange: Exchange,
     /// Jobs a request at most: fewer than a batch once one was too much.
     most: AtomicUsize,
+    /// How many more jobs may be to blame when the receiver refuses them alone: none before its first answer.
+    trust: AtomicUsize,
     /// Until when nothing is sent.
     resting: Mutex<Option<Instant>>,
 }
@@ -47,7 +55,8 @@ impl Forward {
     /// [`Error::Url`], what is wrong with the URL; [`Error::Tls`].
     pub fn new(options: ForwardOptions) -> Result<Self, Error> {
         let exchange = Exchange::new(options)?;
-        Ok(Self { exchange, most: AtomicUsize::new(usize::MAX), resting: Mutex::default() })
+        let most = AtomicUsize::new(usize::MAX);
+        Ok(Self { exchange, most, trust: AtomicUsize::new(0), resting: Mutex::default() })
     }
 
     /// Returns for how long nothing is sent because the receiver asked for it or is broken; `None` while
@@ -58,10 +67,28 @@ impl Forward {
         (!left.is_zero()).then_some(left)
     }
 
-    /// Sends nothing for so long.
+    /// Sends nothing for so long, or for as long as was asked for before.
     pub(crate) fn rest(&self, time: Duration) {
         let until = Instant::now() + time;
-        *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        *resting = (*resting).max(Some(until));
+    }
+
+    /// Whether the receiver answers others, so that one of the jobs that it refuses may be to blame.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.trust.load(Ordering::Relaxed) > 0
+    }
+
+    /// The receiver has answered.
+    pub(crate) fn trust(&self) {
+        self.trust.store(MOST_REFUSED_ALONE, Ordering::Relaxed);
+    }
+
+    /// The receiver has refused a job alone.
+    pub(crate) fn trust_less(&self) {
+        let less = |trust: usize| Some(trust.saturating_sub(1));
+        // It always changes it.
+        let _ = self.trust.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// How many jobs go into a request.
@@ -124,5 +151,44 @@ impl Handler for Forward {
             Ok(()) => {}
         }
         Ok(settlements)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use batchmq_redis::Secret;
+
+    use super::*;
+    use crate::secrets::Secrets;
+
+    fn forward() -> Forward {
+        let secrets = Secrets::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let url = Secret::new("https://a.example/");
+        Forward::new(ForwardOptions::new(url, secrets)).unwrap()
+    }
+
+    #[test]
+    fn jobs_are_to_blame_for_three_refusals_after_an_answer() {
+        let forward = forward();
+        assert!(!forward.is_trusted(), "it has never answered");
+        forward.trust();
+        for _ in 0..3 {
+            assert!(forward.is_trusted());
+            forward.trust_less();
+        }
+        assert!(!forward.is_trusted());
+        forward.trust_less();
+        assert!(!forward.is_trusted());
+    }
+
+    #[test]
+    fn a_short_rest_does_not_end_a_long_one() {
+        let forward = forward();
+        for seconds in [30, 600, 30] {
+            forward.rest(Duration::from_secs(seconds));
+        }
+        assert!(forward.resting().unwrap() > Duration::from_secs(500));
     }
 }
