@@ -166,3 +166,13 @@ pub(crate) async fn halfway(world: &World) -> (Worker, Client) {
     world.until(|counts| counts.active == 50).await;
     (worker, blocker)
 }
+
+/// How often Redis has executed each command.
+pub(crate) async fn executed(world: &World) -> BTreeMap<String, u64> {
+    let info = world.queue.redis().call(Command::new("INFO").arg("commandstats")).await.unwrap();
+    let calls = info.as_str().unwrap().lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+        Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
+    });
+    calls.collect()
+}
