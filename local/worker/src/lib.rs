@@ -2,6 +2,7 @@
 //! worker` and `deo-worker` run.
 
 mod sleep;
+mod waits;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -60,19 +61,26 @@ pub async fn run(args: Args) -> Outcome {
             let report = drain.tick_until(Instant::now() + config.drain.timeout, &stop).await;
             // Whoever closed our stdout still wants the jobs done.
             let _ = tell(&report, args.json);
-            let slept = match report.stopped_because {
-                StoppedBecause::Deadline => {
-                    if !stop.is_asked() {
-                        sleep.appear().await;
-                    }
-                    continue;
+            let ended = |reason| reasons(&report).any(|other| other == reason);
+            // One queue with work left is enough, whatever is in the way of the others.
+            if ended(StoppedBecause::Deadline) {
+                if !stop.is_asked() {
+                    sleep.appear().await;
                 }
-                StoppedBecause::Error => Err(()),
-                _ => sleep.until_work(&report, &stop).await.map_err(|error| {
-                    eprintln!("deo: waiting for work failed: {error}");
-                }),
+                continue;
+            }
+            let fails = ended(StoppedBecause::Error);
+            let slept = match reasons(&report).all(|reason| reason == StoppedBecause::Error) {
+                true => Err(()),
+                false => {
+                    let retry_in = if fails { backoff.next_wait() } else { Duration::ZERO };
+                    sleep.until_work(&report, retry_in, &stop).await.map_err(|error| {
+                        eprintln!("deo: waiting for work failed: {error}");
+                    })
+                }
             };
             match slept {
+                Ok(()) if fails => {}
                 Ok(()) => backoff = FullJitter::new(FIRST_WAIT, LAST_WAIT, rand::random::<f64>),
                 Err(()) => {
                     tokio::select! {
@@ -98,6 +106,12 @@ pub async fn run(args: Args) -> Outcome {
     }
     say("stopped")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why each queue's work ended.
+fn reasons(report: &Report) -> impl Iterator<Item = StoppedBecause> {
+    let only = report.queues.is_empty().then_some(report);
+    report.queues.values().chain(only).map(|report| report.stopped_because)
 }
 
 /// Says what a tick did, if it did something.

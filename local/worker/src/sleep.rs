@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use drain::Drain;
-use shared::clock::Clock;
 use shared::config::{Config, Endpoint};
 use shared::engine::{Report, Stop, StoppedBecause};
-use shared::queue::{Error, Queue, Waited};
-use shared::redis::{Command, Limits, Options, Redis};
+use shared::queue::{Error, Queue};
+use shared::redis::{Limits, Options, Redis};
 use shared::store::Store;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
+
+use crate::waits::{Waits, until};
 
 /// How long the database's connection outlives the last job.
 const DATABASE_IDLE: Duration = Duration::from_secs(5);
@@ -20,12 +20,6 @@ const DATABASE_IDLE: Duration = Duration::from_secs(5);
 /// when it is resumed, but not always when there is room.
 const HELD_BACK: Duration = Duration::from_secs(5);
 
-/// How long to try to be listed, before work goes on without.
-const LISTED: Duration = Duration::from_secs(3);
-
-/// How much longer than a wait of its own a sleep is, so that not both end it.
-const TIE: Duration = Duration::from_millis(100);
-
 /// How long an answer may be late.
 const SLACK: Duration = Duration::from_secs(10);
 
@@ -33,8 +27,6 @@ const SLACK: Duration = Duration::from_secs(10);
 pub(super) struct Sleep {
     queues: Vec<Queue>,
     store: Option<Store>,
-    /// Each queue over a connection of its own that blocks; none over REST.
-    blocking: Vec<Queue>,
     waits: Waits,
     every: Duration,
     /// When to close the database's connection, if that is open.
@@ -61,8 +53,7 @@ impl Sleep {
         Ok(Self {
             queues,
             store: drain.store().cloned(),
-            blocking,
-            waits: Waits::default(),
+            waits: Waits::new(blocking),
             every,
             close_at: None,
         })
@@ -71,7 +62,7 @@ impl Sleep {
     /// What people should know at the start.
     pub(super) fn describe(&self) -> String {
         let seconds = self.every.as_secs_f64();
-        match self.blocking.is_empty() {
+        match self.waits.is_empty() {
             false => format!("working; woken by the queue's marker, and looking every {seconds} s"),
             true => format!(
                 "working; REST cannot wait for jobs, so looking every {seconds} s: use REDIS_URL (TCP) \
@@ -80,48 +71,41 @@ impl Sleep {
         }
     }
 
-    /// Opens the connection that blocks, for who does not sleep soon: it has the name by which BullMQ
-    /// and dashboards list workers. A command, over TCP.
+    /// Makes the worker listed, for who does not sleep soon. At most a command a queue, over TCP.
     pub(super) async fn appear(&self) {
-        for queue in &self.blocking {
-            let redis = queue.redis().until(Instant::now() + LISTED);
-            // A server that cannot be reached is what the tick tells of.
-            let _ = redis.call(Command::new("PING").replay_safe()).await;
-        }
+        self.waits.appear().await;
     }
 
-    /// Sleeps until the next tick is worth its while, or `stop` asks for the end. After some seconds
-    /// the database's connection is closed.
-    pub(super) async fn until_work(&mut self, report: &Report, stop: &Stop) -> Result<(), Error> {
+    /// Sleeps until the next tick is worth its while, or `stop` asks for the end. A queue that failed is
+    /// worth one after `retry_in`. After some seconds the database's connection is closed.
+    pub(super) async fn until_work(
+        &mut self,
+        report: &Report,
+        retry_in: Duration,
+        stop: &Stop,
+    ) -> Result<(), Error> {
         if report.batches > 0 {
             self.close_at = Some(Instant::now() + DATABASE_IDLE);
         }
         let mut limit = self.every;
-        match report.stopped_because {
-            StoppedBecause::Paused | StoppedBecause::Full | StoppedBecause::Held => {
+        // No marker tells of a limit's end, and those of adds are for peers that may start. Nor does one
+        // for what is put off, which stands there with its marker. The other queues are listened to.
+        let mut deaf = HashSet::new();
+        for (place, queue) in self.queues.iter().enumerate() {
+            let report = report.queues.get(&queue.options().name).unwrap_or(report);
+            if let Some(time) = held_back(report, retry_in) {
+                limit = limit.min(time);
+                deaf.insert(place);
+                continue;
+            }
+            if matches!(report.stopped_because, StoppedBecause::Paused | StoppedBecause::Full) {
                 limit = limit.min(HELD_BACK);
             }
-            StoppedBecause::Limited => {
-                let left = report.limited_ms.unwrap_or(0).max(1);
-                limit = limit.min(Duration::from_millis(left));
-            }
-            _ => {}
-        }
-        if report.remaining.is_some_and(|remaining| remaining.delayed != Some(0)) {
-            for queue in &self.queues {
+            if may_hold_delayed(report) {
                 limit = limit.min(until(queue.next_due_ms().await?));
             }
         }
-        let held = report.stopped_because == StoppedBecause::Held;
-        let waiting = async {
-            // No marker tells of a limit's end, and those of adds are for peers that may start.
-            // Nor does one for what is put off, which stands there with its marker.
-            if self.blocking.is_empty() || report.limited_ms.is_some() || held {
-                sleep(limit).await;
-                return Ok(());
-            }
-            self.waits.next(&self.blocking, limit).await
-        };
+        let waiting = self.waits.next(&deaf, limit);
         tokio::pin!(waiting);
         loop {
             let close_at = self.close_at.unwrap_or_else(Instant::now);
@@ -139,12 +123,12 @@ impl Sleep {
     }
 
     /// Puts back the marker that this worker may have taken, for another one.
-    pub(super) async fn leave(mut self) {
-        // Closed first: its BZPOPMIN may still be asked, and would take the marker away again.
-        self.waits.tasks.shutdown().await;
-        if std::mem::take(&mut self.blocking).is_empty() {
+    pub(super) async fn leave(self) {
+        if self.waits.is_empty() {
             return;
         }
+        // Closed first: its BZPOPMIN may still be asked, and would take the marker away again.
+        self.waits.close().await;
         for queue in &self.queues {
             if let Err(error) = queue.mark().await {
                 eprintln!("deo: no marker was left for the next worker: {error}");
@@ -153,55 +137,22 @@ impl Sleep {
     }
 }
 
-/// One wait a queue. Those of the others go on while one has ended: a wait that is given up may take a
-/// marker all the same, and nobody would hear of it.
-#[derive(Default)]
-struct Waits {
-    tasks: JoinSet<(usize, Result<(), Error>)>,
-    /// The places of the queues that are waited for.
-    places: HashSet<usize>,
-}
-
-impl Waits {
-    /// Waits until there is work in one of `queues`, at most for `limit`.
-    async fn next(&mut self, queues: &[Queue], limit: Duration) -> Result<(), Error> {
-        // A wait that goes on may have a later end than this one.
-        let goes_on = !self.places.is_empty();
-        for (place, queue) in queues.iter().enumerate() {
-            if self.places.insert(place) {
-                let queue = queue.clone();
-                self.tasks.spawn(async move { (place, blocked(&queue, limit).await) });
-            }
-        }
-        tokio::select! {
-            // None of them panics.
-            Some(Ok((place, woken))) = self.tasks.join_next() => {
-                self.places.remove(&place);
-                woken
-            }
-            () = sleep(limit + TIE), if goes_on => Ok(()),
-            else => Ok(()),
-        }
+/// For how long nothing can be done in a queue after such a tick, whatever is added there; `None` where
+/// something can.
+fn held_back(report: &Report, retry_in: Duration) -> Option<Duration> {
+    match (report.stopped_because, report.limited_ms) {
+        (StoppedBecause::Error, _) => Some(retry_in),
+        (StoppedBecause::Held, _) => Some(HELD_BACK),
+        (StoppedBecause::Limited, left) => Some(Duration::from_millis(left.unwrap_or(0).max(1))),
+        (_, left) => left.map(|left| Duration::from_millis(left.max(1))),
     }
 }
 
-/// Sleeps until there is work: at once, or when the delayed job falls due that the marker tells of.
-async fn blocked(queue: &Queue, limit: Duration) -> Result<(), Error> {
-    let mut end = Instant::now() + limit;
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        match queue.wait_for_work(left).await? {
-            Waited::Work | Waited::Long => return Ok(()),
-            Waited::Due(due) => end = end.min(Instant::now() + until(Some(due))),
-        }
+/// Whether there may be jobs for later. What a tick did not count is unknown, but it looks no further only
+/// where there is nothing but jobs that gather.
+fn may_hold_delayed(report: &Report) -> bool {
+    match report.remaining {
+        Some(remaining) => remaining.delayed != Some(0),
+        None => report.stopped_because != StoppedBecause::Gathering,
     }
-}
-
-/// The time from now to `due`, in milliseconds since the epoch.
-fn until(due: Option<i64>) -> Duration {
-    let left = due.map_or(i64::MAX, |due| due - Clock::System.now_ms());
-    Duration::from_millis(u64::try_from(left).unwrap_or(0))
 }

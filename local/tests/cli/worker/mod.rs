@@ -1,4 +1,5 @@
 //! `deo worker` as a process: it wakes at once, keeps time, ends gracefully, comes back, and costs little.
 mod ending;
+mod several;
 mod waking;
 mod world;

@@ -1,6 +1,5 @@
 //! When it works, and what it costs while it does not.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gateway::{Gateway, GatewayConfig};
@@ -9,7 +8,7 @@ use shared::queue::{JobOptions, NewJob};
 use shared::redis::Command;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::world::{LONG, NAME, Worker, World, asleep, halfway, listed};
+use super::world::{LONG, NAME, Worker, World, asleep, executed, halfway, listed};
 
 #[tokio::test]
 async fn it_wakes_at_once_and_is_on_time_for_delayed_jobs() {
@@ -143,16 +142,6 @@ async fn while_idle_it_costs_two_commands_a_look_and_no_connection_to_postgres()
     assert_eq!(all, spent("bzpopmin") + spent("exists"), "{before:?} {after:?}");
     assert!((4..=12).contains(&all), "{all}");
     drop(worker);
-}
-
-/// How often Redis has executed each command.
-async fn executed(world: &World) -> BTreeMap<String, u64> {
-    let info = world.queue.redis().call(Command::new("INFO").arg("commandstats")).await.unwrap();
-    let calls = info.as_str().unwrap().lines().filter_map(|line| {
-        let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
-        Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
-    });
-    calls.collect()
 }
 
 #[tokio::test]

@@ -157,12 +157,23 @@ pub(crate) async fn listed(world: &World, such: impl Fn(&str) -> bool) -> String
     timeout(LONG, found).await.expect("such a client")
 }
 
-/// A worker with its first batch of 50 under way, and who holds that up: to be told `ROLLBACK`.
+/// A worker with batches of 50 under way, as many as it has lanes or fewer, and who holds them up: to be
+/// told `ROLLBACK`.
 pub(crate) async fn halfway(world: &World) -> (Worker, Client) {
     world.add_all().await;
     let blocker = connect(&world.env["DATABASE_URL"]).await;
     blocker.batch_execute(r#"BEGIN; LOCK TABLE "DeoScoreSnapshot""#).await.unwrap();
     let worker = Worker::begin(&world.env, &[]);
-    world.until(|counts| counts.active == 50).await;
+    world.until(|counts| counts.active >= 50).await;
     (worker, blocker)
+}
+
+/// How often Redis has executed each command.
+pub(crate) async fn executed(world: &World) -> BTreeMap<String, u64> {
+    let info = world.queue.redis().call(Command::new("INFO").arg("commandstats")).await.unwrap();
+    let calls = info.as_str().unwrap().lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+        Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
+    });
+    calls.collect()
 }
