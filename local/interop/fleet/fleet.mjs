@@ -58,7 +58,9 @@ async function produce(add, { first, count, seed, knowsKeepLast, cancelled }) {
 
 /** Ticks of the drain, one after the other, as EventBridge would start them but faster. */
 async function drains(transport, cancelled, reports) {
-  const env = { ...process.env, REDIS_TRANSPORT: transport, ENABLE_QUEUE_EVENTS: 'true', REDIS_PREFIX: PREFIX };
+  const env = { ...process.env, REDIS_TRANSPORT: transport, ENABLE_QUEUE_EVENTS: 'true', REDIS_PREFIX: PREFIX,
+    // As many batches at once as a worker, so that both have a share.
+    DRAIN_LANES: '1' };
   while (!cancelled()) {
     const child = spawn(DEO, ['drain', '--json'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
     const text = [];
