@@ -3,6 +3,9 @@ import { after, test } from 'node:test';
 import { VERSIONS, database, redis } from '../bullmq/deo.mjs';
 import { drained } from './drains.mjs';
 
+// One batch at once in each: what is measured is how drains share, and one of them alone can fill two cores.
+process.env.DRAIN_LANES = '1';
+
 after(async () => {
   redis.disconnect();
   await database.end();
