@@ -11,7 +11,6 @@ mod forward;
 mod lanes;
 mod nightly;
 mod patience;
-mod receiver;
 mod recompute;
 mod several;
 mod ticks;
@@ -31,9 +30,12 @@ async fn queue(name: &str) -> Queue {
     Queue::new(redis, &QueueOptions::new(name), Clock::System)
 }
 
-/// Adds a job for each of `data`, and returns their ids.
+/// Adds a job of two attempts for each of `data`, and returns their ids.
 async fn add(queue: &Queue, data: &[&str]) -> Vec<String> {
-    let opts = JobOptions { attempts: 2, ..JobOptions::default() };
+    add_with(queue, data, &JobOptions { attempts: 2, ..JobOptions::default() }).await
+}
+
+async fn add_with(queue: &Queue, data: &[&str], opts: &JobOptions) -> Vec<String> {
     let job = |data: &&str| NewJob {
         name: "job".to_owned(),
         data: format!("\"{data}\""),

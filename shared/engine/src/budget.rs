@@ -107,16 +107,18 @@ impl Purse {
     /// Notes that `used` commands were used, and adds all that were noted to the month's count if that is
     /// `due`; otherwise a later call does. A process that ends before that leaves them uncounted.
     pub async fn pay(&self, queue: &Queue, used: u64, due: bool) {
-        let unpaid = self.unpaid.fetch_add(used, Ordering::Relaxed).saturating_add(used);
         if !due {
+            self.unpaid.fetch_add(used, Ordering::Relaxed);
             return;
         }
+        // Taken before it is sent, so that no other call pays it, too.
+        let unpaid = self.unpaid.swap(0, Ordering::Relaxed).saturating_add(used);
         match queue.spend(unpaid).await {
-            Ok(spent) => {
-                self.unpaid.store(0, Ordering::Relaxed);
-                self.spent.store(spent, Ordering::Relaxed);
+            Ok(spent) => self.spent.store(spent, Ordering::Relaxed),
+            Err(error) => {
+                self.unpaid.fetch_add(unpaid, Ordering::Relaxed);
+                warn!(%error, "what was spent is counted later");
             }
-            Err(error) => warn!(%error, "what was spent is counted later"),
         }
     }
 }

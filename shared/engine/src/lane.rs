@@ -137,7 +137,7 @@ impl Line<'_> {
             match is_short {
                 true => {
                     round.end();
-                    turn.is_last();
+                    turn.make_last();
                 }
                 false => round.more.notify_one(),
             }

@@ -2,6 +2,7 @@
 //! way.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -97,8 +98,8 @@ impl Line<'_> {
     pub(crate) async fn run(&self, seen: Seen) -> Result<StoppedBecause, Failure> {
         let seen = match seen.is_told {
             true => match self.rush(seen).await? {
-                Ok(seen) => seen,
-                Err(reason) => return Ok(reason),
+                ControlFlow::Continue(seen) => seen,
+                ControlFlow::Break(reason) => return Ok(reason),
             },
             false => seen,
         };
@@ -161,7 +162,7 @@ impl Line<'_> {
 
     /// Claims what somebody said is waiting, without a look before, while the handler gets ready; returns what
     /// is seen then, or why the tick ends. Where nothing was to be had, all is as if nothing had been said.
-    async fn rush(&self, told: Seen) -> Result<Result<Seen, StoppedBecause>, Failure> {
+    async fn rush(&self, told: Seen) -> Result<ControlFlow<StoppedBecause, Seen>, Failure> {
         let mut occupied = None;
         if !self.handler.is_resting() {
             let work = pin!(self.drain(told.occupied, false));
@@ -178,7 +179,7 @@ impl Line<'_> {
             {
                 occupied = self.outwait(reason, None).await?;
                 if occupied.is_none() {
-                    return self.stop(reason).await.map(Err);
+                    return self.stop(reason).await.map(ControlFlow::Break);
                 }
             }
         }
@@ -189,7 +190,7 @@ impl Line<'_> {
                 self.look_again(Occupied::default(), false).await?
             }
         };
-        Ok(Ok(Seen { occupied, ..Seen::default() }))
+        Ok(ControlFlow::Continue(Seen { occupied, ..Seen::default() }))
     }
 
     /// Returns what the queue holds now, after it held `before`: what the last settlement told, which costs

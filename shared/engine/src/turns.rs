@@ -159,7 +159,7 @@ impl Turn<'_> {
     }
 
     /// Says that the queue wants nothing after this batch, so that nobody waits for its share meanwhile.
-    pub(crate) fn is_last(&mut self) {
+    pub(crate) fn make_last(&mut self) {
         if !std::mem::replace(&mut self.is_last, true) {
             self.turns.queues().accounts[self.queue].last += 1;
             self.turns.changed.notify_waiters();

@@ -45,7 +45,7 @@ pub use job::policy::{Ending, StoredOptions};
 pub use life::claim::{Claim, ClaimRequest, ClaimStatus, ClaimedJob};
 pub use life::marker::Waited;
 pub use life::recover::Recovered;
-pub use life::settle::{Code, Settled, Settlement};
+pub use life::settlement::{Code, Settled, Settlement};
 pub use look::browse::{JobLine, Logs, MOST_PER_PAGE, PriorityCount};
 pub use look::counts::Counts;
 pub use look::inspect::JobView;

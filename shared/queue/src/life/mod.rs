@@ -4,6 +4,8 @@ pub(crate) mod claim;
 pub(crate) mod enqueue;
 pub(crate) mod held;
 pub(crate) mod marker;
+mod plan;
 pub(crate) mod recover;
 pub(crate) mod renew;
 pub(crate) mod settle;
+pub(crate) mod settlement;

@@ -8,159 +8,18 @@ use serde::Serialize;
 use crate::answer::strings;
 use crate::clock::millis;
 use crate::error::Error;
-use crate::job::policy::{Ending, Keep};
-use crate::job::stored::is_counted;
 use crate::life::claim::{self, Claim, ClaimRequest, ClaimedJob};
-use crate::life::enqueue::cuts;
+use crate::life::plan::{Act, Item, Plan};
+use crate::life::settlement::{Code, Settled, Settlement};
 use crate::look::peek::Occupied;
 use crate::options::Events;
 use crate::queue::Queue;
 use crate::script::library::SETTLE;
 use crate::script::replay::nonce;
-use batchmq_redis::{Value, hex};
+use batchmq_redis::Value;
 
 /// BullMQ's code for a job without the lock that it was claimed under.
 const NO_LOCK: i64 = -2;
-
-/// Bytes of results and reasons a call at most, unless a job alone has more. In a request to Upstash, which
-/// refuses those over 10 MB, a quote inside of a result is four bytes.
-const MOST_BYTES: usize = 1_250_000;
-
-/// How one job ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Settlement {
-    /// It worked; the return value as JSON text.
-    Complete(String),
-    /// It did not work; its own options decide whether it is tried again.
-    Failed(String),
-    /// It did not work, and is tried again after so long instead of after its backoff; once its
-    /// attempts are used up it fails.
-    RetryAfter {
-        /// Why it did not work.
-        reason: String,
-        /// Until the next try.
-        wait: Duration,
-    },
-    /// It can never work: no more tries, whatever its options say.
-    Unrecoverable(String),
-    /// It was not begun: it goes back to the front of the queue and no attempt is counted.
-    Release,
-    /// It could not be done now, and it is not to blame: it goes to the back of the queue, so that
-    /// what cannot be done holds up nothing else, and no attempt is counted.
-    Postpone,
-    /// It has not ended: somebody else works on it by now, and settles or renews it under the same token.
-    /// It stays active, and its lock lives so long from now on, unless it is not ours any more.
-    Keep {
-        /// How long its lock is to live.
-        lock: Duration,
-    },
-}
-
-/// What Redis said to one settlement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Code {
-    /// Completed.
-    Completed,
-    /// Failed for good.
-    Failed,
-    /// Waits for another try.
-    Retried,
-    /// Waits again, no attempt counted.
-    Released,
-    /// Still active, under its claim's token.
-    Kept,
-    /// Not settled, by BullMQ's code: -4 or -9, it must not complete (see [`Code::instead`]); others,
-    /// the job is not ours any more and its result is dropped.
-    Refused(i64),
-}
-
-impl Code {
-    /// How a job is to end that was to complete and is refused over its children: as with a BullMQ
-    /// worker, which meets the refusal as an error of the job. `None` for every other code.
-    pub fn instead(self, id: &str) -> Option<Settlement> {
-        match self {
-            Self::Refused(-4) => Some(Settlement::Failed(format!(
-                "Job {id} has pending dependencies. moveToFinished"
-            ))),
-            Self::Refused(-9) => Some(Settlement::Unrecoverable(format!(
-                "Cannot complete job {id} because it has at least one failed child. moveToFinished"
-            ))),
-            _ => None,
-        }
-    }
-}
-
-/// What became of a batch.
-///
-/// ```no_run
-/// use batchmq::{Claim, Code, Error, Queue, Settlement};
-///
-/// # async fn example(queue: &Queue, claim: Claim) -> Result<(), Error> {
-/// let end = |job| (job, Settlement::Complete("null".to_owned()));
-/// let jobs: Vec<_> = claim.jobs.into_iter().map(end).collect();
-/// let settled = queue.settle(&claim.token, &jobs).await?;
-/// for ((job, _), code) in jobs.iter().zip(settled.codes) {
-///     match code.instead(&job.id) {
-///         Some(other) => println!("{} may not complete: {other:?}", job.id),
-///         None => println!("{}: {}", job.id, code == Code::Completed),
-///     }
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Settled {
-    /// One a job, in order.
-    pub codes: Vec<Code>,
-    /// Jobs that a duplicate had asked for while theirs was active; they wait now.
-    pub requeued: u64,
-    /// Ids that fell due without a job behind them, found on the way; they are gone from the queue.
-    pub missing: Vec<String>,
-    /// Which states hold jobs afterwards, as [`Queue::peek`] tells it but for schedulers, where that
-    /// takes no command more: a call that claims nothing, of up to ten jobs that all completed, that
-    /// have no parents, and after which nothing is to be added. `None` where it is not known.
-    pub occupied: Option<Occupied>,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "act", rename_all = "lowercase")]
-enum Act {
-    Complete { value: String, keep: Keep, atm: u32 },
-    Fail { value: String, stack: String, keep: Keep, atm: u32, attempts: f64 },
-    Retry { value: String, stack: String, atm: u32, delay: f64, lifo: bool },
-    Release {},
-    Postpone {},
-}
-
-impl Act {
-    /// How long what it writes is, in bytes.
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Complete { value, .. } => value.len(),
-            Self::Fail { value, stack, .. } | Self::Retry { value, stack, .. } => {
-                value.len() + stack.len()
-            }
-            Self::Release {} | Self::Postpone {} => 0,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Item<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    /// The id in hexadecimal, where JSON cannot carry it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hex: Option<String>,
-    /// A parent may have to hear of it.
-    kin: bool,
-    #[serde(flatten)]
-    act: Act,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deid: Option<&'a str>,
-    last: bool,
-}
 
 #[derive(Serialize)]
 struct Args<'a> {
@@ -180,30 +39,6 @@ struct Call<'a> {
     settle: Args<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     claim: Option<claim::Args<'a>>,
-}
-
-/// A batch as its calls take it: what is settled in each, with the jobs' places, and what is kept.
-struct Plan<'a> {
-    calls: Vec<Vec<(usize, Item<'a>)>>,
-    kept: Vec<(usize, &'a ClaimedJob, Duration)>,
-}
-
-impl<'a> Plan<'a> {
-    fn new(jobs: &'a [(ClaimedJob, Settlement)]) -> Self {
-        let (mut items, mut kept, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, (job, settlement)) in jobs.iter().enumerate() {
-            if let Settlement::Keep { lock } = settlement {
-                kept.push((place, job, *lock));
-            } else if let Some(item) = item(job, settlement) {
-                sizes.push(item.act.bytes());
-                items.push((place, item));
-            }
-        }
-        let mut items = items.into_iter();
-        let calls = cuts(&sizes, jobs.len(), MOST_BYTES);
-        let calls = calls.map(|count| items.by_ref().take(count).collect()).collect();
-        Self { calls, kept }
-    }
 }
 
 impl Queue {
@@ -242,8 +77,10 @@ impl Queue {
             self.settle_call(token, items, &mut settled).await?;
         }
         let Some(last) = last else { return Ok((settled, self.claim(request).await?)) };
+        // The claim comes after what earlier calls left.
+        settled.occupied = None;
         let next = nonce();
-        let (keys, items) = (self.settle_keys(&last), last.iter().map(|(_, item)| item).collect());
+        let (keys, items) = self.settle_parts(&last);
         let answer = self
             .run(&SETTLE, &keys, |again| Call {
                 events: self.options.events,
@@ -267,7 +104,7 @@ impl Queue {
         call: &[(usize, Item<'_>)],
         settled: &mut Settled,
     ) -> Result<(), Error> {
-        let (keys, items) = (self.settle_keys(call), call.iter().map(|(_, item)| item).collect());
+        let (keys, items) = self.settle_parts(call);
         let answer = self
             .run(&SETTLE, &keys, |again| Call {
                 events: self.options.events,
@@ -314,12 +151,7 @@ impl Queue {
         Ok(Settled { codes, ..Settled::default() })
     }
 
-    fn settle_args<'a>(
-        &self,
-        token: &'a str,
-        jobs: &'a Vec<&'a Item<'a>>,
-        again: bool,
-    ) -> Args<'a> {
+    fn settle_args<'a>(&self, token: &'a str, jobs: &'a [&'a Item<'a>], again: bool) -> Args<'a> {
         Args {
             token,
             jobs,
@@ -329,9 +161,9 @@ impl Queue {
         }
     }
 
-    /// The keys that a settle call declares. The script makes these names itself, of ids that JSON can
-    /// carry and of others.
-    fn settle_keys(&self, call: &[(usize, Item<'_>)]) -> Vec<String> {
+    /// The keys that a settle call declares, and its items. The script makes these names itself, of ids
+    /// that JSON can carry and of others.
+    fn settle_parts<'a>(&self, call: &'a [(usize, Item<'a>)]) -> (Vec<String>, Vec<&'a Item<'a>>) {
         let mut keys = self.keys.fixed(&nonce());
         for suffix in ["", ":lock", ":dependencies", ":unsuccessful"] {
             let ids = call.iter().filter_map(|(_, item)| item.id);
@@ -341,7 +173,7 @@ impl Queue {
             keys.push(self.keys.of(&format!("de:{id}")));
             keys.push(self.keys.of(&format!("dn:{id}")));
         }
-        keys
+        (keys, call.iter().map(|(_, item)| item).collect())
     }
 }
 
@@ -362,67 +194,4 @@ impl Settled {
         self.requeued += u64::try_from(requeued.as_int()?).ok()?;
         Some(())
     }
-}
-
-/// Whether a parent may have to hear of this job. A job can be given a parent while it is active, but
-/// only by adding its custom id again, and BullMQ takes no counted one as such.
-fn may_have_kin(job: &ClaimedJob) -> bool {
-    job.parent_key.is_some() || !is_counted(&job.id)
-}
-
-/// What the script is told of a job; nothing of one that is kept.
-fn item<'a>(job: &'a ClaimedJob, settlement: &'a Settlement) -> Option<Item<'a>> {
-    let atm = job.attempts_counted.saturating_add(1);
-    let attempt = job.attempts_made.saturating_add(1);
-    let act = match settlement {
-        Settlement::Complete(value) => {
-            Act::Complete { value: value.clone(), keep: job.opts.remove_on_complete, atm }
-        }
-        Settlement::Failed(reason) => {
-            failed(job, reason, atm, job.opts.after_failure(attempt, rand::random()))
-        }
-        Settlement::RetryAfter { reason, wait } => {
-            failed(job, reason, atm, job.opts.after_failure_for(attempt, *wait))
-        }
-        Settlement::Unrecoverable(reason) => fail(job, reason, atm),
-        Settlement::Release => Act::Release {},
-        Settlement::Postpone => Act::Postpone {},
-        Settlement::Keep { .. } => return None,
-    };
-    Some(Item {
-        id: job.raw_id.is_none().then_some(&job.id),
-        hex: job.raw_id.as_deref().map(hex),
-        kin: may_have_kin(job),
-        act,
-        deid: job.deduplication_id.as_deref(),
-        last: job.opts.keep_last_if_active,
-    })
-}
-
-fn failed(job: &ClaimedJob, reason: &str, atm: u32, ending: Ending) -> Act {
-    match ending {
-        Ending::Retry(delay) => Act::Retry {
-            value: reason.to_owned(),
-            stack: stack(job, reason),
-            atm,
-            delay,
-            lifo: job.opts.lifo,
-        },
-        Ending::Fail => fail(job, reason, atm),
-    }
-}
-
-fn fail(job: &ClaimedJob, reason: &str, atm: u32) -> Act {
-    Act::Fail {
-        value: reason.to_owned(),
-        stack: stack(job, reason),
-        keep: job.opts.remove_on_fail,
-        atm,
-        attempts: job.opts.attempts,
-    }
-}
-
-fn stack(job: &ClaimedJob, reason: &str) -> String {
-    let entries = job.opts.stacktrace(job.stacktrace.clone(), format!("Error: {reason}"));
-    serde_json::Value::from(entries).to_string()
 }
