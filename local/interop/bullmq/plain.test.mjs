@@ -85,7 +85,7 @@ for (const [version, { Queue, QueueEvents, Worker }] of Object.entries(VERSIONS)
       await q.add(NAME, data(ids.plain));
       await q.add(NAME, data(ids.front), { lifo: true });
       const late = await q.add(NAME, data(ids.late), { delay: 1500 });
-      await drain({ QUEUE_BATCH_SIZE: '1' });
+      await drain({ QUEUE_BATCH_SIZE: '1', DRAIN_LANES: '1' });
       const done = (await q.getCompleted()).sort((a, b) => a.finishedOn - b.finishedOn || a.processedOn - b.processedOn);
       for (const job of done) seen.push(Object.keys(ids).find((key) => ids[key] === job.data.projectId));
       assert.deepEqual(seen, ['front', 'plain', 'high', 'low']);
