@@ -4,6 +4,7 @@ pub(crate) mod claim;
 pub(crate) mod enqueue;
 pub(crate) mod held;
 pub(crate) mod marker;
+mod parts;
 mod plan;
 pub(crate) mod recover;
 pub(crate) mod renew;
