@@ -1,4 +1,4 @@
-//! `DATABASE_URL`, made fit for our client: where the database is and how to connect to it.
+//! Makes `DATABASE_URL` fit for our client: where the database is and how to connect to it.
 //!
 //! The platform's ORM (Prisma) and libpq put options into the URL that `tokio-postgres` refuses.
 //! What becomes of each is decided in [`Options`]:

@@ -1,4 +1,4 @@
-//! A producer's options as BullMQ stores them, and what BullMQ refuses.
+//! Writes a producer's options as BullMQ stores them, and refuses what BullMQ refuses.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Adding jobs, many in one call.
+//! Adds jobs, many in one call.
 
 use futures_util::future::join;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! A job's life: added, claimed, settled, recovered from an owner that died.
+//! Leads a job through its life: added, claimed, settled, recovered from an owner that died.
 
 pub(crate) mod claim;
 pub(crate) mod enqueue;

@@ -1,4 +1,4 @@
-//! Jobs that are to be added, as the calls of the script take them.
+//! Puts jobs that are to be added together as the calls of the script take them.
 
 use std::iter::Peekable;
 use std::slice;

@@ -1,4 +1,4 @@
-//! A batch that is to be settled, as its calls take it.
+//! Puts a batch that is to be settled together as its calls take it.
 
 use std::iter;
 use std::time::Duration;

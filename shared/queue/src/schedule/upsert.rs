@@ -1,4 +1,4 @@
-//! Making, changing and ending a job scheduler.
+//! Makes, changes and ends a job scheduler.
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
