@@ -14,11 +14,8 @@ fn of(report: &Value, field: &str) -> Vec<u64> {
 #[test]
 fn a_woken_drain_opens_postgres_beside_its_claim_and_looks_at_nothing_first() {
     let folder = open_folder();
-    let output = deo(folder.path())
-        .args(["bench", "latency", "--ours", "--runs", "5", "--round-trip", "40", "--json"])
-        .output()
-        .unwrap();
-    let report = json(&output);
+    let latency = ["bench", "latency", "--ours", "--runs", "5", "--round-trip", "40", "--json"];
+    let report = json(&deo(folder.path()).args(latency).output().unwrap());
     // Cold: the API checks and adds; TCP and the ring; TCP, the user's name and the password with
     // Postgres, and meanwhile TCP and a claim with Redis; the read and the write. Warm: without opening.
     assert_eq!(of(&report, "roundTrips"), [9, 6], "{report}");
@@ -29,4 +26,7 @@ fn a_woken_drain_opens_postgres_beside_its_claim_and_looks_at_nothing_first() {
         // The halves on the way to the drain and to the commit are counted as whole.
         assert!(p50 >= (trips - 1.0) * 40.0 && p99 >= p50, "{report}");
     }
+    // TLS and another exchange over the password with Postgres; beside them, Redis takes less.
+    let report = json(&deo(folder.path()).args(latency).arg("--tls").output().unwrap());
+    assert_eq!(of(&report, "roundTrips"), [11, 6], "{report}");
 }

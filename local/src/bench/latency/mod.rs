@@ -5,6 +5,7 @@ mod commits;
 mod figures;
 mod ours;
 mod rival;
+mod secured;
 mod world;
 
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub(crate) struct Request {
     pub(crate) runs: u32,
     /// To both servers, to the drain's URL, and back.
     pub(crate) round_trip: Duration,
+    /// Whether both servers are reached over TLS.
+    pub(crate) tls: bool,
     /// The folder with BullMQ; `None` leaves it out.
     pub(crate) rivals: Option<PathBuf>,
 }
@@ -46,7 +49,7 @@ pub(crate) async fn measure(request: &Request, told: bool) -> Result<Report, Fai
         rivals = rivals.filter(|_| left_out.is_none());
     }
     let step = Step::begin("starting Redis and Postgres", told);
-    let mut world = World::start(request.round_trip).await?;
+    let mut world = World::start(request.round_trip, request.tls).await?;
     step.done("Redis and Postgres are there")?;
     let mut lines = Vec::new();
     let mut ours = Ours::start(&world).await?;

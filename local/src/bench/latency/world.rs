@@ -7,6 +7,7 @@ use shared::clock::Clock;
 use shared::config::Config;
 
 use super::commits::Commits;
+use super::secured::{self, Secured, USER};
 use crate::bench::jobs::port_of;
 use crate::delay::{DelayedRelay, Trip};
 use crate::seed::{self, Plan};
@@ -25,6 +26,8 @@ pub(super) struct World {
     _redis: RedisServer,
     _postgres: PostgresServer,
     relays: [DelayedRelay; 2],
+    /// Where it was asked for.
+    secured: Option<Secured>,
     pub(super) round_trip: Duration,
     pub(super) redis_url: String,
     pub(super) database_url: String,
@@ -35,7 +38,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) async fn start(round_trip: Duration) -> Result<Self, Failure> {
+    pub(super) async fn start(round_trip: Duration, tls: bool) -> Result<Self, Failure> {
         let (redis, postgres) = tokio::try_join!(RedisServer::start(), PostgresServer::start())?;
         let url = postgres.create_database().await?;
         let plan = Plan {
@@ -49,16 +52,32 @@ impl World {
         let relay = |port| {
             DelayedRelay::remembering(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), round_trip)
         };
-        let relays = [relay(redis.port())?, relay(port_of(&postgres.url())?)?];
-        let (who, name) = (url.split('@').next(), url.rsplit('/').next());
-        let place = relays[1].address();
+        let mut ports = [redis.port(), port_of(&postgres.url())?];
+        let mut secured = None;
+        if tls {
+            secured::prove_passwords(&url).await?;
+            let both = Secured::before(ports[0], ports[1]).await?;
+            ports = both.ports();
+            secured = Some(both);
+        }
+        let relays = [relay(ports[0])?, relay(ports[1])?];
+        let [redis_place, place] = relays.each_ref().map(DelayedRelay::address);
+        let who = url.split('@').next().unwrap_or_default();
+        let name = url.rsplit('/').next().unwrap_or_default();
+        let (redis_url, database_url) = match &secured {
+            None => (format!("redis://{redis_place}"), format!("{who}@{place}/{name}")),
+            Some(it) => {
+                let options = "sslmode=require&sslnegotiation=direct&sslrootcert";
+                let trusted = it.certificate_file();
+                let at = format!("localhost:{}/{name}", place.port());
+                let url = format!("postgres://{USER}@{at}?{options}={}", trusted.display());
+                (format!("rediss://localhost:{}", redis_place.port()), url)
+            }
+        };
         Ok(Self {
-            redis_url: format!("redis://{}", relays[0].address()),
-            database_url: format!(
-                "{}@{place}/{}",
-                who.unwrap_or_default(),
-                name.unwrap_or_default()
-            ),
+            redis_url,
+            database_url,
+            secured,
             commits: Commits::listen(&url).await?,
             user: plan.user_id(),
             projects: plan.project_ids().collect(),
@@ -72,7 +91,9 @@ impl World {
 
     /// The settings of ours, with servers far away.
     pub(super) fn config(&self, wake: &str) -> Result<Config, Failure> {
+        let trusted = self.secured.as_ref().map(|it| it.certificate_file().display().to_string());
         let settings = Settings::default()
+            .with("REDIS_CA", trusted.unwrap_or_default())
             .without("UPSTASH_REDIS_REST_URL")
             .without("UPSTASH_REDIS_REST_TOKEN")
             .with("REDIS_TRANSPORT", "tcp")

@@ -20,8 +20,9 @@ use crate::terminal::{heading, say};
 ///
 /// Relays in front of Redis, Postgres and the drain's URL note when each round trip began and ended, TCP's and
 /// Postgres' handshakes among them. What is shown is the longest chain of which each began when the one
-/// before had ended; the halves on the way to the drain and to the commit count as whole. Nothing is
-/// encrypted: TLS adds to each new connection. A function's own start is `deo bench cold-start`.
+/// before had ended; the halves on the way to the drain and to the commit count as whole. With --tls both
+/// servers are reached as a provider's are: TLS at once, and a password that is proved (SCRAM); the drain's URL is
+/// not, to which TLS adds one. A function's own start is `deo bench cold-start`.
 ///
 /// Exits with 1 when ours takes more than 12. Times of a debug build say nothing:
 /// cargo run --release -p local -- bench latency.
@@ -35,6 +36,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "MS", default_value_t = 2)]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=1_000))]
     round_trip: u64,
+
+    /// Reach Redis and Postgres over TLS; leaves BullMQ out. Needs openssl.
+    #[arg(long)]
+    tls: bool,
 
     /// Leave BullMQ out.
     #[arg(long)]
@@ -54,7 +59,8 @@ pub(super) async fn run(args: Args) -> Outcome {
     let request = Request {
         runs: args.runs,
         round_trip: Duration::from_millis(args.round_trip),
-        rivals: (!args.ours).then_some(args.rivals),
+        tls: args.tls,
+        rivals: (!args.ours && !args.tls).then_some(args.rivals),
     };
     let report = tokio::select! {
         report = measure(&request, !args.json) => report?,
