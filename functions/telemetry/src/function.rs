@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Context, Error};
+use shared::checks::misspelt;
 use shared::config::{Config, ProcessEnv};
 use tokio::runtime::Builder;
 use tokio::time::Instant;
@@ -33,6 +34,9 @@ where
     S: Future<Output = Result<(), Error>>,
 {
     let config = Config::from_env(&ProcessEnv)?;
+    for finding in misspelt(&ProcessEnv) {
+        tracing::warn!(variable = finding.about, "{finding}");
+    }
     tracing::info!(config = %config.summary(), "{name} starts");
     Builder::new_current_thread().enable_all().build()?.block_on(serve(config))
 }

@@ -7,7 +7,7 @@ use drain::Drain;
 use shared::config::{Config, Endpoint};
 use shared::engine::{Report, Stop, StoppedBecause};
 use shared::queue::{Error, Queue};
-use shared::redis::{Limits, Options, Redis};
+use shared::redis::{Limits, Options};
 use shared::store::Store;
 use tokio::time::{Instant, sleep_until};
 
@@ -43,11 +43,11 @@ impl Sleep {
         let answer = every + SLACK;
         let limits = Limits { answer, call: answer + SLACK, ..Limits::default() };
         let mut blocking = Vec::new();
-        if let Some(redis @ Endpoint::Tcp { .. }) = &config.redis {
+        if let Some(Endpoint::Tcp { .. }) = &config.redis {
             for queue in &queues {
                 let client_name = Some(queue.worker_name());
                 let options = Options { limits, client_name, ..Options::default() };
-                blocking.push(queue.over(Redis::with_options(redis, options)?));
+                blocking.extend(config.redis_client_with(options)?.map(|redis| queue.over(redis)));
             }
         }
         Ok(Self {

@@ -1,11 +1,12 @@
 //! A database and a key prefix of the demo's own, on servers that may be somebody's.
 
 use rand::distr::{Alphanumeric, SampleString as _};
-use shared::config::{Endpoint, Secret};
+use shared::config::{Endpoint, ProcessEnv, Secret};
 use shared::redis::{Command, Redis, Value};
 use shared::store::Database;
 
 use crate::Failure;
+use crate::cli::migrate::database_at;
 use crate::servers::Servers;
 
 /// Where the demo may write.
@@ -31,7 +32,7 @@ impl Scratch {
         };
         if !servers.postgres_is_private() {
             let name = format!("deo_demo_{suffix}");
-            let server = Database::parse(&Secret::new(servers.database_url()))?;
+            let server = database_at(&ProcessEnv, &servers.database_url())?;
             let client = server.connect().await?;
             client.batch_execute(&format!("CREATE DATABASE {name}")).await?;
             scratch.database_url = with_database(&servers.database_url(), &name);

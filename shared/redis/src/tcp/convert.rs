@@ -2,6 +2,7 @@
 
 use redis::{ServerError, Value as Resp};
 
+use crate::condition::is_elsewhere;
 use crate::error::ErrorKind;
 use crate::failure::Failure;
 use crate::request::{Form, Request};
@@ -62,12 +63,21 @@ pub(super) fn executed(mut replies: Vec<Resp>) -> Result<Items, Failure> {
     }
     match exec {
         Some(Resp::Array(replies)) => replies.into_iter().map(item).collect(),
-        Some(Resp::ServerError(error)) => Err(Failure::Refused(text(&error))),
+        // Discarded: why, where another server may take it, stands with the command that was refused.
+        Some(Resp::ServerError(error)) => Err(Failure::Refused(
+            replies.iter().find_map(elsewhere).unwrap_or_else(|| text(&error)),
+        )),
         _ => Err(Failure::Final {
             kind: ErrorKind::Protocol,
             reason: "EXEC was not answered with an array".into(),
         }),
     }
+}
+
+/// The error of a server that is not the one to ask.
+fn elsewhere(reply: &Resp) -> Option<String> {
+    let Resp::ServerError(error) = reply else { return None };
+    Some(text(error)).filter(|line| is_elsewhere(line))
 }
 
 /// An error's text, code first.

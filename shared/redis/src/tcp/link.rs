@@ -1,10 +1,11 @@
 //! One open connection.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ErrorKind as RedisErrorKind};
+use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -12,8 +13,25 @@ use tokio_rustls::TlsConnector;
 
 use super::address::Address;
 use super::convert;
-use crate::error::ErrorKind;
-use crate::failure::{Failure, kind_of};
+use crate::Options;
+use crate::condition::kind_of;
+use crate::endpoint::Names;
+use crate::error::{Error, ErrorKind};
+use crate::failure::Failure;
+
+/// How connections are encrypted, where they are, and what the settings for that are called.
+#[derive(Debug)]
+pub(super) struct Tls {
+    config: Arc<ClientConfig>,
+    names: Names,
+}
+
+impl Tls {
+    /// Trusts whom `options` say.
+    pub(super) fn new(options: &Options) -> Result<Self, Error> {
+        Ok(Self { config: options.trust()?, names: options.names })
+    }
+}
 
 /// A connection and the task that drives it; dropping the last handle closes it.
 #[derive(Debug)]
@@ -26,7 +44,11 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects, encrypts and authenticates, as the address asks, and gives the connection its name.
-    pub(super) async fn open(address: &Address, name: Option<&str>) -> Result<Self, Failure> {
+    pub(super) async fn open(
+        address: &Address,
+        tls: &Tls,
+        name: Option<&str>,
+    ) -> Result<Self, Failure> {
         let unreachable = |what: &str, error: &std::io::Error| {
             Failure::unreachable(format!("cannot {what} {}: {error}", address.host()))
         };
@@ -37,10 +59,13 @@ impl Link {
         let link = match address.server_name() {
             None => Self::over(address, stream).await?,
             Some(name) => {
-                let connector = TlsConnector::from(crate::tls::client_config());
+                let connector = TlsConnector::from(tls.config.clone());
                 let stream = connector.connect(name, stream).await.map_err(|error| {
+                    let (host, names) = (address.host(), &tls.names);
                     match crate::tls::distrust(&error) {
-                        Some(distrust) => Failure::untrusted(address.host(), &distrust),
+                        Some(distrust) => {
+                            Failure::untrusted(host, &distrust, names.redis_url, names)
+                        }
                         None => unreachable("open TLS to", &error),
                     }
                 })?;

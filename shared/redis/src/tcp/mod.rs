@@ -1,7 +1,7 @@
 //! The Redis protocol over TCP or TLS.
 //!
 //! One connection, opened by the first command, carries all requests; a dropped one is replaced
-//! before the next. Nothing is sent beside the commands, so that an idle tick executes exactly one, but
+//! before the next, and so is one to a server that is not the one to ask any more. Nothing is sent beside the commands, so that an idle tick executes exactly one, but
 //! for a new connection's AUTH and SELECT, where the URL asks for them, and CLIENT SETNAME, where it
 //! shall have a name.
 
@@ -19,10 +19,11 @@ use tokio::time::timeout;
 use tracing::Span;
 
 use self::address::Address;
-use self::link::Link;
+use self::link::{Link, Tls};
 pub(crate) use self::url::redis_url;
 use super::Options;
 use super::budget::Limits;
+use super::condition::is_elsewhere;
 use super::error::Error;
 use super::failure::Failure;
 use super::request::{Form, Request};
@@ -35,6 +36,7 @@ pub(super) struct Tcp {
     address: Address,
     /// Of every connection, in the server's list of its clients.
     name: Option<String>,
+    tls: Tls,
     link: Mutex<Option<Arc<Link>>>,
 }
 
@@ -46,7 +48,8 @@ impl Tcp {
         options: Options,
     ) -> Result<Self, Error> {
         let address = Address::parse(url, allow_plaintext, &options.names)?;
-        Ok(Self { address, name: options.client_name, link: Mutex::new(None) })
+        let tls = Tls::new(&options)?;
+        Ok(Self { address, name: options.client_name, tls, link: Mutex::new(None) })
     }
 
     /// One try of `request`.
@@ -66,12 +69,16 @@ impl Tcp {
             Ok(Ok(replies)) => {
                 link.used();
                 Span::current().record("response_bytes", convert::resp_len(&replies));
-                return match request.form {
+                let items = match request.form {
                     Form::Transaction => convert::executed(replies),
                     Form::Single | Form::Pipeline => {
                         replies.into_iter().map(convert::item).collect()
                     }
                 };
+                if leads_elsewhere(&items) {
+                    self.discard(&link).await;
+                }
+                return items;
             }
             Ok(Err(error)) => {
                 (format!("the connection broke: {}", convert::io_reason(&error)), true)
@@ -89,7 +96,7 @@ impl Tcp {
             return Ok(link.clone());
         }
         *slot = None;
-        let link = Arc::new(Link::open(&self.address, self.name.as_deref()).await?);
+        let link = Arc::new(Link::open(&self.address, &self.tls, self.name.as_deref()).await?);
         *slot = Some(link.clone());
         Ok(link)
     }
@@ -100,6 +107,16 @@ impl Tcp {
         if slot.as_ref().is_some_and(|link| Arc::ptr_eq(link, broken)) {
             *slot = None;
         }
+    }
+}
+
+/// Whether the server is not, or not any more, the one that the name leads to: after a failover a connection
+/// stays with the demoted node, which answers reads as ever. The next request looks the name up anew.
+fn leads_elsewhere(items: &Result<Items, Failure>) -> bool {
+    match items {
+        Ok(items) => items.iter().any(|item| item.as_ref().is_err_and(|line| is_elsewhere(line))),
+        Err(Failure::Refused(line)) => is_elsewhere(line),
+        Err(_) => false,
     }
 }
 
