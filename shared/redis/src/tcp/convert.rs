@@ -2,7 +2,7 @@
 
 use redis::{ServerError, Value as Resp};
 
-use crate::condition::is_elsewhere;
+use crate::condition::{is_elsewhere, kind_of};
 use crate::error::ErrorKind;
 use crate::failure::Failure;
 use crate::request::{Form, Request};
@@ -63,9 +63,9 @@ pub(super) fn executed(mut replies: Vec<Resp>) -> Result<Items, Failure> {
     }
     match exec {
         Some(Resp::Array(replies)) => replies.into_iter().map(item).collect(),
-        // Discarded: why, where another server may take it, stands with the command that was refused.
+        // Discarded: why stands with the command that was refused.
         Some(Resp::ServerError(error)) => Err(Failure::Refused(
-            replies.iter().find_map(elsewhere).unwrap_or_else(|| text(&error)),
+            replies.iter().find_map(cause).unwrap_or_else(|| text(&error)),
         )),
         _ => Err(Failure::Final {
             kind: ErrorKind::Protocol,
@@ -74,10 +74,10 @@ pub(super) fn executed(mut replies: Vec<Resp>) -> Result<Items, Failure> {
     }
 }
 
-/// The error of a server that is not the one to ask.
-fn elsewhere(reply: &Resp) -> Option<String> {
+/// A refusal for a reason of the server's own, which is none of the commands' making.
+fn cause(reply: &Resp) -> Option<String> {
     let Resp::ServerError(error) = reply else { return None };
-    Some(text(error)).filter(|line| is_elsewhere(line))
+    Some(text(error)).filter(|line| is_elsewhere(line) || kind_of(line).condition().is_some())
 }
 
 /// An error's text, code first.
