@@ -33,10 +33,11 @@ fn started<S>(name: &str, serve: impl FnOnce(Config) -> S) -> Result<(), Error>
 where
     S: Future<Output = Result<(), Error>>,
 {
-    let config = Config::from_env(&ProcessEnv)?;
+    // First: it may be why another one is missing.
     for finding in misspelt(&ProcessEnv) {
         tracing::warn!(variable = finding.about, "{finding}");
     }
+    let config = Config::from_env(&ProcessEnv)?;
     tracing::info!(config = %config.summary(), "{name} starts");
     Builder::new_current_thread().enable_all().build()?.block_on(serve(config))
 }

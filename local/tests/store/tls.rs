@@ -1,11 +1,12 @@
 //! TLS towards a server of our own, with an authority of our own.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use fixture::certificates::{Certificate, authority, self_signed, self_signed_as_openssl};
 use servers::PostgresServer;
-use shared::config::Secret;
-use shared::store::{Database, ErrorKind};
+use shared::config::{Config, Secret};
+use shared::store::{Database, ErrorKind, Store};
 use tables::migrations::migrate;
 use tempfile::TempDir;
 
@@ -21,18 +22,16 @@ struct TlsServer {
 impl TlsServer {
     /// `None` where this machine's Postgres was built without TLS, as that of the PyPI wheel.
     async fn start() -> Option<Self> {
-        let mut ca = CertificateParams::default();
-        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let own = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let own = own.signed_by(&key, &ca).unwrap();
+        let (ca, certificate) = authority();
+        Self::with(&ca, &certificate).await
+    }
 
+    async fn with(ca: &str, certificate: &Certificate) -> Option<Self> {
         let this = Self {
             server: PostgresServer::start().await.unwrap(),
             folder: tempfile::tempdir().unwrap(),
         };
-        std::fs::write(this.ca_file(), ca.pem()).unwrap();
+        std::fs::write(this.ca_file(), ca).unwrap();
         let sql = Sql::connect(&this.server.url()).await;
         if sql
             .number("SELECT count(*) FROM pg_config WHERE setting ~ '--with-(openssl|ssl=openssl)'")
@@ -43,8 +42,8 @@ impl TlsServer {
         }
         // The server writes its own files, wherever and as whoever it runs.
         for (file, text) in [
-            ("server.crt", own.pem()),
-            ("server.key", key.serialize_pem()),
+            ("server.crt", certificate.pem.clone()),
+            ("server.key", certificate.key.clone()),
             (
                 "pg_hba.conf",
                 "host all postgres all password\nhostssl all ann all scram-sha-256".into(),
@@ -95,7 +94,8 @@ async fn certificates_are_verified_and_the_channel_is_bound() {
         (
             "localhost",
             "sslmode=require&sslaccept=accept_invalid_certs",
-            "UnknownIssuer); check the host",
+            "UnknownIssuer); check the host in DATABASE_URL, or name the authority that signed its certificate \
+             in DATABASE_CA, or with sslrootcert=",
         ),
         // Somebody does, but for another name.
         ("127.0.0.1", "sslmode=require&sslrootcert=CA", "not valid for name"),
@@ -112,6 +112,60 @@ async fn certificates_are_verified_and_the_channel_is_bound() {
     let wrong = server.url("localhost", "sslmode=require&sslrootcert=CA").replace("hush", "hash");
     let error = store(&wrong).ping().await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Configuration, Some("28P01")));
+}
+
+/// Whether a server is let in, with these settings beside its URL.
+async fn let_in(server: &TlsServer, options: &str, ca: Option<&str>) -> Result<(), String> {
+    let mut env = BTreeMap::from([("DATABASE_URL".to_owned(), server.url("localhost", options))]);
+    env.extend(ca.map(|ca| ("DATABASE_CA".to_owned(), ca.to_owned())));
+    let config = Config::from_env(&env).unwrap();
+    let database = Database::configured(&config).map_err(|error| error.to_string())?.unwrap();
+    Store::over(database).ping().await.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn database_ca_takes_text_or_a_path_and_sslrootcert_goes_before_it() {
+    let (ca, certificate) = authority();
+    let Some(server) = TlsServer::with(&ca, &certificate).await else {
+        println!("skipped: this Postgres was built without TLS");
+        return;
+    };
+    let (other, _) = authority();
+    let path = server.ca_file().display().to_string();
+    let tls = "sslmode=require";
+    for given in [&ca, &ca.replace('\n', "\\n"), &path] {
+        let_in(&server, tls, Some(given)).await.unwrap();
+        let_in(&server, "sslmode=require&channel_binding=require", Some(given)).await.unwrap();
+    }
+    let_in(&server, "sslmode=require&sslrootcert=CA", Some(&other)).await.unwrap();
+    for (options, given) in
+        [(tls, None), (tls, Some(&*other)), ("sslmode=require&sslrootcert=system", Some(&*ca))]
+    {
+        let told = let_in(&server, options, given).await.unwrap_err();
+        assert!(told.contains("cannot be trusted") && told.contains("in DATABASE_CA"), "{told}");
+        assert!(!told.contains("hush"), "{told}");
+    }
+    for given in ["/no/such.pem", "-----BEGIN CERTIFICATE-----"] {
+        let told = let_in(&server, tls, Some(given)).await.unwrap_err();
+        assert!(told.starts_with("DATABASE_CA cannot be read as PEM certificates"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_server_s_own_making_is_trusted_where_it_is_named() {
+    for certificate in [self_signed(), self_signed_as_openssl()] {
+        let Some(server) = TlsServer::with(&certificate.pem, &certificate).await else {
+            println!("skipped: this Postgres was built without TLS");
+            return;
+        };
+        let_in(&server, "sslmode=require", Some(&certificate.pem)).await.unwrap();
+        let_in(&server, "sslmode=verify-full&sslrootcert=CA", None).await.unwrap();
+        let told = let_in(&server, "sslmode=require", None).await.unwrap_err();
+        assert!(told.contains("in DATABASE_CA"), "{told}");
+        let stranger = self_signed_as_openssl();
+        let told = let_in(&server, "sslmode=require", Some(&stranger.pem)).await.unwrap_err();
+        assert!(told.contains("in DATABASE_CA"), "{told}");
+    }
 }
 
 #[tokio::test]

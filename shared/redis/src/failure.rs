@@ -147,6 +147,7 @@ pub(super) fn refusal(line: &str, title: &str, commands: &[Command], names: &Nam
         _ => String::new(),
     };
     let sentence = without_arguments(line, commands);
+    let sentence = if hint.is_empty() { &*sentence } else { sentence.trim_end_matches('.') };
     let retry = retry_of(&kind);
     Error::with(kind, format!("{title}: {sentence}{hint}"), retry)
 }
@@ -211,8 +212,9 @@ mod tests {
                 assert!(told.contains(part), "{told}");
             }
         }
-        let told = refusal("READONLY You can't write", "SET", &[]).to_string();
-        assert!(told.ends_with("the Redis URL has to lead to the primary"), "{told}");
+        let told = refusal("READONLY You can't write.", "SET", &[]).to_string();
+        let hint = "It is a replica, or became one: the Redis URL has to lead to the primary";
+        assert_eq!(told, format!("SET: READONLY You can't write. {hint}"));
     }
 
     #[test]

@@ -1,14 +1,13 @@
 //! Servers whose certificates are of a private authority or of their own making, over TCP and over REST.
 
-mod certificates;
 mod servers;
 
 use std::collections::BTreeMap;
 
+use fixture::certificates::{Certificate, authority, self_signed, self_signed_as_openssl};
 use shared::config::Config;
 use shared::redis::{Command, Error, ErrorKind, Value};
 
-use self::certificates::{Certificate, authority, self_signed, self_signed_as_openssl};
 use self::servers::Served;
 
 /// What a client of these settings gets for a PING.

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use fixture::certificates::Certificate;
 use gateway::{Gateway, GatewayConfig};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
@@ -11,8 +12,6 @@ use servers::RedisServer;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-
-use super::Certificate;
 
 /// A server with a certificate.
 pub struct Served {

@@ -64,9 +64,9 @@ pub(super) fn executed(mut replies: Vec<Resp>) -> Result<Items, Failure> {
     match exec {
         Some(Resp::Array(replies)) => replies.into_iter().map(item).collect(),
         // Discarded: why stands with the command that was refused.
-        Some(Resp::ServerError(error)) => Err(Failure::Refused(
-            replies.iter().find_map(cause).unwrap_or_else(|| text(&error)),
-        )),
+        Some(Resp::ServerError(error)) => {
+            Err(Failure::Refused(replies.iter().find_map(cause).unwrap_or_else(|| text(&error))))
+        }
         _ => Err(Failure::Final {
             kind: ErrorKind::Protocol,
             reason: "EXEC was not answered with an array".into(),
