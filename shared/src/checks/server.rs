@@ -19,8 +19,8 @@ const NEARLY_FULL: u64 = 90;
 /// What a finding is about.
 const ABOUT: &str = "Redis";
 
-/// Asks Redis how it stands: one command (INFO), and a second one (CONFIG GET) where that says nothing of what
-/// happens to keys when it is full. What is not answered, as by a user who may ask neither, is passed over: that
+/// Asks Redis how it stands: one command (INFO), and over TCP a second one (CONFIG GET) where that says nothing of
+/// what happens to keys when it is full; Upstash's REST API has no CONFIG. What is not answered, as by a user who may ask neither, is passed over: that
 /// Redis cannot be reached is told by whoever works with it.
 ///
 /// `prefix` is what the keys of all queues begin with.
@@ -30,6 +30,7 @@ pub async fn conditions(redis: &Redis, prefix: &str) -> Vec<Finding> {
     let info = info.as_ref().and_then(Value::as_str).unwrap_or_default();
     let policy = match field(info, "maxmemory_policy") {
         Some(policy) => Some(policy.to_owned()),
+        None if redis.transport() == "rest" => None,
         None => {
             let get = Command::new("CONFIG").arg("GET").arg("maxmemory-policy").replay_safe();
             let answer = redis.call(get).await.ok();
