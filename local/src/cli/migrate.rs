@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use shared::config::{Env, ProcessEnv, Secret};
+use shared::config::{Env, ProcessEnv, Secret, written};
 use shared::store::Database;
 
 use crate::settings::given;
@@ -65,7 +65,7 @@ async fn check(database: &Database, as_json: bool) -> Outcome {
 
 /// The database that `DATABASE_URL` names.
 pub(super) fn database(env: &impl Env) -> Result<Database, Failure> {
-    let url = given(env, "DATABASE_URL");
+    let url = written(env, "DATABASE_URL")?;
     let url = url.ok_or("DATABASE_URL is not set; it names the Postgres database to work on")?;
     Ok(database_at(env, &url)?)
 }

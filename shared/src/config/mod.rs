@@ -27,6 +27,7 @@ pub use queues::ServedQueue;
 pub use read::ConfigError;
 pub use snapshots::{SnapshotRetention, UnknownRetention};
 pub(crate) use spelling::spelling;
+pub use spelling::written;
 pub use summary::Summary;
 pub(crate) use variables::ALIASES;
 pub use variables::{Kind, VARIABLES, Variable, markdown};

@@ -21,7 +21,7 @@ const DAY_MINUTES: u64 = 24 * 60;
 /// without the value of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ConfigError(Finding);
+pub struct ConfigError(pub(super) Finding);
 
 impl ConfigError {
     fn new(sentence: impl AsRef<str>) -> Self {

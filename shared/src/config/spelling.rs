@@ -1,7 +1,7 @@
 //! What copying and pasting brings along with a value, told before anything is made of the value: a prefix in
 //! quotation marks is another prefix, and its queue is empty for ever.
 
-use super::{Finding, Kind, Severity, Variable};
+use super::{ConfigError, Env, Finding, Kind, Severity, VARIABLES, Variable};
 
 /// Commands that consoles offer to copy, each around the address that is meant.
 const COMMANDS: [&str; 5] = ["redis-cli", "valkey-cli", "psql", "pg_dump", "curl"];
@@ -9,6 +9,20 @@ const COMMANDS: [&str; 5] = ["redis-cli", "valkey-cli", "psql", "pg_dump", "curl
 /// What quotes in a shell, an env file or a word processor.
 const QUOTES: [(char, char); 5] =
     [('"', '"'), ('\'', '\''), ('`', '`'), ('\u{201c}', '\u{201d}'), ('\u{2018}', '\u{2019}')];
+
+/// Returns what one of our variables is set to, for whoever needs no other; an empty one is not set. Nothing is made of
+/// it, but what copying brings along is refused.
+///
+/// # Errors
+/// What is wrong with how it is written.
+pub fn written(env: &dyn Env, name: &str) -> Result<Option<String>, ConfigError> {
+    let Some(value) = env.get(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+    let variable = VARIABLES.iter().find(|variable| variable.name == name);
+    match variable.and_then(|variable| spelling(variable, &value)) {
+        Some(finding) => Err(ConfigError(finding)),
+        None => Ok(Some(value)),
+    }
+}
 
 /// What is wrong with how the value of a variable is written; it is not shown.
 pub(crate) fn spelling(variable: &Variable, value: &str) -> Option<Finding> {
@@ -197,6 +211,21 @@ mod tests {
         ] {
             assert_eq!(told(name, value), sentence);
         }
+    }
+
+    #[test]
+    fn one_variable_can_be_read_alone() {
+        let env = |value: &str| {
+            std::collections::BTreeMap::from([("DATABASE_URL".to_owned(), value.to_owned())])
+        };
+        assert_eq!(
+            written(&env("postgres://h/d"), "DATABASE_URL").unwrap().unwrap(),
+            "postgres://h/d"
+        );
+        assert_eq!(written(&env(""), "DATABASE_URL").unwrap(), None);
+        assert_eq!(written(&env("x"), "JWT_SECRET").unwrap(), None);
+        let refused = written(&env("psql 'postgres://h/canary'"), "DATABASE_URL").unwrap_err();
+        assert!(refused.to_string().starts_with("DATABASE_URL holds a command"), "{refused}");
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use rand::distr::{Alphanumeric, SampleString as _};
 use shared::config::{Endpoint, ProcessEnv, Secret};
-use shared::redis::{Command, Redis, Value};
+use shared::redis::{Command, Options, Redis, Value};
 use shared::store::Database;
 
 use crate::Failure;
 use crate::cli::migrate::database_at;
 use crate::servers::Servers;
+use crate::settings::given;
 
 /// Where the demo may write.
 pub(super) struct Scratch {
@@ -66,10 +67,10 @@ impl Scratch {
     }
 
     async fn remove_keys(&self) -> Result<(), Failure> {
-        let redis = Redis::new(&Endpoint::Tcp {
-            url: Secret::new(&self.redis_url),
-            allow_plaintext: true,
-        })?;
+        let url = Secret::new(&self.redis_url);
+        let authorities = given(&ProcessEnv, "REDIS_CA");
+        let options = Options { authorities, ..Options::default() };
+        let redis = Redis::with_options(&Endpoint::Tcp { url, allow_plaintext: true }, options)?;
         let mut cursor = "0".to_owned();
         loop {
             let pattern = format!("{}:*", self.prefix);

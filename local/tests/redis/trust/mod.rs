@@ -3,10 +3,13 @@
 mod servers;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use fixture::certificates::{Certificate, authority, self_signed, self_signed_as_openssl};
-use shared::config::Config;
-use shared::redis::{Command, Error, ErrorKind, Value};
+use gateway::{Gateway, GatewayConfig};
+use shared::config::{Config, Endpoint, Secret};
+use shared::redis::{Command, Error, ErrorKind, Redis, Value};
+use tokio::time::Instant;
 
 use self::servers::Served;
 
@@ -90,6 +93,26 @@ async fn assert_untrusted(served: &Served, host: &str, ca: Option<&str>) -> Stri
     assert!(told.contains("cannot be trusted (") && told.contains(&hint), "{told}");
     assert!(!told.contains("canary"), "{told}");
     told
+}
+
+#[tokio::test]
+async fn the_gateway_trusts_whom_it_is_told_to() {
+    let (ca, certificate) = authority();
+    let served = Served::tcp(&certificate).await;
+    let url = served.settings("localhost").remove(0).1;
+    for (authorities, is_let_in) in [(Some(ca), true), (None, false)] {
+        let config = GatewayConfig { authorities, ..GatewayConfig::new(&*url, "canary") };
+        let gateway = Gateway::start(config).await.unwrap();
+        let (url, token) = (gateway.url(), Secret::new("canary"));
+        let redis = Redis::new(&Endpoint::Rest { url, token, allow_plaintext: false }).unwrap();
+        let soon = Instant::now() + Duration::from_secs(2);
+        let answer = redis.until(soon).call(Command::new("PING").replay_safe()).await;
+        assert_eq!(answer.is_ok(), is_let_in, "{answer:?}");
+    }
+    let authorities = Some("/no/such.pem".to_owned());
+    let config = GatewayConfig { authorities, ..GatewayConfig::new(&*url, "canary") };
+    let refused = Gateway::start(config).await.unwrap_err().to_string();
+    assert!(refused.contains("(REDIS_CA): cannot be read"), "{refused}");
 }
 
 #[tokio::test]
