@@ -52,7 +52,7 @@ pub async fn run(args: Args) -> Outcome {
         return Err("ENABLE_QUEUE_PROCESSORS is false: a worker would do nothing".into());
     }
     let drain = Drain::new(&config)?;
-    let mut sleep = Sleep::new(&config, &drain, args.every)?;
+    let mut sleep = Sleep::new(&drain, args.every);
     say(sleep.describe())?;
     if let Some(queue) = drain.queues().next() {
         for finding in checks::at_start(&ProcessEnv, queue).await {

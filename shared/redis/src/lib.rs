@@ -190,6 +190,30 @@ impl Redis {
         self.transport.connect(self.limits.connect.min(AHEAD)).await;
     }
 
+    /// A client of the same server for commands that would hold up others, as those that block: over TCP it has a
+    /// connection of its own, called `client_name` in the server's list. When either finds that the server is not the one
+    /// to ask any more, both look its name up anew. It has a meter of its own.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use batchmq_redis::{Command, Error, Limits, Redis};
+    ///
+    /// # async fn example(redis: &Redis) -> Result<(), Error> {
+    /// let limits = Limits { answer: Duration::from_secs(40), ..Limits::default() };
+    /// let waiting = redis.beside(limits, Some("waits".to_owned()));
+    /// waiting.call(Command::new("BLPOP").arg("tasks").arg("30")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn beside(&self, limits: Limits, client_name: Option<String>) -> Self {
+        let transport = match &*self.transport {
+            Transport::Rest(_) => self.transport.clone(),
+            Transport::Tcp(tcp) => Arc::new(Transport::Tcp(tcp.beside(client_name))),
+        };
+        Self { transport, meter: Arc::default(), limits, names: self.names, budget: None }
+    }
+
     /// The same connection with a meter of its own, starting at zero.
     pub fn metered(&self) -> Self {
         Self { meter: Arc::default(), ..self.clone() }

@@ -68,6 +68,14 @@ impl Failover {
         self.world.call(Command::new("REPLICAOF").arg("127.0.0.1").arg(port)).await;
     }
 
+    /// The same, but that the demoted server follows nobody: what it tells is what was before, for ever.
+    async fn fail_over_for_good(&self) {
+        self.caught_up().await;
+        self.tell_replica(&["REPLICAOF", "NO", "ONE"]).await;
+        self.relay.lead_to(([127, 0, 0, 1], self.replica.port()).into());
+        self.world.call(Command::new("REPLICAOF").arg("127.0.0.1").arg("1")).await;
+    }
+
     /// Until so many jobs are completed there; how long that took.
     async fn completed(&self, jobs: u64) -> Duration {
         let begun = Instant::now();
@@ -92,6 +100,25 @@ async fn a_worker_that_sleeps_wakes_for_a_job_at_the_new_primary() {
     failover.there.enqueue(&[job]).await.unwrap();
     let took = failover.completed(2).await;
     assert!(took < Duration::from_secs(5), "{took:?}");
+    drop(worker);
+}
+
+/// What looks for jobs reads over another connection than what waits for them, and reads are answered by a demoted server
+/// as ever.
+#[tokio::test]
+async fn a_worker_that_is_woken_does_not_look_where_nothing_changes_any_more() {
+    let failover = Failover::start().await;
+    let worker = Worker::start(&failover.world, &["--every", "600s"]).await;
+    failover.world.add(1, 0).await;
+    failover.completed(1).await;
+    asleep(&failover.world).await;
+    failover.fail_over_for_good().await;
+    for (project, completed) in [(2, 2), (3, 3)] {
+        let job = failover.world.job(project, 0);
+        failover.there.enqueue(&[job]).await.unwrap();
+        let took = failover.completed(completed).await;
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
     drop(worker);
 }
 

@@ -38,6 +38,8 @@ impl Tls {
 pub(super) struct Link {
     connection: MultiplexedConnection,
     driver: JoinHandle<()>,
+    /// How often the server had turned out not to be the one to ask, before this was opened.
+    pub(super) moves: u64,
     /// By the wall clock, which goes on while a function is frozen.
     last_used: Mutex<SystemTime>,
 }
@@ -48,6 +50,7 @@ impl Link {
         address: &Address,
         tls: &Tls,
         name: Option<&str>,
+        moves: u64,
     ) -> Result<Self, Failure> {
         let unreachable = |what: &str, error: &std::io::Error| {
             Failure::unreachable(format!("cannot {what} {}: {error}", address.host()))
@@ -57,7 +60,7 @@ impl Link {
             .map_err(|error| unreachable("connect to", &error))?;
         stream.set_nodelay(true).map_err(|error| unreachable("set up the socket to", &error))?;
         let link = match address.server_name() {
-            None => Self::over(address, stream).await?,
+            None => Self::over(address, stream, moves).await?,
             Some(name) => {
                 let connector = TlsConnector::from(tls.config.clone());
                 let stream = connector.connect(name, stream).await.map_err(|error| {
@@ -69,7 +72,7 @@ impl Link {
                         None => unreachable("open TLS to", &error),
                     }
                 })?;
-                Self::over(address, stream).await?
+                Self::over(address, stream, moves).await?
             }
         };
         if let Some(name) = name {
@@ -90,7 +93,7 @@ impl Link {
         })
     }
 
-    async fn over<S>(address: &Address, stream: S) -> Result<Self, Failure>
+    async fn over<S>(address: &Address, stream: S, moves: u64) -> Result<Self, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -100,7 +103,8 @@ impl Link {
         let opened =
             MultiplexedConnection::new_with_config(address.settings(), stream, config).await;
         let (connection, driver) = opened.map_err(|error| refused(address, &error))?;
-        Ok(Self { connection, driver: tokio::spawn(driver), last_used: Mutex::new(wall()) })
+        let last_used = Mutex::new(wall());
+        Ok(Self { connection, driver: tokio::spawn(driver), moves, last_used })
     }
 
     /// A handle to send with.

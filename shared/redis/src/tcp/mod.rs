@@ -11,6 +11,7 @@ mod link;
 mod url;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -33,10 +34,13 @@ use crate::secret::Secret;
 /// A client of one Redis server.
 #[derive(Debug)]
 pub(super) struct Tcp {
-    address: Address,
+    address: Arc<Address>,
     /// Of every connection, in the server's list of its clients.
     name: Option<String>,
-    tls: Tls,
+    tls: Arc<Tls>,
+    /// How often the server turned out not to be the one to ask, found by this client or by one beside it: what was
+    /// opened before the last time is not used again.
+    moves: Arc<AtomicU64>,
     link: Mutex<Option<Arc<Link>>>,
 }
 
@@ -49,7 +53,20 @@ impl Tcp {
     ) -> Result<Self, Error> {
         let address = Address::parse(url, allow_plaintext, &options.names)?;
         let tls = Tls::new(&options)?;
-        Ok(Self { address, name: options.client_name, tls, link: Mutex::new(None) })
+        Ok(Self {
+            address: Arc::new(address),
+            name: options.client_name,
+            tls: Arc::new(tls),
+            moves: Arc::default(),
+            link: Mutex::new(None),
+        })
+    }
+
+    /// A client of the same server with a connection of its own, which finds out with this one that it is not the one
+    /// to ask any more.
+    pub(super) fn beside(&self, name: Option<String>) -> Self {
+        let (address, tls, moves) = (self.address.clone(), self.tls.clone(), self.moves.clone());
+        Self { address, name, tls, moves, link: Mutex::new(None) }
     }
 
     /// One try of `request`.
@@ -76,11 +93,13 @@ impl Tcp {
                     }
                 };
                 if leads_elsewhere(&items) {
-                    self.discard(&link).await;
+                    self.leave(&link).await;
                 }
                 return items;
             }
             Ok(Err(error)) => {
+                // As a server does that is demoted, to those that wait: reads would go on over other connections.
+                self.leave(&link).await;
                 (format!("the connection broke: {}", convert::io_reason(&error)), true)
             }
             Err(_) => ("no answer in time".to_owned(), false),
@@ -92,13 +111,24 @@ impl Tcp {
     /// The connection, opened anew when there is none, it broke, or it was idle for too long.
     async fn link(&self, idle: Duration) -> Result<Arc<Link>, Failure> {
         let mut slot = self.link.lock().await;
-        if let Some(link) = slot.as_ref().filter(|link| link.is_usable(idle)) {
+        let moves = self.moves.load(Ordering::SeqCst);
+        let is_fit = |link: &&Arc<Link>| link.moves == moves && link.is_usable(idle);
+        if let Some(link) = slot.as_ref().filter(is_fit) {
             return Ok(link.clone());
         }
         *slot = None;
-        let link = Arc::new(Link::open(&self.address, &self.tls, self.name.as_deref()).await?);
+        let link = Link::open(&self.address, &self.tls, self.name.as_deref(), moves).await?;
+        let link = Arc::new(link);
         *slot = Some(link.clone());
         Ok(link)
+    }
+
+    /// Takes a connection out of use, and all that were opened before: none leads to the one to ask any more.
+    async fn leave(&self, link: &Arc<Link>) {
+        // Once, however many requests find out.
+        let (before, after) = (link.moves, link.moves + 1);
+        let _ = self.moves.compare_exchange(before, after, Ordering::SeqCst, Ordering::SeqCst);
+        self.discard(link).await;
     }
 
     /// Takes a connection out of use. Requests that still wait on it may get their answers.
