@@ -110,14 +110,24 @@ fn code_of(line: &str) -> Option<&str> {
 }
 
 /// The refusal of a command inside a script, as servers before Redis 7 tell it:
-/// `ERR Error running script (call to f_…): @user_script:3: @user_script: 3: -READONLY You can't write …`,
-/// without the dash where the script had caught it.
+/// `ERR Error running script (call to f_…): @user_script:3: @user_script: 3: -READONLY You can't write …`, and without
+/// what stands before the places, or without the dash, where the script had caught it.
 fn within_script(line: &str) -> Option<&str> {
-    let told = line.strip_prefix("ERR Error running script (call to ")?;
-    // The places end with a number: what comes behind the last of them is the refusal.
-    let (_, refusal) = told.rsplit_once("user_script:")?;
-    let refusal = refusal.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
-    Some(refusal.strip_prefix(':')?.trim_start().trim_start_matches('-'))
+    let told = line.strip_prefix("ERR Error running script (call to ");
+    let told = told.and_then(|rest| Some(rest.split_once("): ")?.1)).unwrap_or(line);
+    let mut refusal = without_place(told)?;
+    while let Some(rest) = without_place(refusal) {
+        refusal = rest;
+    }
+    Some(refusal.strip_prefix('-').unwrap_or(refusal))
+}
+
+/// What stands behind the place at which Lua says that something happened.
+fn without_place(text: &str) -> Option<&str> {
+    let places = ["@user_script:", "user_script:", "=[C]:"];
+    let line = places.iter().find_map(|place| text.strip_prefix(place))?.trim_start();
+    let rest = line.trim_start_matches(|c: char| c == '-' || c.is_ascii_digit());
+    Some(rest.strip_prefix(':')?.trim_start())
 }
 
 #[cfg(test)]
@@ -170,6 +180,14 @@ mod tests {
             ("x", server("ERR")),
         ] {
             assert_eq!(kind_of(&format!("{call}{rest}")), kind, "{rest}");
+        }
+        for line in [
+            "=[C]: -1: -READONLY You can't write",
+            "ERR Error running script (call to f_0123): =[C]: -1: -READONLY You can't write",
+            "ERR Error running script (call to f_0123): @user_script:7: =[C]: -1: -READONLY x",
+            "@user_script: 12: READONLY x",
+        ] {
+            assert_eq!(kind_of(line), server("READONLY"), "{line}");
         }
         assert_eq!(kind_of("ERR value is @user_script: 1: -READONLY"), server("ERR"));
     }
