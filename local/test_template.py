@@ -154,6 +154,16 @@ class Template(unittest.TestCase):
                 value = json.dumps(variables[name])
                 self.assertIn("{{resolve:secretsmanager:", value, f"{function}: {name}")
 
+    def test_private_authorities_reach_every_function_where_they_are_given(self):
+        for name, parameter, condition in [
+            ("REDIS_CA", "RedisCa", "HasRedisCa"), ("DATABASE_CA", "DatabaseCa", "HasDatabaseCa"),
+        ]:
+            self.assertEqual(self.template["Parameters"][parameter]["Default"], "")
+            for function in FUNCTIONS:
+                variables = self.resources[function]["Properties"]["Environment"]["Variables"]
+                given = {"Fn::If": [condition, {"Ref": parameter}, {"Ref": "AWS::NoValue"}]}
+                self.assertEqual(variables[name], given, f"{function}: {name}")
+
     def test_concurrency_is_reserved_where_a_parameter_says_so(self):
         for function, condition, parameter in [
             ("DrainFunction", "DrainIsReserved", "DrainReservedConcurrency"),

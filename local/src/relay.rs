@@ -1,4 +1,5 @@
-//! A TCP relay that notes when a client's first bytes came by: from then on a connection was in use.
+//! A TCP relay that notes when a client's first bytes came by: from then on a connection was in use. It may lead
+//! elsewhere later, as a name does after a failover.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct Relay {
     address: SocketAddr,
+    target: Arc<Mutex<SocketAddr>>,
     first: Arc<Mutex<Option<Instant>>>,
     serving: JoinHandle<()>,
 }
@@ -25,16 +27,23 @@ impl Relay {
     pub async fn to(target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
+        let target = Arc::new(Mutex::new(target));
         let first = Arc::new(Mutex::new(None));
-        let noted = Arc::clone(&first);
+        let (leads_to, noted) = (Arc::clone(&target), Arc::clone(&first));
         let serving = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let noted = Arc::clone(&noted);
+                let target = *leads_to.lock().unwrap_or_else(PoisonError::into_inner);
                 // Whoever hangs up ends the connection, and nothing else.
                 tokio::spawn(async move { pass(client, target, &noted).await });
             }
         });
-        Ok(Self { address, first, serving })
+        Ok(Self { address, target, first, serving })
+    }
+
+    /// Leads new connections to another target. Those that are open stay where they are.
+    pub fn lead_to(&self, target: SocketAddr) {
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
     }
 
     /// Where it listens.

@@ -4,10 +4,11 @@
 //! nothing of queues; [`queue`] (the crate `batchmq`) knows only [`redis`]; [`engine`] (the crate
 //! `batchmq-engine`) works through any queue with any handler; [`http`] (the crate `batchmq-http`) is the
 //! handler that lets an HTTPS server do the work; [`config`] turns the environment into
-//! the options of all four; [`deo`] is pure (rows in, numbers out); [`store`] knows Postgres;
+//! the options of all four, and [`checks`] say what is wrong with it and with the Redis that it leads to; [`deo`] is pure (rows in, numbers out); [`store`] knows Postgres;
 //! [`recompute`] is the handler that scores projects, and the functions tick it; [`wake`] asks for a
 //! drain over HTTP.
 
+pub mod checks;
 pub mod config;
 pub mod deo;
 pub mod recompute;

@@ -103,7 +103,7 @@ fn errors(statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {
         403 => "The caller may not",
         404 => "There is no such project, job or queue",
         413 => "The body is larger than 256 KiB",
-        503 => "Redis or Postgres does not answer; try again",
+        503 => "Redis or Postgres does not answer, or Redis refuses to write: `code` says why",
         _ => "Our fault",
     };
     let response = |status| {

@@ -38,7 +38,9 @@ pub(crate) struct ErrorBody {
     /// A sentence for people.
     message: String,
     /// `HTTP_ERROR`, or `INTERNAL_ERROR` for a 500, or `COMMAND_BUDGET` where many recomputes are refused
-    /// since the month's budget is nearly spent.
+    /// since the month's budget is nearly spent. Where Redis refuses: `QUEUE_FULL` (it has no room, or its plan's
+    /// quota is used up: come back much later), `QUEUE_READ_ONLY` (as during a failover: come back in a few
+    /// seconds), `QUEUE_WRONG_TYPE` and `QUEUE_NO_PERMISSION` (somebody has to mend it).
     code: &'static str,
     /// The request's target, with its query.
     path: String,

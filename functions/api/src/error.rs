@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::refused::Refusal;
+
 /// A refused or failed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Error {
@@ -22,6 +24,8 @@ pub(crate) enum Error {
     TooLarge,
     /// 503: Redis or Postgres does not answer. The client sees the sentence; the cause is logged.
     Unavailable(&'static str),
+    /// 503: Redis refuses to write, for a reason that the client knows by its code.
+    Refused(Refusal),
     /// 503: so much of `COMMAND_BUDGET` is spent that bulk has to wait. Clients know it by its code.
     Budget,
     /// 500: our own fault. The client sees nothing but the fact; the cause is logged.
@@ -55,6 +59,7 @@ impl Error {
         match self {
             Self::Internal => "INTERNAL_ERROR",
             Self::Budget => "COMMAND_BUDGET",
+            Self::Refused(refusal) => refusal.code(),
             _ => "HTTP_ERROR",
         }
     }
@@ -78,6 +83,9 @@ impl Error {
             ),
             Self::Unavailable(message) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableException", message)
+            }
+            Self::Refused(refusal) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableException", refusal.message())
             }
             Self::Budget => (
                 StatusCode::SERVICE_UNAVAILABLE,

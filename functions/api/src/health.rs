@@ -17,6 +17,7 @@ use crate::Api;
 use crate::envelope::ErrorBody;
 use crate::error::Error;
 use crate::input::Params;
+use crate::refused::Refusal;
 
 /// The longest one check may take.
 const CHECK_LIMIT: Duration = Duration::from_secs(1);
@@ -28,7 +29,7 @@ const CHECK_LIMIT: Duration = Duration::from_secs(1);
 enum Overall {
     /// Everything that is configured answers, as far as is known.
     Ok,
-    /// Something does not.
+    /// Something does not, or Redis refused the last write.
     Degraded,
 }
 
@@ -82,6 +83,10 @@ struct RedisHealth {
     /// `rest` or `tcp`.
     #[schema(required = true)]
     transport: Option<&'static str>,
+    /// Why it refused the last write that was asked for here; left out where it took it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    refuses: Option<Refusal>,
 }
 
 /// Postgres, as it was last seen; asked now with `?deep=1`.
@@ -96,7 +101,7 @@ struct DatabaseHealth {
 
 /// The state of the service.
 ///
-/// Redis is asked. The database's state is what the last request that needed it found, so that a monitor
+/// Redis is asked, and has to have taken the last write that was asked for here. The database's state is what the last request that needed it found, so that a monitor
 /// does not keep a sleeping database awake; `deep=1` asks it, too.
 #[utoipa::path(
     get,
@@ -108,7 +113,7 @@ struct DatabaseHealth {
     responses(
         (status = 200, description = "All is well, as far as is known", body = HealthBody),
         (status = 400, description = "The request is not of the documented form", body = ErrorBody),
-        (status = 503, body = HealthBody, description = "A part does not answer"),
+        (status = 503, body = HealthBody, description = "A part does not answer, or Redis refused the last write"),
     ),
 )]
 pub(crate) async fn health(State(api): State<Api>, params: Params) -> Result<Response, Error> {
@@ -121,8 +126,10 @@ pub(crate) async fn health(State(api): State<Api>, params: Params) -> Result<Res
         tokio::join!(redis(&api), database(&api, deep), drain(&api, deep));
     let fails = |part| matches!(part, Part::Error);
     // Without Redis the queue is switched off; without a database nothing can be answered.
-    let degraded =
-        fails(redis.status) || fails(database.status) || database.status == Part::NotConfigured;
+    let degraded = fails(redis.status)
+        || redis.refuses.is_some()
+        || fails(database.status)
+        || database.status == Part::NotConfigured;
     let (code, status) = if degraded {
         (StatusCode::SERVICE_UNAVAILABLE, Overall::Degraded)
     } else {
@@ -134,7 +141,8 @@ pub(crate) async fn health(State(api): State<Api>, params: Params) -> Result<Res
 
 async fn redis(api: &Api) -> RedisHealth {
     let Some(redis) = api.redis() else {
-        return RedisHealth { status: Part::NotConfigured, latency_ms: None, transport: None };
+        let status = Part::NotConfigured;
+        return RedisHealth { status, latency_ms: None, transport: None, refuses: None };
     };
     let started = Instant::now();
     let ping = redis.until(started + CHECK_LIMIT);
@@ -147,7 +155,17 @@ async fn redis(api: &Api) -> RedisHealth {
         }
         Err(_) => Part::Error,
     };
-    RedisHealth { status, latency_ms: Some(ms(started)), transport: Some(redis.transport()) }
+    let (latency_ms, transport) = (Some(ms(started)), Some(redis.transport()));
+    RedisHealth { status, latency_ms, transport, refuses: refuses(api, started).await }
+}
+
+/// Why Redis refuses to write, as far as is known: a look at a healthy one takes no command more.
+async fn refuses(api: &Api, started: Instant) -> Option<Refusal> {
+    let refused = api.last_write().refused()?;
+    let redis = api.redis()?.until(started + CHECK_LIMIT);
+    let queue = Queue::new(redis, api.queue_options(), api.clock().clone());
+    let left = CHECK_LIMIT.saturating_sub(started.elapsed());
+    timeout(left, api.last_write().still_refused(&queue)).await.unwrap_or(Some(refused))
 }
 
 /// Asked only where a deep look is: a monitor that looks each minute pays for one command a look.

@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::queue::{self, JobView};
 use shared::recompute::JobData;
-use shared::redis::ErrorKind;
 use shared::store::ProjectId;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
@@ -20,6 +19,7 @@ use crate::described::{ForReader, JobIdParam};
 use crate::error::Error;
 use crate::input::Id;
 use crate::queue::{no_queue, not_read};
+use crate::refused::Refusal;
 
 /// A job as it stands.
 #[derive(Serialize, ToSchema)]
@@ -72,17 +72,13 @@ pub(crate) async fn job(
     let queue = caller.check(api.queue().ok_or(no_queue())).await?;
     let view = match queue.job(&id).await {
         // The id is the name of another key of the queue.
-        Err(queue::Error::Redis(error)) if is_wrong_type(error.kind()) => None,
+        Err(error) if Refusal::of(&error) == Some(Refusal::WrongType) => None,
         answer => caller.check(answer.map_err(not_read)).await?,
     };
     let found = view.and_then(body).ok_or(Error::not_found("Job not found"));
     let body = caller.check(found).await?;
     api.project(&caller.user_id, body.project_id.as_str(), Need::Read).await?;
     Ok(Json(body))
-}
-
-fn is_wrong_type(kind: &ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Server(code) if code == "WRONGTYPE")
 }
 
 /// `None` for what is no job of ours: a hash that holds something else, data without a project.

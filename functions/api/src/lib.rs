@@ -20,6 +20,7 @@ mod job;
 mod openapi;
 mod queue;
 mod recompute;
+mod refused;
 mod score;
 mod settle;
 mod signals;
@@ -37,7 +38,7 @@ use shared::engine::{Budget, Purse};
 use shared::http::Secrets;
 use shared::queue::Queue;
 use shared::redis::{self, Redis};
-use shared::store::{self, Store};
+use shared::store::{self, Database, Store};
 use shared::wake::{Wake, WakeError};
 use tokio::time::Instant;
 
@@ -45,6 +46,7 @@ pub use edge::lambda;
 pub use token::{Claims, sign};
 
 use error::Error;
+use refused::LastWrite;
 use token::Tokens;
 
 /// Settings that cannot be used.
@@ -75,6 +77,7 @@ struct Parts {
     wake: Wake,
     budget: Option<Budget>,
     purse: Purse,
+    last_write: LastWrite,
     forward: ForwardConfig,
 }
 
@@ -92,7 +95,7 @@ impl Api {
     /// # Errors
     /// A URL that cannot be used.
     pub fn with_clock(config: &Config, clock: Clock) -> Result<Self, StartError> {
-        let store = config.database_url.as_ref().map(Store::new).transpose()?;
+        let store = Database::configured(config)?.map(Store::over);
         let tokens = config.jwt_secret.as_ref().map(Tokens::new);
         if tokens.is_none() {
             tracing::error!("JWT_SECRET is not set: every request with a token gets a 500");
@@ -104,6 +107,7 @@ impl Api {
             wake: Wake::new(&config.wake)?,
             budget: config.budget.budget(),
             purse: Purse::default(),
+            last_write: LastWrite::default(),
             forward: config.forward.clone(),
             store,
             clock,
@@ -143,6 +147,11 @@ impl Api {
     /// What its requests for recomputes have spent.
     fn purse(&self) -> &Purse {
         &self.0.purse
+    }
+
+    /// Whether Redis refused the last write.
+    fn last_write(&self) -> &LastWrite {
+        &self.0.last_write
     }
 
     fn store(&self) -> Option<&Store> {

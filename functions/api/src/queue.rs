@@ -12,6 +12,7 @@ use crate::Api;
 use crate::caller::Caller;
 use crate::described::ForAdmin;
 use crate::error::Error;
+use crate::refused::not_done;
 
 /// The queue at a glance.
 #[derive(Serialize, ToSchema)]
@@ -204,9 +205,5 @@ pub(crate) const fn no_queue() -> Error {
 
 /// The queue could not be read.
 pub(crate) fn not_read(error: queue::Error) -> Error {
-    tracing::error!(%error, "the queue could not be read");
-    match error {
-        queue::Error::Redis(_) => Error::Unavailable("The queue cannot be reached; try again"),
-        _ => Error::Internal,
-    }
+    not_done("the queue could not be read", &error)
 }

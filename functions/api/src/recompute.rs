@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest;
 use serde::{Deserialize, Serialize};
-use shared::queue::{self, Added, NewJob, Outcome, Queue};
+use shared::queue::{Added, NewJob, Outcome, Queue};
 use shared::recompute::{JobData, Reason, Timing, recompute_job};
 use shared::store::ProjectId;
 use shared::trace::TraceContext;
@@ -25,6 +25,7 @@ use crate::envelope::sent_context;
 use crate::error::Error;
 use crate::input::{Body, Form, IdempotencyKey, Project};
 use crate::queue::{no_queue, not_read};
+use crate::refused::not_done;
 use crate::timing::TimingBody;
 
 /// At so many commands the month's count is told of them, which is one command more.
@@ -295,7 +296,9 @@ impl Request<'_> {
         let jobs: Vec<NewJob> = ids.iter().map(|id| self.job(api, id)).collect();
         let key = self.key.map(|key| self.scoped(key, ids));
         let queue = queue.over(queue.redis().metered());
-        let enqueued = queue.add(&jobs, key.as_deref()).await.map_err(not_enqueued)?;
+        let enqueued = queue.add(&jobs, key.as_deref()).await;
+        api.last_write().note(&enqueued);
+        let enqueued = enqueued.map_err(|error| not_done("recompute was not enqueued", &error))?;
         if api.budget().is_some() {
             let used = queue.redis().usage().billed;
             api.purse().pay(&queue, used, api.purse().unpaid() + used >= WORTH_COUNTING).await;
@@ -328,12 +331,4 @@ impl Request<'_> {
 fn telemetry(headers: &HeaderMap) -> Option<String> {
     let context = TraceContext::of(&Span::current()).or_else(|| sent_context(headers))?;
     Some(context.to_metadata())
-}
-
-fn not_enqueued(error: queue::Error) -> Error {
-    tracing::error!(%error, "recompute was not enqueued");
-    match error {
-        queue::Error::Redis(_) => Error::Unavailable("The queue cannot be reached; try again"),
-        _ => Error::Internal,
-    }
 }

@@ -19,6 +19,7 @@ use crate::described::ForReceiver;
 use crate::envelope::no_route;
 use crate::error::Error;
 use crate::queue::no_queue;
+use crate::refused::not_done;
 
 /// What the route has in its path.
 #[derive(IntoParams)]
@@ -172,7 +173,10 @@ pub(crate) async fn callback(
     let callback = Callback::parse(&body, &LockTimes::default())
         .map_err(|wrong| Error::BadRequest(wrong.into()))?;
     let queue = api.queue_named(&name).ok_or(no_queue())?;
-    let outcomes = end(&queue, &callback).await.map_err(not_settled)?;
+    let outcomes = end(&queue, &callback).await;
+    api.last_write().note(&outcomes);
+    let outcomes =
+        outcomes.map_err(|error| not_done("a callback's jobs were not settled", &error))?;
     let jobs = callback.jobs.into_iter().map(|(id, _)| {
         let outcome = outcomes.get(&id).copied().unwrap_or(SettledAs::Refused);
         SettledJob { id, outcome }
@@ -221,12 +225,4 @@ async fn end(
     let settled = settle(queue, &callback.claim, &jobs).await?;
     let codes = settled.codes.into_iter().map(SettledAs::from);
     Ok(jobs.into_iter().map(|(job, _)| job.id).zip(codes).collect())
-}
-
-fn not_settled(error: queue::Error) -> Error {
-    tracing::error!(%error, "a callback's jobs were not settled");
-    match error {
-        queue::Error::Redis(_) => Error::Unavailable("The queue cannot be reached; try again"),
-        _ => Error::Internal,
-    }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Context, Error};
+use shared::checks::misspelt;
 use shared::config::{Config, ProcessEnv};
 use tokio::runtime::Builder;
 use tokio::time::Instant;
@@ -32,6 +33,10 @@ fn started<S>(name: &str, serve: impl FnOnce(Config) -> S) -> Result<(), Error>
 where
     S: Future<Output = Result<(), Error>>,
 {
+    // First: it may be why another one is missing.
+    for finding in misspelt(&ProcessEnv) {
+        tracing::warn!(variable = finding.about, "{finding}");
+    }
     let config = Config::from_env(&ProcessEnv)?;
     tracing::info!(config = %config.summary(), "{name} starts");
     Builder::new_current_thread().enable_all().build()?.block_on(serve(config))

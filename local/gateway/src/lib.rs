@@ -39,6 +39,7 @@ use std::{
 };
 
 use shared::config::Secret;
+use shared::tls;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 pub use faults::{Faults, FaultsError};
@@ -53,6 +54,8 @@ use self::{
 pub struct GatewayConfig {
     /// `redis://` or `rediss://`, perhaps with a password and a database.
     pub redis_url: String,
+    /// Whom to trust there instead of Mozilla's authorities: PEM text, or the path of a file with it.
+    pub authorities: Option<String>,
     /// The token for everything.
     pub token: Secret,
     /// A token for reads only.
@@ -73,6 +76,7 @@ impl GatewayConfig {
     pub fn new(redis_url: impl Into<String>, token: impl Into<String>) -> Self {
         Self {
             redis_url: redis_url.into(),
+            authorities: None,
             token: Secret::new(token),
             read_only_token: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -89,6 +93,9 @@ pub enum GatewayError {
     /// The Redis URL cannot be used.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// The authorities cannot be read.
+    #[error("the authorities of the gateway's Redis (REDIS_CA): {0}")]
+    Authorities(String),
     /// An empty token would let everybody in.
     #[error("the gateway's token is empty; give it any text that its clients send as well")]
     EmptyToken,
@@ -139,6 +146,12 @@ impl Gateway {
     /// When the settings cannot be used or the address is taken.
     pub async fn start(config: GatewayConfig) -> Result<Self, GatewayError> {
         let target = Target::parse(&config.redis_url)?;
+        let trust = match &config.authorities {
+            None => tls::client_config(),
+            Some(authorities) => {
+                tls::client_config_trusting(authorities).map_err(GatewayError::Authorities)?
+            }
+        };
         check_token(&config.token, "token (--token or UPSTASH_REDIS_REST_TOKEN)")?;
         if let Some(token) = &config.read_only_token {
             check_token(token, "read-only token (--read-only-token)")?;
@@ -152,7 +165,7 @@ impl Gateway {
         let (stopping, stop) = watch::channel(false);
         let handler = Handler {
             tokens: Tokens::new(config.token, config.read_only_token),
-            executor: Executor::new(Pool::new(target)),
+            executor: Executor::new(Pool::new(target, trust)),
             meter: config.count_billed.then(Meter::default),
             injector: Injector::new(config.faults, config.seed),
             sync: SyncTokens::default(),

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
-use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
@@ -60,17 +60,20 @@ impl Link {
     ///
     /// # Errors
     /// When there is no connection within five seconds, or the login is refused.
-    pub(super) async fn open(target: &Target) -> Result<Self, OpenError> {
-        timeout(OPEN_TIMEOUT, Self::connect(target)).await.unwrap_or(Err(OpenError::Timeout))
+    pub(super) async fn open(
+        target: &Target,
+        trust: &Arc<ClientConfig>,
+    ) -> Result<Self, OpenError> {
+        timeout(OPEN_TIMEOUT, Self::connect(target, trust)).await.unwrap_or(Err(OpenError::Timeout))
     }
 
-    async fn connect(target: &Target) -> Result<Self, OpenError> {
+    async fn connect(target: &Target, trust: &Arc<ClientConfig>) -> Result<Self, OpenError> {
         let tcp = TcpStream::connect((target.host.as_str(), target.port)).await?;
         tcp.set_nodelay(true)?;
         let socket: Box<dyn Socket> = if target.tls {
             let name = ServerName::try_from(target.host.clone())
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-            let connector = TlsConnector::from(Arc::clone(&shared::tls::client_config()));
+            let connector = TlsConnector::from(Arc::clone(trust));
             Box::new(connector.connect(name, tcp).await?)
         } else {
             Box::new(tcp)

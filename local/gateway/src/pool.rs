@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use rustls::ClientConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
@@ -40,6 +41,7 @@ pub(super) enum UpstreamError {
 /// The connections to one Redis.
 pub(super) struct Pool {
     target: Target,
+    trust: Arc<ClientConfig>,
     idle: Mutex<Vec<Link>>,
     busy: Arc<Semaphore>,
     streams: Arc<Semaphore>,
@@ -47,10 +49,10 @@ pub(super) struct Pool {
 
 impl Pool {
     /// A pool without connections: the first request opens one.
-    pub(super) fn new(target: Target) -> Self {
+    pub(super) fn new(target: Target, trust: Arc<ClientConfig>) -> Self {
         let busy = Arc::new(Semaphore::new(MAX_BUSY));
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
-        Self { target, idle: Mutex::new(Vec::new()), busy, streams }
+        Self { target, trust, idle: Mutex::new(Vec::new()), busy, streams }
     }
 
     /// Runs what is in `wire` on one connection that nobody else uses meanwhile.
@@ -69,7 +71,7 @@ impl Pool {
         let _permit = permit(&self.busy).await;
         let mut link = match self.take_idle() {
             Some(link) => link,
-            None => Link::open(&self.target).await?,
+            None => Link::open(&self.target, &self.trust).await?,
         };
         let frames = link.exchange(wire, replies, turn).await;
         let frames = frames.map_err(|error| match error.kind() {
@@ -89,7 +91,7 @@ impl Pool {
     /// When there is no connection.
     pub(super) async fn dedicated(&self) -> Result<(Link, OwnedSemaphorePermit), OpenError> {
         let permit = permit(&self.streams).await;
-        Ok((Link::open(&self.target).await?, permit))
+        Ok((Link::open(&self.target, &self.trust).await?, permit))
     }
 
     /// The connection used last that is still open.

@@ -25,6 +25,8 @@ pub struct RedisServer {
     folder: TempDir,
     way: Way,
     port: u16,
+    /// Options of a test's own.
+    options: Vec<String>,
 }
 
 /// The ways to have a Redis, in the order in which they are tried.
@@ -84,10 +86,18 @@ impl Way {
     }
 
     /// The command that serves on `port`, and how to stop it.
-    fn command(&self, folder: &TempDir, port: u16) -> Result<(Command, Stop), Error> {
+    fn command(
+        &self,
+        folder: &TempDir,
+        port: u16,
+        options: &[String],
+    ) -> Result<(Command, Stop), Error> {
         let port = port.to_string();
         let program = match self {
             Self::Binary(program) | Self::Wheel(program) => program,
+            Self::Docker if !options.is_empty() => {
+                return Err(Error::NoWay("a container takes no options of one's own".to_owned()));
+            }
             Self::Docker => {
                 let settings = [("REDIS_PORT", port)];
                 let command = docker::attended(folder.path(), "redis", &settings)?;
@@ -96,7 +106,7 @@ impl Way {
         };
         let mut command = Command::new(program);
         command.args(["--bind", "127.0.0.1", "--port", &port, "--dbfilename", "dump.rdb", "--dir"]);
-        command.arg(folder.path()).args(["--save", "", "--appendonly", "no"]);
+        command.arg(folder.path()).args(["--save", "", "--appendonly", "no"]).args(options);
         Ok((command, Stop::Kill))
     }
 
@@ -114,13 +124,22 @@ impl RedisServer {
     /// When no way works on this machine, in words that list the ways; when the server does not
     /// start, with the end of its log.
     pub async fn start() -> Result<Self, Error> {
-        Self::start_by(&ProcessEnv).await
+        Self::start_by(&ProcessEnv, &[]).await
     }
 
-    async fn start_by(env: &impl Env) -> Result<Self, Error> {
+    /// As [`RedisServer::start`], with options of its program, as `--cluster-enabled yes`.
+    ///
+    /// # Errors
+    /// As [`RedisServer::start`], and where the way is a container.
+    pub async fn start_with(options: &[&str]) -> Result<Self, Error> {
+        Self::start_by(&ProcessEnv, options).await
+    }
+
+    async fn start_by(env: &impl Env, options: &[&str]) -> Result<Self, Error> {
         let way = Way::find(env)?;
         let folder = process::folder("deo-redis-", None)?;
-        let mut server = Self { process: None, folder, way, port: 0 };
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut server = Self { process: None, folder, way, port: 0, options };
         for attempt in 1.. {
             server.port = process::free_port()?;
             match server.launch().await {
@@ -185,7 +204,7 @@ impl RedisServer {
     }
 
     async fn launch(&mut self) -> Result<(), Error> {
-        let (command, stop) = self.way.command(&self.folder, self.port)?;
+        let (command, stop) = self.way.command(&self.folder, self.port, &self.options)?;
         let mut process = Process::spawn(&command, self.folder.path(), None, stop)?;
         let url = self.url();
         let patience = Instant::now() + self.way.patience();

@@ -38,6 +38,12 @@ impl Env for Settings {
             None => ProcessEnv.get(name),
         }
     }
+
+    fn names(&self) -> Vec<String> {
+        let theirs = ProcessEnv.names().into_iter().filter(|name| !self.0.contains_key(&**name));
+        let ours = self.0.iter().filter(|(_, value)| value.is_some());
+        theirs.chain(ours.map(|(name, _)| (*name).to_owned())).collect()
+    }
 }
 
 /// What `env` says of `name`; an empty variable counts as not set.
@@ -54,6 +60,8 @@ mod tests {
         let settings = Settings::default().with("PATH", "here").without("HOME");
         assert_eq!(settings.get("PATH").as_deref(), Some("here"));
         assert_eq!(settings.get("HOME"), None);
+        let names = settings.names();
+        assert!(names.contains(&"PATH".to_owned()) && !names.contains(&"HOME".to_owned()));
         assert_eq!(settings.get("CARGO_PKG_NAME"), ProcessEnv.get("CARGO_PKG_NAME"));
     }
 

@@ -2,14 +2,15 @@
 
 use std::process::ExitCode;
 
+use shared::checks::{self, Finding};
 use shared::config::{Config, ProcessEnv, markdown};
-use shared::store::Store;
-use shared::wake::Wake;
 
+use crate::Outcome;
 use crate::terminal;
-use crate::{Failure, Outcome};
 
 /// Check the settings, and show those in force without their secrets
+///
+/// All that is wrong is told at once, each with what to do. Connects to nothing.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Print every variable, with its default and meaning, as the table of docs/configuration.md
@@ -25,9 +26,16 @@ pub(super) async fn run(args: Args) -> Outcome {
         terminal::say(markdown().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let config = Config::from_env(&ProcessEnv)?;
-    check(&config)?;
-    let summary = config.summary();
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        checks::settings(&ProcessEnv).into_iter().partition(Finding::is_error);
+    for warning in warnings {
+        terminal::note(warning.to_string());
+    }
+    if !errors.is_empty() {
+        let sentences: Vec<String> = errors.iter().map(Finding::to_string).collect();
+        return Err(sentences.join("\ndeo: ").into());
+    }
+    let summary = Config::from_env(&ProcessEnv)?.summary();
     if args.json {
         let object: serde_json::Map<String, serde_json::Value> =
             summary.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
@@ -38,12 +46,4 @@ pub(super) async fn run(args: Args) -> Outcome {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The rest of what ends a function at its start: addresses that cannot be used. Connects to nothing.
-fn check(config: &Config) -> Result<(), Failure> {
-    config.redis_client()?;
-    config.database_url.as_ref().map(Store::new).transpose()?;
-    Wake::new(&config.wake)?;
-    Ok(())
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use shared::config::{Config, ProcessEnv, Scope};
 use shared::queue::{NewJob, Outcome as Added, Queue};
 use shared::recompute::{JobData, Reason, Timing, recompute_job};
-use shared::store::{ProjectId, Store, Stretch};
+use shared::store::{Database, ProjectId, Store, Stretch};
 use shared::wake::Wake;
 
 use super::queue::span;
@@ -145,8 +145,8 @@ async fn walk(
     scope: Scope,
     sums: &mut Sums,
 ) -> Result<(), Failure> {
-    let url = config.database_url.as_ref().ok_or(drain::StartError::NoDatabase)?;
-    let store = Store::new(url)?;
+    let database = Database::configured(config)?.ok_or(drain::StartError::NoDatabase)?;
+    let store = Store::over(database);
     let spinner = terminal::spinner("enqueueing");
     let mut place = None;
     loop {

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use shared::config::{Env, ProcessEnv, Secret};
+use shared::config::{Env, ProcessEnv, Secret, written};
 use shared::store::Database;
 
+use crate::settings::given;
 use crate::{Failure, Outcome};
 use crate::{migrations, terminal};
 
@@ -64,7 +65,12 @@ async fn check(database: &Database, as_json: bool) -> Outcome {
 
 /// The database that `DATABASE_URL` names.
 pub(super) fn database(env: &impl Env) -> Result<Database, Failure> {
-    let url = env.get("DATABASE_URL").filter(|url| !url.trim().is_empty());
+    let url = written(env, "DATABASE_URL")?;
     let url = url.ok_or("DATABASE_URL is not set; it names the Postgres database to work on")?;
-    Ok(Database::parse(&Secret::new(url))?)
+    Ok(database_at(env, &url)?)
+}
+
+/// The database at `url`, which is that of `DATABASE_URL` or beside it, with whom `DATABASE_CA` says to trust.
+pub(super) fn database_at(env: &impl Env, url: &str) -> Result<Database, shared::store::Error> {
+    Database::parse_trusting(&Secret::new(url), given(env, "DATABASE_CA").as_deref())
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use serde::Serialize;
-use shared::config::{Env as _, ProcessEnv, Secret};
+use shared::config::{ProcessEnv, Secret, written};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Outcome;
@@ -63,9 +63,10 @@ struct Place {
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
-    let given = |name: &str| ProcessEnv.get(name).filter(|value| !value.trim().is_empty());
-    let redis = args.redis.or_else(|| given("REDIS_URL").map(Secret::new));
-    let token = args.token.or_else(|| given("UPSTASH_REDIS_REST_TOKEN").map(Secret::new));
+    let given = |name: &str| written(&ProcessEnv, name).map(|value| value.map(Secret::new));
+    let redis = args.redis.map_or_else(|| given("REDIS_URL"), |url| Ok(Some(url)))?;
+    let token =
+        args.token.map_or_else(|| given("UPSTASH_REDIS_REST_TOKEN"), |token| Ok(Some(token)))?;
     let token = token.ok_or("no token: give --token or set UPSTASH_REDIS_REST_TOKEN")?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -82,6 +83,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         faults: args.faults,
         seed: args.seed,
         count_billed: args.count_billed,
+        authorities: written(&ProcessEnv, "REDIS_CA")?,
         ..GatewayConfig::new(redis.expose(), token.expose())
     })
     .await?;

@@ -12,6 +12,7 @@ mod lambda;
 mod platform;
 mod queue;
 mod reads;
+mod refused;
 mod settle;
 mod timing;
 mod unavailable;

@@ -63,6 +63,18 @@ async fn lock_ms(queue: &Queue, id: &str) -> i64 {
 }
 
 #[tokio::test]
+async fn a_receiver_is_told_why_redis_refuses() {
+    let (mut world, queue) = world().await;
+    let (claim, ids) = claimed(&queue, 1).await;
+    world.config.forward.queues = vec!["crawl".to_owned()];
+    world.serve_as("receiver", &["-evalsha", "-eval"]).await;
+    let answer = call_back(&world, &claim, json!([{ "id": ids[0], "status": "completed" }])).await;
+    assert_eq!((answer.status, &answer.json()["code"]), (503, &json!("QUEUE_NO_PERMISSION")));
+    assert_eq!(world.get("", "/health").await.json()["redis"]["refuses"], "no_permission");
+    assert_eq!(state(&queue, &ids[0]).await.0, State::Active);
+}
+
+#[tokio::test]
 async fn a_receiver_ends_its_jobs_and_hears_what_became_of_each() {
     let (world, queue) = world().await;
     let (claim, ids) = claimed(&queue, 6).await;

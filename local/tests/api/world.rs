@@ -9,7 +9,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use shared::clock::Clock;
-use shared::config::{Config, Secret};
+use shared::config::{Config, Endpoint, Secret};
 use shared::queue::{Claim, ClaimRequest, Queue, Settlement};
 use shared::redis::{Command, Redis};
 use tokio::net::TcpListener;
@@ -59,8 +59,16 @@ impl World {
 
     /// The same with other settings; an empty one is taken away.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
-        let mut servers = fixture::World::builder().redis().database(PEOPLE);
-        servers = servers.set("JWT_SECRET", SECRET);
+        Self::of(fixture::World::builder().redis(), settings).await
+    }
+
+    /// The same with a Redis of its own, which may be filled, demoted or broken.
+    pub(crate) async fn with_own_redis() -> Self {
+        Self::of(fixture::World::builder().own_redis(), &[]).await
+    }
+
+    async fn of(builder: fixture::Builder, settings: &[(&str, &str)]) -> Self {
+        let mut servers = builder.database(PEOPLE).set("JWT_SECRET", SECRET);
         for (name, value) in settings {
             servers = servers.set(name, value);
         }
@@ -68,6 +76,18 @@ impl World {
         let config = servers.config();
         let base = serve(Api::new(&config).unwrap()).await;
         Self { servers, base, config, http: reqwest::Client::new() }
+    }
+
+    /// Serves the same as this user of Redis, who has these rules beside `~* +@all`.
+    pub(crate) async fn serve_as(&mut self, user: &str, rules: &[&str]) {
+        let acl = ["SETUSER", user, "on", ">pw", "~*", "+@all"];
+        let acl = acl.iter().chain(rules).copied();
+        self.redis().call(Command::new("ACL").args(acl)).await.unwrap();
+        let Some(Endpoint::Tcp { url, .. }) = &self.config.redis else { panic!("not TCP") };
+        let url = url.expose().replace("redis://", &format!("redis://{user}:pw@"));
+        let redis = Endpoint::Tcp { url: Secret::new(url), allow_plaintext: false };
+        let config = Config { redis: Some(redis), ..self.config.clone() };
+        self.base = serve(Api::new(&config).unwrap()).await;
     }
 
     /// A client of its Redis.

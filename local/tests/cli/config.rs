@@ -35,6 +35,22 @@ fn every_address_that_a_function_would_not_start_with_is_told_without_a_secret()
         ),
         (&[("REDIS_URL", "redis://:canary@x.example")], "REDIS_URL is redis:// to another machine"),
         (&[("REDIS_URL", "rediss://:canary@x.example/one")], "REDIS_URL has a database"),
+        (
+            &[("REDIS_URL", "rediss://:can#ary@x.example")],
+            "REDIS_URL has a raw `#` in its password",
+        ),
+        (
+            &[("DATABASE_URL", "postgres://u:can/ary@db.example/x")],
+            "DATABASE_URL has a raw `/` in its password",
+        ),
+        (
+            &[("DATABASE_URL", "psql 'postgres://u:canary@db.example/x'")],
+            "DATABASE_URL holds a command (`psql …`)",
+        ),
+        (
+            &[("REDIS_URL", "rediss://x.example"), ("REDIS_CA", "/canary.pem")],
+            "REDIS_CA cannot be read as PEM certificates",
+        ),
         (&[("DATABASE_URL", "postgres://u:canary@db.example:port/x")], "DATABASE_URL"),
         (
             &[("DRAIN_WAKE_URL", "http://x.example/?canary")],
@@ -63,4 +79,49 @@ fn what_can_be_used_is_shown_without_a_secret() {
     assert_eq!(shown["UPSTASH_REDIS_REST_URL"], "https://x.upstash.io");
     assert_eq!(shown["UPSTASH_REDIS_REST_TOKEN"], "set");
     assert_eq!(shown["DATABASE_URL"], "postgres://db.example");
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_and_what_is_misspelt_with_it() {
+    let output = config(&[
+        ("REDIS_PREFIX", "\"engineo\""),
+        ("JWT_SECRET", "canary\n"),
+        ("REDIS_URL", "redis-cli -u redis://default:canary@h:6379"),
+        ("ENABLE_CRN", "canary"),
+    ]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let lines: Vec<&str> = errors.lines().collect();
+    let told = [
+        "ENABLE_CRN is not read",
+        "deo: REDIS_URL holds a command",
+        "deo: REDIS_PREFIX has",
+        "deo: JWT_SECRET has",
+    ];
+    assert_eq!(lines.len(), told.len(), "{errors}");
+    for (line, told) in lines.iter().zip(told) {
+        assert!(line.starts_with(told), "{errors}");
+    }
+    assert!(!errors.contains("canary") && output.stdout.is_empty(), "{errors}");
+}
+
+#[test]
+fn a_misspelt_variable_is_a_warning_beside_settings_that_can_be_used() {
+    let output = config(&[REST, TOKEN, ("DATABSE_URL", "canary")]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(
+        errors,
+        "DATABSE_URL is not read, and is nearly called `DATABASE_URL`: if that is meant, rename it.\n"
+    );
+    assert_eq!(json(&output)["DATABASE_URL"], "not set");
+}
+
+#[test]
+fn vercel_s_names_are_shown_as_what_they_are_for() {
+    let output =
+        config(&[("KV_REST_API_URL", "https://kv.upstash.io"), ("KV_REST_API_TOKEN", TOKEN.1)]);
+    let shown = json(&output);
+    assert_eq!(shown["UPSTASH_REDIS_REST_URL"], "https://kv.upstash.io");
+    assert_eq!(shown["UPSTASH_REDIS_REST_TOKEN"], "set");
+    assert!(!shown.to_string().contains("canary"));
 }

@@ -63,6 +63,24 @@ async fn all_and_stale_projects_are_enqueued_once_and_drained() {
 }
 
 #[tokio::test]
+async fn statistics_tell_what_is_wrong_with_redis() {
+    let queue = Queue::new().await;
+    let stats = || json(&queue.deo(&["queue", "stats", "--json"]));
+    assert_eq!(stats()["conditions"], Value::Null);
+    let url = Secret::new(queue.redis.url());
+    let redis = Redis::new(&Endpoint::Tcp { url, allow_plaintext: false }).unwrap();
+    let policy = ["SET", "maxmemory-policy", "allkeys-lru"];
+    redis.call(Command::new("CONFIG").args(policy.to_vec())).await.unwrap();
+    let stats = stats();
+    let condition = &stats["conditions"][0];
+    assert_eq!((&condition["severity"], &condition["about"]), (&"warning".into(), &"Redis".into()));
+    assert!(condition["wrong"].as_str().unwrap().contains("`allkeys-lru`"), "{condition}");
+    assert!(condition["remedy"].as_str().unwrap().contains("noeviction"), "{condition}");
+    let shown = queue.deo(&["queue", "stats"]);
+    assert!(String::from_utf8(shown.stdout).unwrap().contains("allkeys-lru"));
+}
+
+#[tokio::test]
 async fn a_failed_job_is_no_failed_drain() {
     let queue = Queue::new().await;
     let named = ["--project", "no-such-project", "seed-1-p0000003"];

@@ -2,5 +2,8 @@
 //! the network or a proxy misbehaves.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+mod conditions;
 mod conformance;
+mod elsewhere;
 mod faults;
+mod trust;

@@ -1,35 +1,17 @@
 //! TLS towards a server of our own, with an authority of our own.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use fixture::certificates::{Certificate, authority, self_signed, self_signed_as_openssl};
 use local::tls_front::TlsFront;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use servers::PostgresServer;
-use shared::config::Secret;
-use shared::store::{Database, ErrorKind};
+use shared::config::{Config, Secret};
+use shared::store::{Database, ErrorKind, Store};
 use tables::migrations::migrate;
 use tempfile::TempDir;
 
 use super::{Sql, store, strings};
-
-/// An authority's certificate, and one that it signed for `localhost` with its key: PEM.
-struct Certified {
-    ca: String,
-    own: String,
-    key: String,
-}
-
-impl Certified {
-    fn by_an_authority() -> Self {
-        let mut ca = CertificateParams::default();
-        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let own = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let own = own.signed_by(&key, &ca).unwrap();
-        Self { ca: ca.pem(), own: own.pem(), key: key.serialize_pem() }
-    }
-}
 
 /// A server that speaks TLS as `localhost`, with SCRAM, and the file of the authority that vouches
 /// for it.
@@ -41,7 +23,11 @@ struct TlsServer {
 impl TlsServer {
     /// `None` where this machine's Postgres was built without TLS, as that of the PyPI wheel.
     async fn start() -> Option<Self> {
-        let Certified { ca, own, key } = Certified::by_an_authority();
+        let (ca, certificate) = authority();
+        Self::with(&ca, &certificate).await
+    }
+
+    async fn with(ca: &str, certificate: &Certificate) -> Option<Self> {
         let this = Self {
             server: PostgresServer::start().await.unwrap(),
             folder: tempfile::tempdir().unwrap(),
@@ -57,8 +43,8 @@ impl TlsServer {
         }
         // The server writes its own files, wherever and as whoever it runs.
         for (file, text) in [
-            ("server.crt", own),
-            ("server.key", key),
+            ("server.crt", certificate.pem.clone()),
+            ("server.key", certificate.key.clone()),
             (
                 "pg_hba.conf",
                 "host all postgres all password\nhostssl all ann all scram-sha-256".into(),
@@ -109,7 +95,8 @@ async fn certificates_are_verified_and_the_channel_is_bound() {
         (
             "localhost",
             "sslmode=require&sslaccept=accept_invalid_certs",
-            "UnknownIssuer); check the host",
+            "UnknownIssuer); check the host in DATABASE_URL, or name the authority that signed its certificate \
+             in DATABASE_CA, or with sslrootcert=",
         ),
         // Somebody does, but for another name.
         ("127.0.0.1", "sslmode=require&sslrootcert=CA", "not valid for name"),
@@ -126,6 +113,60 @@ async fn certificates_are_verified_and_the_channel_is_bound() {
     let wrong = server.url("localhost", "sslmode=require&sslrootcert=CA").replace("hush", "hash");
     let error = store(&wrong).ping().await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Configuration, Some("28P01")));
+}
+
+/// Whether a server is let in, with these settings beside its URL.
+async fn let_in(server: &TlsServer, options: &str, ca: Option<&str>) -> Result<(), String> {
+    let mut env = BTreeMap::from([("DATABASE_URL".to_owned(), server.url("localhost", options))]);
+    env.extend(ca.map(|ca| ("DATABASE_CA".to_owned(), ca.to_owned())));
+    let config = Config::from_env(&env).unwrap();
+    let database = Database::configured(&config).map_err(|error| error.to_string())?.unwrap();
+    Store::over(database).ping().await.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn database_ca_takes_text_or_a_path_and_sslrootcert_goes_before_it() {
+    let (ca, certificate) = authority();
+    let Some(server) = TlsServer::with(&ca, &certificate).await else {
+        println!("skipped: this Postgres was built without TLS");
+        return;
+    };
+    let (other, _) = authority();
+    let path = server.ca_file().display().to_string();
+    let tls = "sslmode=require";
+    for given in [&ca, &ca.replace('\n', "\\n"), &path] {
+        let_in(&server, tls, Some(given)).await.unwrap();
+        let_in(&server, "sslmode=require&channel_binding=require", Some(given)).await.unwrap();
+    }
+    let_in(&server, "sslmode=require&sslrootcert=CA", Some(&other)).await.unwrap();
+    for (options, given) in
+        [(tls, None), (tls, Some(&*other)), ("sslmode=require&sslrootcert=system", Some(&*ca))]
+    {
+        let told = let_in(&server, options, given).await.unwrap_err();
+        assert!(told.contains("cannot be trusted") && told.contains("in DATABASE_CA"), "{told}");
+        assert!(!told.contains("hush"), "{told}");
+    }
+    for given in ["/no/such.pem", "-----BEGIN CERTIFICATE-----"] {
+        let told = let_in(&server, tls, Some(given)).await.unwrap_err();
+        assert!(told.starts_with("DATABASE_CA cannot be read as PEM certificates"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_server_s_own_making_is_trusted_where_it_is_named() {
+    for certificate in [self_signed(), self_signed_as_openssl()] {
+        let Some(server) = TlsServer::with(&certificate.pem, &certificate).await else {
+            println!("skipped: this Postgres was built without TLS");
+            return;
+        };
+        let_in(&server, "sslmode=require", Some(&certificate.pem)).await.unwrap();
+        let_in(&server, "sslmode=verify-full&sslrootcert=CA", None).await.unwrap();
+        let told = let_in(&server, "sslmode=require", None).await.unwrap_err();
+        assert!(told.contains("in DATABASE_CA"), "{told}");
+        let stranger = self_signed_as_openssl();
+        let told = let_in(&server, "sslmode=require", Some(&stranger.pem)).await.unwrap_err();
+        assert!(told.contains("in DATABASE_CA"), "{told}");
+    }
 }
 
 #[tokio::test]
@@ -151,12 +192,12 @@ async fn a_statement_is_cancelled_over_tls() {
 async fn tls_begins_at_once_where_the_url_says_so() {
     let url = super::server().await.create_database().await.unwrap();
     let place = url.split('@').nth(1).unwrap();
-    let Certified { ca, own, key } = Certified::by_an_authority();
+    let (ca, Certificate { pem, key }) = authority();
     let folder = tempfile::tempdir().unwrap();
     let ca_file = folder.path().join("ca.pem");
     std::fs::write(&ca_file, ca).unwrap();
     let target = place.split('/').next().unwrap().parse().unwrap();
-    let front = TlsFront::before(target, &own, &key, Some("postgresql")).await.unwrap();
+    let front = TlsFront::before(target, &pem, &key, Some("postgresql")).await.unwrap();
     let at_the_front =
         url.replace(place.split('/').next().unwrap(), &format!("localhost:{}", front.port()));
     let with = |options| {

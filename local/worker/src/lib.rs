@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use command::{Outcome, Signals, say, time};
 use drain::Drain;
+use shared::checks;
 use shared::config::{Config, ProcessEnv};
 use shared::engine::{Report, StoppedBecause, Stopper};
 use shared::redis::FullJitter;
@@ -51,8 +52,13 @@ pub async fn run(args: Args) -> Outcome {
         return Err("ENABLE_QUEUE_PROCESSORS is false: a worker would do nothing".into());
     }
     let drain = Drain::new(&config)?;
-    let mut sleep = Sleep::new(&config, &drain, args.every)?;
+    let mut sleep = Sleep::new(&drain, args.every);
     say(sleep.describe())?;
+    if let Some(queue) = drain.queues().next() {
+        for finding in checks::at_start(&ProcessEnv, queue).await {
+            eprintln!("deo: {finding}");
+        }
+    }
     let (stopper, stop) = Stopper::new();
     let mut work = tokio::spawn(async move {
         let mut backoff = FullJitter::new(FIRST_WAIT, LAST_WAIT, rand::random::<f64>);

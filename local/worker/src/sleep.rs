@@ -4,10 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use drain::Drain;
-use shared::config::{Config, Endpoint};
 use shared::engine::{Report, Stop, StoppedBecause};
 use shared::queue::{Error, Queue};
-use shared::redis::{Limits, Options, Redis};
+use shared::redis::Limits;
 use shared::store::Store;
 use tokio::time::{Instant, sleep_until};
 
@@ -34,29 +33,17 @@ pub(super) struct Sleep {
 }
 
 impl Sleep {
-    pub(super) fn new(
-        config: &Config,
-        drain: &Drain,
-        every: Duration,
-    ) -> Result<Self, shared::redis::Error> {
+    pub(super) fn new(drain: &Drain, every: Duration) -> Self {
         let queues: Vec<Queue> = drain.queues().cloned().collect();
         let answer = every + SLACK;
         let limits = Limits { answer, call: answer + SLACK, ..Limits::default() };
-        let mut blocking = Vec::new();
-        if let Some(redis @ Endpoint::Tcp { .. }) = &config.redis {
-            for queue in &queues {
-                let client_name = Some(queue.worker_name());
-                let options = Options { limits, client_name, ..Options::default() };
-                blocking.push(queue.over(Redis::with_options(redis, options)?));
-            }
-        }
-        Ok(Self {
-            queues,
-            store: drain.store().cloned(),
-            waits: Waits::new(blocking),
-            every,
-            close_at: None,
-        })
+        let over_tcp = queues.iter().filter(|queue| queue.redis().transport() == "tcp");
+        let blocking = over_tcp.map(|queue| {
+            // What blocks hears of a failover at once, and what peeks, over another connection, with it.
+            queue.over(queue.redis().beside(limits, Some(queue.worker_name())))
+        });
+        let waits = Waits::new(blocking.collect());
+        Self { queues, store: drain.store().cloned(), waits, every, close_at: None }
     }
 
     /// What people should know at the start.

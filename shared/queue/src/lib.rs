@@ -17,7 +17,7 @@
 //! - [`Queue::pause`], [`Queue::retry`], [`Queue::promote`], [`Queue::remove`], [`Queue::clean`],
 //!   [`Queue::obliterate`], [`Queue::limit_concurrency`], [`Queue::limit_rate`]: an operator's hand.
 //! - [`Queue::beat`], [`Queue::heartbeat`]: signs of life of those who work.
-//! - [`Queue::spend`], [`Queue::spent`]: the month's billed commands.
+//! - [`Queue::spend`], [`Queue::spent`]: the month's billed commands; [`Queue::probe`]: whether Redis takes writes.
 //! - [`schedule`]: job schedulers.
 
 mod answer;
@@ -31,6 +31,7 @@ mod life;
 mod look;
 mod operate;
 mod options;
+mod probe;
 mod queue;
 pub mod schedule;
 mod script;

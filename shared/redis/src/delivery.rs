@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use super::budget::{Budget, Limits};
+use super::endpoint::Names;
 use super::error::{Error, ErrorKind, Retry};
 use super::failure::{Failure, refusal};
 use super::meter::Meter;
@@ -22,6 +23,7 @@ pub(super) struct Delivery<'a> {
     pub(super) transport: &'a Transport,
     pub(super) meter: &'a Meter,
     pub(super) limits: Limits,
+    pub(super) names: &'a Names,
     pub(super) budget: Arc<Budget>,
 }
 
@@ -85,13 +87,14 @@ impl Delivery<'_> {
                 .and_then(|answers| sole_refusal(request, answers));
             self.count(request, outcome.as_ref().err());
             let failure = match outcome {
-                Ok(answer) => return items(request, answer),
+                Ok(answer) => return items(request, answer, self.names),
                 Err(failure) => failure,
             };
             let took = began.elapsed();
             let unreachable = !failure.sent();
             let lost_now = matches!(failure, Failure::Lost { .. });
-            let error = failure.into_error(&request.to_string(), replay_safe, &request.commands);
+            let title = request.to_string();
+            let error = failure.into_error(&title, replay_safe, &request.commands, self.names);
             let error = if lost { after_a_lost_try(error) } else { error };
             lost |= lost_now;
             // Cut short while it connects, a try would leave open whether anything was sent.
@@ -128,14 +131,11 @@ async fn notice_closed_connections() {
 
 /// What a try that was not executed means when an earlier one may have been.
 fn after_a_lost_try(error: Error) -> Error {
-    match error.kind {
-        ErrorKind::Unavailable | ErrorKind::RateLimited => Error {
-            kind: ErrorKind::Ambiguous,
-            message: format!("{}; an earlier try may have been executed", error.message),
-            ..error
-        },
-        _ => error,
+    if !error.left_no_trace() {
+        return error;
     }
+    let message = format!("{}; an earlier try may have been executed", error.message);
+    Error { kind: ErrorKind::Ambiguous, message, ..error }
 }
 
 /// A single command's error is the whole request's, which may be one that passes.
@@ -147,7 +147,7 @@ fn sole_refusal(request: &Request, answers: Items) -> Result<Items, Failure> {
 }
 
 /// Gives each item's error its place and its command's name.
-fn items(request: &Request, answers: Items) -> Result<Answers, Error> {
+fn items(request: &Request, answers: Items, names: &Names) -> Result<Answers, Error> {
     if answers.len() != request.commands.len() {
         let message = format!(
             "{request}: {} answers came back for {} commands",
@@ -164,7 +164,7 @@ fn items(request: &Request, answers: Items) -> Result<Answers, Error> {
                 Form::Pipeline => format!("pipeline item {index}, {command}"),
                 Form::Transaction => format!("transaction item {index}, {command}"),
             };
-            refusal(&line, &title, std::slice::from_ref(command))
+            refusal(&line, &title, std::slice::from_ref(command), names)
         })
     });
     Ok(typed.collect())

@@ -47,6 +47,10 @@ pub struct Names {
     pub redis_url: &'static str,
     /// How plaintext to another machine is allowed.
     pub allow_plaintext: &'static str,
+    /// [`Options::authorities`](crate::Options).
+    pub authorities: &'static str,
+    /// What all keys begin with.
+    pub prefix: &'static str,
 }
 
 impl Default for Names {
@@ -56,6 +60,8 @@ impl Default for Names {
             rest_token: "the REST token",
             redis_url: "the Redis URL",
             allow_plaintext: "allow plaintext",
+            authorities: "the authorities of the Redis client",
+            prefix: "the prefix of the keys",
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::condition::has_executed_nothing;
+
 /// The kind of an [`Error`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -93,5 +95,16 @@ impl Error {
     /// time, such as the next tick.
     pub fn retry(&self) -> Retry {
         self.retry
+    }
+
+    /// Whether this try has certainly executed nothing: the server could not be reached, did not take the
+    /// request, or is not the one to ask (a replica, one that is starting). It says nothing about a try
+    /// before it whose answer was lost.
+    pub fn left_no_trace(&self) -> bool {
+        match &self.kind {
+            ErrorKind::Unavailable | ErrorKind::RateLimited | ErrorKind::Timeout => true,
+            ErrorKind::Server(code) => has_executed_nothing(code),
+            _ => false,
+        }
     }
 }

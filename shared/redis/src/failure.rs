@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::command::Command;
+use super::condition::{is_of_cluster, kind_of, retry_of};
+use super::endpoint::Names;
 use super::error::{Error, ErrorKind, Retry};
 
 /// Why one try of a request brought no answer.
@@ -48,11 +50,13 @@ impl Failure {
         Self::Unsent { kind: ErrorKind::Unavailable, reason }
     }
 
-    /// A server whose certificate says that it is somebody else, or that nobody vouches for.
-    pub(super) fn untrusted(server: &str, distrust: &str) -> Self {
+    /// A server whose certificate says that it is somebody else, or that nobody vouches for; `url` is what the
+    /// setting is called that leads there.
+    pub(super) fn untrusted(server: &str, distrust: &str, url: &str, names: &Names) -> Self {
         let reason = format!(
-            "{server} cannot be trusted ({distrust}); check the host in the URL, and that nothing \
-             on the way takes its place"
+            "{server} cannot be trusted ({distrust}); check the host in {url} and that nothing on the way takes \
+             its place, or name the authority that signed its certificate in {}",
+            names.authorities
         );
         Self::Unsent { kind: ErrorKind::Configuration, reason }
     }
@@ -73,7 +77,13 @@ impl Failure {
     }
 
     /// The typed error, for a request called `title` that may be sent twice if `replay_safe`.
-    pub(super) fn into_error(self, title: &str, replay_safe: bool, commands: &[Command]) -> Error {
+    pub(super) fn into_error(
+        self,
+        title: &str,
+        replay_safe: bool,
+        commands: &[Command],
+        names: &Names,
+    ) -> Error {
         let (kind, retry, reason) = match self {
             Self::Unsent { kind: ErrorKind::Unavailable, reason } => {
                 (ErrorKind::Unavailable, Retry::After(None), reason)
@@ -88,7 +98,7 @@ impl Failure {
                 let retry = if replay_safe { replay } else { Retry::Never };
                 return Error { kind: ErrorKind::Ambiguous, message, retry, replay };
             }
-            Self::Refused(line) => return refusal(&line, title, commands),
+            Self::Refused(line) => return refusal(&line, title, commands, names),
             Self::Unsent { kind, reason } | Self::Final { kind, reason } => {
                 (kind, Retry::Never, reason)
             }
@@ -108,62 +118,38 @@ const MIN_ARGUMENT: usize = 8;
 ///
 /// Servers repeat arguments in some sentences; `commands` are what was sent, and none of their
 /// arguments but the key gets through.
-pub(super) fn refusal(line: &str, title: &str, commands: &[Command]) -> Error {
+pub(super) fn refusal(line: &str, title: &str, commands: &[Command], names: &Names) -> Error {
     let kind = kind_of(line);
-    let hint = match kind {
-        ErrorKind::Authorization if line.starts_with("NOPERM") => {
+    let hint = match (&kind, kind.condition()) {
+        (ErrorKind::Authorization, _) if line.contains("NOPERM") => {
             ". If this is Upstash's read-only token, use the standard one: a read-only token \
              cannot run scripts or write"
+                .to_owned()
         }
-        ErrorKind::Authorization if line.starts_with("NOAUTH") => {
-            ". The server wants a password: put it into the URL"
+        (ErrorKind::Authorization, _) if line.starts_with("NOAUTH") => {
+            ". The server wants a password: put it into the URL".to_owned()
         }
-        ErrorKind::Authorization => {
-            ". Check the token or password, and that it belongs to this URL"
+        (ErrorKind::Authorization, _) => {
+            ". Check the token or password, and that it belongs to this URL".to_owned()
         }
-        ErrorKind::Quota => {
-            ". The plan's quota is used up; nothing works until it is raised or renewed"
+        (ErrorKind::Quota, _) => {
+            ". The plan's quota is used up; nothing works until it is raised or renewed".to_owned()
         }
-        _ => "",
-    };
-    let retry = match &kind {
-        ErrorKind::Server(code) if is_passing(code) => Retry::After(None),
-        ErrorKind::Unavailable | ErrorKind::RateLimited => Retry::After(None),
-        _ => Retry::Never,
+        (ErrorKind::Server(code), _) if code == "READONLY" => format!(
+            ". It is a replica, or became one: {} has to lead to the primary",
+            names.redis_url
+        ),
+        _ if is_of_cluster(line) => format!(
+            ". In cluster mode all keys of a queue must be in one slot: put a hash tag into {}, as {{bull}}, so \
+             that one shard is used and no other, and let {} lead to that shard's primary",
+            names.prefix, names.redis_url
+        ),
+        _ => String::new(),
     };
     let sentence = without_arguments(line, commands);
+    let sentence = if hint.is_empty() { &*sentence } else { sentence.trim_end_matches('.') };
+    let retry = retry_of(&kind);
     Error::with(kind, format!("{title}: {sentence}{hint}"), retry)
-}
-
-/// Whether the server refuses every command for now: nothing was executed, a later try may work.
-fn is_passing(code: &str) -> bool {
-    ["LOADING", "BUSY", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN"].contains(&code)
-}
-
-/// What kind of error a text of Redis or Upstash is.
-pub(super) fn kind_of(line: &str) -> ErrorKind {
-    const QUOTAS: [&str; 3] = [
-        "max daily request limit exceeded",
-        "max requests limit exceeded",
-        "DB capacity quota exceeded",
-    ];
-    if QUOTAS.iter().any(|quota| line.contains(quota)) {
-        return ErrorKind::Quota;
-    }
-    if line.contains("max request size exceeded") {
-        return ErrorKind::Unsendable;
-    }
-    if line.contains("max number of clients reached") {
-        return ErrorKind::Unavailable;
-    }
-    let code = line.split(' ').next().unwrap_or_default();
-    match code {
-        "WRONGPASS" | "NOAUTH" | "NOPERM" => ErrorKind::Authorization,
-        _ if !code.is_empty() && code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') => {
-            ErrorKind::Server(code.to_owned())
-        }
-        _ => ErrorKind::Server("ERR".to_owned()),
-    }
 }
 
 /// The beginning of `line` without what it repeats of the commands' arguments: whole, or as much of
@@ -209,28 +195,26 @@ fn shown(c: char) -> char {
 mod tests {
     use super::*;
 
+    fn refusal(line: &str, title: &str, commands: &[Command]) -> Error {
+        super::refusal(line, title, commands, &Names { prefix: "PREFIX", ..Names::default() })
+    }
+
     #[test]
-    fn texts_of_the_server_have_kinds() {
-        let server = |code: &str| ErrorKind::Server(code.to_owned());
-        for (line, kind, retry) in [
-            ("WRONGTYPE Operation against a key", server("WRONGTYPE"), Retry::Never),
-            ("ERR syntax error", server("ERR"), Retry::Never),
-            ("OOM command not allowed", server("OOM"), Retry::Never),
-            ("Command is not available: 'WATCH'", server("ERR"), Retry::Never),
-            ("", server("ERR"), Retry::Never),
-            ("LOADING Redis is loading the dataset", server("LOADING"), Retry::After(None)),
-            ("BUSY Redis is busy running a script", server("BUSY"), Retry::After(None)),
-            ("WRONGPASS invalid or missing auth token", ErrorKind::Authorization, Retry::Never),
-            ("NOPERM this user has no permissions", ErrorKind::Authorization, Retry::Never),
-            ("ERR max daily request limit exceeded. Limit: 10000", ErrorKind::Quota, Retry::Never),
-            ("ERR max requests limit exceeded. Limit: 500000", ErrorKind::Quota, Retry::Never),
-            ("ERR DB capacity quota exceeded", ErrorKind::Quota, Retry::Never),
-            ("ERR max request size exceeded", ErrorKind::Unsendable, Retry::Never),
-            ("ERR max number of clients reached", ErrorKind::Unavailable, Retry::After(None)),
+    fn a_cluster_s_refusals_name_the_remedy() {
+        for line in [
+            "MOVED 3999 127.0.0.1:6381",
+            "CROSSSLOT Keys in request don't hash to the same slot",
+            "ERR Script attempted to access a non local key in a cluster node",
         ] {
-            let error = refusal(line, "GET", &[]);
-            assert_eq!((error.kind, error.retry), (kind, retry), "{line}");
+            let told = refusal(line, "GET", &[]).to_string();
+            assert!(told.starts_with(&format!("GET: {line}. In cluster mode")), "{told}");
+            for part in ["a hash tag into PREFIX, as {bull}", "one shard is used and no other"] {
+                assert!(told.contains(part), "{told}");
+            }
         }
+        let told = refusal("READONLY You can't write.", "SET", &[]).to_string();
+        let hint = "It is a replica, or became one: the Redis URL has to lead to the primary";
+        assert_eq!(told, format!("SET: READONLY You can't write. {hint}"));
     }
 
     #[test]
@@ -286,7 +270,7 @@ mod tests {
             (false, false, Retry::Never, Retry::After(asked)),
         ] {
             let lost = Failure::Lost { reason: "reset".into(), broken, retry_after: asked };
-            let error = lost.into_error("INCR on key \"k\"", replay_safe, &[]);
+            let error = lost.into_error("INCR on key \"k\"", replay_safe, &[], &Names::default());
             assert_eq!((error.kind, error.retry), (ErrorKind::Ambiguous, retry));
             assert_eq!(error.replay, replay);
             assert_eq!(error.message, "INCR on key \"k\": reset; it may have been executed");

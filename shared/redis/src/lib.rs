@@ -28,6 +28,7 @@
 mod backoff;
 mod budget;
 mod command;
+mod condition;
 mod delivery;
 mod endpoint;
 mod error;
@@ -42,17 +43,20 @@ mod secret;
 mod tcp;
 pub mod tls;
 mod transport;
+mod userinfo;
 mod value;
 mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use tokio::time::Instant;
 
 pub use backoff::FullJitter;
 pub use budget::Limits;
 pub use command::Command;
+pub use condition::Condition;
 pub use endpoint::{Endpoint, Names};
 pub use error::{Error, ErrorKind, Retry};
 pub use meter::Usage;
@@ -65,6 +69,7 @@ pub use script::Script;
 #[doc(hidden)]
 pub use script::hex;
 pub use secret::Secret;
+pub use userinfo::raw_in_password;
 pub use value::Value;
 
 use self::budget::Budget;
@@ -107,8 +112,20 @@ pub struct Options {
     /// Over TCP, what the server's CLIENT LIST calls the connection; a server that refuses the name is
     /// used without.
     pub client_name: Option<String>,
-    /// What errors call the settings of the [`Endpoint`].
+    /// Whom to trust instead of Mozilla's authorities: certificates as PEM text, or the path of a file with
+    /// such. A server's own certificate among them is trusted as it is, if it is for the host.
+    pub authorities: Option<String>,
+    /// What errors call the settings.
     pub names: Names,
+}
+
+impl Options {
+    /// The TLS configuration that trusts whom they say.
+    fn trust(&self) -> Result<Arc<ClientConfig>, Error> {
+        let Some(authorities) = &self.authorities else { return Ok(tls::client_config()) };
+        tls::client_config_trusting(authorities)
+            .map_err(|wrong| Error::configuration(format!("{} {wrong}", self.names.authorities)))
+    }
 }
 
 /// A client; clones share the connection and the meter.
@@ -133,6 +150,7 @@ pub struct Redis {
     transport: Arc<Transport>,
     meter: Arc<Meter>,
     limits: Limits,
+    names: Names,
     /// Set by [`Redis::until`]; without it each call has [`Limits::call`] for itself.
     budget: Option<Arc<Budget>>,
 }
@@ -149,9 +167,9 @@ impl Redis {
     /// As [`Redis::new`], with other options.
     ///
     /// # Errors
-    /// A configuration error, when the URL or the token cannot be used.
+    /// A configuration error, when the URL, the token or the authorities cannot be used.
     pub fn with_options(config: &Endpoint, options: Options) -> Result<Self, Error> {
-        let limits = options.limits;
+        let (limits, names) = (options.limits, options.names);
         let transport = match config {
             Endpoint::Rest { url, token, allow_plaintext } => {
                 Transport::Rest(rest::Rest::new(url, token, *allow_plaintext, options)?)
@@ -160,7 +178,8 @@ impl Redis {
                 Transport::Tcp(tcp::Tcp::new(url, *allow_plaintext, options)?)
             }
         };
-        Ok(Self { transport: Arc::new(transport), meter: Arc::default(), limits, budget: None })
+        let transport = Arc::new(transport);
+        Ok(Self { transport, meter: Arc::default(), limits, names, budget: None })
     }
 
     /// Opens the connection ahead of the first command, where that takes none: over REST. (Over TCP, signing
@@ -169,6 +188,30 @@ impl Redis {
     /// Waits for a second at most. Failures are left to the first command.
     pub async fn connect(&self) {
         self.transport.connect(self.limits.connect.min(AHEAD)).await;
+    }
+
+    /// A client of the same server for commands that would hold up others, as those that block: over TCP it has a
+    /// connection of its own, called `client_name` in the server's list. When either finds that the server is not the one
+    /// to ask any more, both look its name up anew. It has a meter of its own.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use batchmq_redis::{Command, Error, Limits, Redis};
+    ///
+    /// # async fn example(redis: &Redis) -> Result<(), Error> {
+    /// let limits = Limits { answer: Duration::from_secs(40), ..Limits::default() };
+    /// let waiting = redis.beside(limits, Some("waits".to_owned()));
+    /// waiting.call(Command::new("BLPOP").arg("tasks").arg("30")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn beside(&self, limits: Limits, client_name: Option<String>) -> Self {
+        let transport = match &*self.transport {
+            Transport::Rest(_) => self.transport.clone(),
+            Transport::Tcp(tcp) => Arc::new(Transport::Tcp(tcp.beside(client_name))),
+        };
+        Self { transport, meter: Arc::default(), limits, names: self.names, budget: None }
     }
 
     /// The same connection with a meter of its own, starting at zero.
@@ -296,7 +339,8 @@ impl Redis {
 
     async fn send(&self, request: &Request) -> Result<Answers, Error> {
         let (transport, meter, limits) = (&self.transport, &self.meter, self.limits);
-        Delivery { transport, meter, limits, budget: self.budget() }.send(request).await
+        let names = &self.names;
+        Delivery { transport, meter, limits, names, budget: self.budget() }.send(request).await
     }
 
     /// The budget of the handle, or a new one for a call of a handle without.

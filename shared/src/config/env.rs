@@ -6,6 +6,11 @@ use std::collections::BTreeMap;
 pub trait Env {
     /// The value of `name`, or `None` when it is not set.
     fn get(&self, name: &str) -> Option<String>;
+
+    /// The names of all that is set, where they are known: by them misspelt ones are found.
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The process's environment.
@@ -16,10 +21,18 @@ impl Env for ProcessEnv {
     fn get(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
+
+    fn names(&self) -> Vec<String> {
+        std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
+    }
 }
 
 impl Env for BTreeMap<String, String> {
     fn get(&self, name: &str) -> Option<String> {
         BTreeMap::get(self, name).cloned()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.keys().cloned().collect()
     }
 }

@@ -4,10 +4,12 @@
 //! or one sentence about what is wrong, and `summary` says what was resolved.
 
 mod env;
+mod finding;
 mod jobs;
 mod queues;
 mod read;
 mod snapshots;
+mod spelling;
 mod summary;
 mod variables;
 
@@ -19,11 +21,15 @@ pub use crate::queue::{Events, Limiter, QueueOptions};
 use crate::redis::{self, Names, Redis};
 pub use crate::redis::{Endpoint, Secret};
 pub use env::{Env, ProcessEnv};
+pub use finding::{Finding, Severity};
 pub use jobs::{JobDefaults, Retention};
 pub use queues::ServedQueue;
 pub use read::ConfigError;
 pub use snapshots::{SnapshotRetention, UnknownRetention};
+pub(crate) use spelling::spelling;
+pub use spelling::written;
 pub use summary::Summary;
+pub(crate) use variables::ALIASES;
 pub use variables::{Kind, VARIABLES, Variable, markdown};
 
 /// The name of the queue whose jobs ask for scores.
@@ -35,6 +41,8 @@ pub(crate) const REDIS_NAMES: Names = Names {
     rest_token: variables::REST_TOKEN.name,
     redis_url: variables::REDIS_URL.name,
     allow_plaintext: "set REDIS_ALLOW_PLAINTEXT=true",
+    authorities: variables::REDIS_CA.name,
+    prefix: variables::PREFIX.name,
 };
 
 /// Everything the environment says.
@@ -42,8 +50,14 @@ pub(crate) const REDIS_NAMES: Names = Names {
 pub struct Config {
     /// How to reach Redis; `None` when no Redis is configured.
     pub redis: Option<Endpoint>,
+    /// What its settings are called: those of the REST API have two names.
+    pub redis_names: Names,
+    /// `REDIS_CA`: whom to trust there instead of Mozilla's authorities.
+    pub redis_ca: Option<String>,
     /// `DATABASE_URL`.
     pub database_url: Option<Secret>,
+    /// `DATABASE_CA`: whom to trust there instead of Mozilla's authorities.
+    pub database_ca: Option<String>,
     /// `JWT_SECRET`.
     pub jwt_secret: Option<Secret>,
     /// How the queue is used.
@@ -69,11 +83,23 @@ impl Config {
     /// configured. Opens no connection.
     ///
     /// # Errors
-    /// When the URL or the token cannot be used.
+    /// When the URL, the token or the authorities cannot be used.
     pub fn redis_client(&self) -> Result<Option<Redis>, redis::Error> {
-        let options = || redis::Options { names: REDIS_NAMES, ..redis::Options::default() };
-        let client = |endpoint| Redis::with_options(endpoint, options());
-        self.redis.as_ref().map(client).transpose()
+        self.redis_client_with(redis::Options::default())
+    }
+
+    /// As [`Config::redis_client`], with other time limits or a name.
+    ///
+    /// # Errors
+    /// When the URL, the token or the authorities cannot be used.
+    pub fn redis_client_with(
+        &self,
+        options: redis::Options,
+    ) -> Result<Option<Redis>, redis::Error> {
+        let Some(endpoint) = &self.redis else { return Ok(None) };
+        let (names, authorities) = (self.redis_names, self.redis_ca.clone());
+        let options = redis::Options { names, authorities, ..options };
+        Redis::with_options(endpoint, options).map(Some)
     }
 }
 

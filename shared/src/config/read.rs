@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::variables::{self as v, Kind, Variable};
 use super::{
-    BudgetConfig, Config, CronConfig, DrainConfig, Endpoint, Env, Events, ForwardConfig,
+    BudgetConfig, Config, CronConfig, DrainConfig, Endpoint, Env, Events, Finding, ForwardConfig,
     JobDefaults, Limiter, QUEUE_NAME, QueueOptions, REDIS_NAMES, Retention, Scope, Secret,
-    ServedQueue, SnapshotRetention, WakeConfig,
+    ServedQueue, Severity, SnapshotRetention, WakeConfig, spelling,
 };
 use crate::http::Secrets;
+use crate::redis::Names;
 
 /// How much longer than a tick a lock must live, so that no tick at work loses its jobs.
 const LOCK_MARGIN: Duration = Duration::from_secs(30);
@@ -20,7 +21,19 @@ const DAY_MINUTES: u64 = 24 * 60;
 /// without the value of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ConfigError(String);
+pub struct ConfigError(pub(super) Finding);
+
+impl ConfigError {
+    fn new(sentence: impl AsRef<str>) -> Self {
+        Self(Finding::of_sentence(Severity::Error, sentence.as_ref()))
+    }
+}
+
+impl From<ConfigError> for Finding {
+    fn from(ConfigError(finding): ConfigError) -> Self {
+        finding
+    }
+}
 
 impl Config {
     /// Reads every setting. An empty variable counts as not set.
@@ -45,9 +58,13 @@ impl Config {
         let queues = read.queues(&v::QUEUES)?;
         let forwarded = queues.iter().filter(|queue| queue.url.is_some());
         let forwarded = forwarded.map(|queue| queue.name.clone()).collect();
+        let (redis, redis_names) = read.redis()?;
         let config = Self {
-            redis: read.redis()?,
+            redis,
+            redis_names,
+            redis_ca: read.text(&v::REDIS_CA)?,
             database_url: read.text(&v::DATABASE_URL)?.map(Secret::new),
+            database_ca: read.text(&v::DATABASE_CA)?,
             jwt_secret: read.text(&v::JWT_SECRET)?.map(Secret::new),
             queue: QueueOptions {
                 prefix: read.text(&v::PREFIX)?.unwrap_or_default(),
@@ -104,7 +121,7 @@ impl Config {
     fn check(self) -> Result<Self, ConfigError> {
         let (lock, timeout, margin) = (self.queue.lock, self.drain.timeout, self.drain.margin);
         if lock < timeout + LOCK_MARGIN {
-            return Err(ConfigError(format!(
+            return Err(ConfigError::new(format!(
                 "{} is {} and {} is {}: the lock must outlive the longest tick by {} ms, so raise \
                  the first or lower the second.",
                 v::LOCK.name,
@@ -115,7 +132,7 @@ impl Config {
             )));
         }
         if margin >= timeout {
-            return Err(ConfigError(format!(
+            return Err(ConfigError::new(format!(
                 "{} is {} and {} is {}: a tick would never claim a job, so lower the first or \
                  raise the second.",
                 v::DRAIN_MARGIN.name,
@@ -132,31 +149,27 @@ impl Config {
 struct Reader<'a>(&'a dyn Env);
 
 impl Reader<'_> {
-    /// The value that was set, if any. White space around it is dropped where it cannot matter:
-    /// not in a URL, a token or a prefix, which are refused with it, nor in free text.
-    fn set(&self, variable: &Variable) -> Option<String> {
-        let value = self.0.get(variable.name).filter(|value| !value.is_empty())?;
-        match variable.kind {
-            Kind::Flag
-            | Kind::Whole(..)
-            | Kind::Bound(..)
-            | Kind::Part
-            | Kind::Span
-            | Kind::Word(_)
-            | Kind::Signing
-            | Kind::Snapshots
-            | Kind::Queues => Some(value.trim().to_owned()).filter(|value| !value.is_empty()),
-            Kind::Url(_) | Kind::Token | Kind::Prefix | Kind::Text => Some(value),
+    /// What was set, however it is written.
+    fn raw(&self, variable: &Variable) -> Option<String> {
+        self.0.get(variable.name).filter(|value| !value.is_empty())
+    }
+
+    /// The value that was set, if any. What copying brings along is refused.
+    fn set(&self, variable: &Variable) -> Result<Option<String>, ConfigError> {
+        let Some(value) = self.raw(variable) else { return Ok(None) };
+        match spelling(variable, &value) {
+            None => Ok(Some(value)),
+            Some(finding) => Err(ConfigError(finding)),
         }
     }
 
     /// The value that was set, else the default, else an empty string.
-    fn value(&self, variable: &Variable) -> String {
-        self.set(variable).unwrap_or_else(|| variable.default.to_owned())
+    fn value(&self, variable: &Variable) -> Result<String, ConfigError> {
+        Ok(self.set(variable)?.unwrap_or_else(|| variable.default.to_owned()))
     }
 
     fn whole<T: TryFrom<u64>>(&self, variable: &Variable) -> Result<T, ConfigError> {
-        let value = self.value(variable);
+        let value = self.value(variable)?;
         let (Kind::Whole(low, high) | Kind::Bound(low, high)) = variable.kind else {
             return Err(refused(variable, &value));
         };
@@ -173,7 +186,7 @@ impl Reader<'_> {
     }
 
     fn part(&self, variable: &Variable) -> Result<f64, ConfigError> {
-        let value = self.value(variable);
+        let value = self.value(variable)?;
         value
             .parse::<f64>()
             .ok()
@@ -183,7 +196,7 @@ impl Reader<'_> {
 
     /// Whole minutes or hours, up to a day.
     fn span(&self, variable: &Variable) -> Result<Duration, ConfigError> {
-        let value = self.value(variable).to_ascii_lowercase();
+        let value = self.value(variable)?.to_ascii_lowercase();
         let minutes = match value.split_at_checked(value.len().saturating_sub(1)) {
             Some((number, "m")) => number.parse::<u64>().ok(),
             Some((number, "h")) => {
@@ -198,7 +211,7 @@ impl Reader<'_> {
     }
 
     fn bound(&self, variable: &Variable) -> Result<Option<u64>, ConfigError> {
-        if self.value(variable).eq_ignore_ascii_case("all") {
+        if self.value(variable)?.eq_ignore_ascii_case("all") {
             return Ok(None);
         }
         self.whole(variable).map(Some)
@@ -209,7 +222,7 @@ impl Reader<'_> {
     }
 
     fn snapshots(&self, variable: &Variable) -> Result<SnapshotRetention, ConfigError> {
-        let value = self.value(variable).to_ascii_lowercase();
+        let value = self.value(variable)?.to_ascii_lowercase();
         value.parse().map_err(|_| refused(variable, &value))
     }
 
@@ -217,19 +230,19 @@ impl Reader<'_> {
         // A URL in it may be a secret: what is wrong is told without it.
         let wrong = |what| {
             let accepts = variable.accepts();
-            ConfigError(format!("{} {what}; it takes {accepts}.", variable.name))
+            ConfigError::new(format!("{} {what}; it takes {accepts}.", variable.name))
         };
-        super::queues::parse(&self.value(variable)).map_err(wrong)
+        super::queues::parse(&self.value(variable)?).map_err(wrong)
     }
 
     fn signing(&self, variable: &Variable) -> Result<Option<Secrets>, ConfigError> {
-        let Some(text) = self.set(variable) else { return Ok(None) };
-        let wrong = |error| ConfigError(format!("{} {error}.", variable.name));
+        let Some(text) = self.set(variable)? else { return Ok(None) };
+        let wrong = |error| ConfigError::new(format!("{} {error}.", variable.name));
         Secrets::parse(&text).map(Some).map_err(wrong)
     }
 
     fn flag(&self, variable: &Variable) -> Result<bool, ConfigError> {
-        let value = self.value(variable);
+        let value = self.value(variable)?;
         match value.to_ascii_lowercase().as_str() {
             "true" | "1" => Ok(true),
             "false" | "0" => Ok(false),
@@ -243,7 +256,7 @@ impl Reader<'_> {
         variable: &Variable,
         meaning: impl FnOnce(&str) -> T,
     ) -> Result<T, ConfigError> {
-        let value = self.value(variable).to_ascii_lowercase();
+        let value = self.value(variable)?.to_ascii_lowercase();
         match variable.kind {
             Kind::Word(words) if value.is_empty() || words.contains(&value.as_str()) => {
                 Ok(meaning(&value))
@@ -252,25 +265,12 @@ impl Reader<'_> {
         }
     }
 
-    /// A text that was set, else the default: without white space, unless any text will do.
-    fn spelled(&self, variable: &Variable) -> Result<Option<String>, ConfigError> {
-        let value = self.value(variable);
+    /// A URL, token, prefix, text or certificates that were set, else the default.
+    fn text(&self, variable: &Variable) -> Result<Option<String>, ConfigError> {
+        let value = self.value(variable)?;
         if value.is_empty() {
             return Ok(None);
         }
-        let blank = |c: char| c.is_whitespace() || c.is_control();
-        if variable.kind != Kind::Text && value.contains(blank) {
-            return Err(ConfigError(format!(
-                "{} holds white space or a line break, perhaps from copying it: remove it.",
-                variable.name
-            )));
-        }
-        Ok(Some(value))
-    }
-
-    /// A URL, token, prefix or text that was set, else the default.
-    fn text(&self, variable: &Variable) -> Result<Option<String>, ConfigError> {
-        let Some(value) = self.spelled(variable)? else { return Ok(None) };
         let good = match variable.kind {
             Kind::Url(schemes) => value.split_once("://").is_some_and(|(scheme, rest)| {
                 schemes.contains(&scheme.to_ascii_lowercase().as_str()) && !rest.is_empty()
@@ -282,51 +282,59 @@ impl Reader<'_> {
         if good { Ok(Some(value)) } else { Err(refused(variable, &value)) }
     }
 
-    /// Which Redis, over which transport.
-    fn redis(&self) -> Result<Option<Endpoint>, ConfigError> {
+    /// Which Redis, over which transport, and what its settings are called.
+    fn redis(&self) -> Result<(Option<Endpoint>, Names), ConfigError> {
         let wanted = self.word(&v::TRANSPORT, str::to_owned)?;
         let allow_plaintext = self.flag(&v::ALLOW_PLAINTEXT)?;
-        let rest = self.set(&v::REST_URL).is_some() || self.set(&v::REST_TOKEN).is_some();
-        let tcp = self.set(&v::REDIS_URL).is_some();
+        let is_any = |pair: [&Variable; 2]| pair.into_iter().any(|it| self.raw(it).is_some());
+        let [ours, theirs] = [[&v::REST_URL, &v::REST_TOKEN], [&v::KV_URL, &v::KV_TOKEN]];
+        // As a pair: the URL of one database and the token of another would be the worst.
+        let pair = if !is_any(ours) && is_any(theirs) { theirs } else { ours };
+        let tcp = self.raw(&v::REDIS_URL).is_some();
+        let rest = is_any(pair);
         if wanted == "rest" || (wanted.is_empty() && rest) {
-            let missing = |name: &str, why: &str| {
-                ConfigError(format!("{name} is not set, though {why}: set it too."))
-            };
-            let why = |other: &Variable| match self.set(other) {
-                Some(_) => format!("{} is", other.name),
-                None => format!("{} is rest", v::TRANSPORT.name),
-            };
-            let url = self
-                .spelled(&v::REST_URL)?
-                .ok_or_else(|| missing(v::REST_URL.name, &why(&v::REST_TOKEN)))?;
-            let token = self
-                .spelled(&v::REST_TOKEN)?
-                .ok_or_else(|| missing(v::REST_TOKEN.name, &why(&v::REST_URL)))?;
-            let url = url.trim_end_matches('/').to_owned();
-            let token = Secret::new(token);
-            return checked(Endpoint::Rest { url, token, allow_plaintext });
+            return self.rest(pair, allow_plaintext);
         }
         if wanted == "tcp" && !tcp {
-            return Err(ConfigError(format!(
+            return Err(ConfigError::new(format!(
                 "{} is not set, though {} is tcp: set it too.",
                 v::REDIS_URL.name,
                 v::TRANSPORT.name
             )));
         }
-        let Some(url) = self.spelled(&v::REDIS_URL)? else { return Ok(None) };
-        checked(Endpoint::Tcp { url: Secret::new(url), allow_plaintext })
+        let Some(url) = self.set(&v::REDIS_URL)? else { return Ok((None, REDIS_NAMES)) };
+        checked(Endpoint::Tcp { url: Secret::new(url), allow_plaintext }, REDIS_NAMES)
+    }
+
+    fn rest(
+        &self,
+        [url, token]: [&Variable; 2],
+        allow_plaintext: bool,
+    ) -> Result<(Option<Endpoint>, Names), ConfigError> {
+        let both = |it: &Variable, other: &Variable| {
+            let why = match self.raw(other) {
+                Some(_) => format!("{} is", other.name),
+                None => format!("{} is rest", v::TRANSPORT.name),
+            };
+            let missing = || format!("{} is not set, though {why}: set it too.", it.name);
+            self.set(it)?.ok_or_else(|| ConfigError::new(missing()))
+        };
+        let names = Names { rest_url: url.name, rest_token: token.name, ..REDIS_NAMES };
+        let (url, token) = (both(url, token)?, both(token, url)?);
+        let url = url.trim_end_matches('/').to_owned();
+        checked(Endpoint::Rest { url, token: Secret::new(token), allow_plaintext }, names)
     }
 }
 
-fn checked(endpoint: Endpoint) -> Result<Option<Endpoint>, ConfigError> {
-    endpoint.check(&REDIS_NAMES).map_err(|wrong| ConfigError(format!("{wrong}.")))?;
-    Ok(Some(endpoint))
+fn checked(endpoint: Endpoint, names: Names) -> Result<(Option<Endpoint>, Names), ConfigError> {
+    endpoint.check(&names).map_err(|wrong| ConfigError::new(format!("{wrong}.")))?;
+    Ok((Some(endpoint), names))
 }
 
 /// A value of the wrong form; a secret's is not shown.
 fn refused(variable: &Variable, value: &str) -> ConfigError {
     let accepts = variable.accepts();
-    ConfigError(if variable.secret || matches!(variable.kind, Kind::Url(_)) {
+    ConfigError::new(if variable.secret || matches!(variable.kind, Kind::Url(_)) {
         format!("{} cannot be used: it takes {accepts}.", variable.name)
     } else {
         format!("{} is {value:?}, but it takes {accepts}.", variable.name)

@@ -26,8 +26,10 @@ pub enum Kind {
     Signing,
     /// One token: no white space, no quotation marks.
     Token,
-    /// A key prefix: no white space, no colon at either end.
+    /// A key prefix: no white space, no quotation marks, no colon at either end.
     Prefix,
+    /// Certificates: PEM text, or the path of a file with such.
+    Authorities,
     /// Any text, taken as it is.
     Text,
 }
@@ -85,7 +87,12 @@ impl Variable {
             }
             Kind::Token => "one token without white space or quotation marks".to_owned(),
             Kind::Prefix => {
-                "a key prefix without white space, with no `:` at either end".to_owned()
+                "a key prefix without white space or quotation marks, with no `:` at either end"
+                    .to_owned()
+            }
+            Kind::Authorities => {
+                "certificates as PEM text (a line end may be `\\n`), or the path of a file with them"
+                    .to_owned()
             }
             Kind::Text => "any text".to_owned(),
         }
@@ -111,13 +118,18 @@ pub(super) const REST_URL: Variable = Variable::new(
     "UPSTASH_REDIS_REST_URL",
     Kind::Url(&["https", "http"]),
     "",
-    "Upstash's REST endpoint. With its token it chooses REST.",
+    "Upstash's REST endpoint. With its token it chooses REST. Where neither is set, `KV_REST_API_URL` and \
+     `KV_REST_API_TOKEN`, as Vercel calls the two, take their place.",
 );
 pub(super) const REST_TOKEN: Variable = Variable::secret(
     "UPSTASH_REDIS_REST_TOKEN",
     Kind::Token,
     "The REST endpoint's token: the standard one, since the read-only one may not run scripts.",
 );
+/// What Vercel calls [`REST_URL`].
+pub(super) const KV_URL: Variable = Variable { name: "KV_REST_API_URL", ..REST_URL };
+/// What Vercel calls [`REST_TOKEN`].
+pub(super) const KV_TOKEN: Variable = Variable { name: "KV_REST_API_TOKEN", ..REST_TOKEN };
 pub(super) const REDIS_URL: Variable = Variable::secret(
     "REDIS_URL",
     Kind::Url(&["rediss", "redis"]),
@@ -135,6 +147,13 @@ pub(super) const ALLOW_PLAINTEXT: Variable = Variable::new(
     "false",
     "Whether `http://` and `redis://` may go to another machine; to this one they always may.",
 );
+pub(super) const REDIS_CA: Variable = Variable::new(
+    "REDIS_CA",
+    Kind::Authorities,
+    "",
+    "The private authorities that vouch for Redis, instead of Mozilla's: over REST as over TCP. The server's \
+     own certificate may stand there, too.",
+);
 pub(super) const PREFIX: Variable = Variable::new(
     "REDIS_PREFIX",
     Kind::Prefix,
@@ -145,6 +164,12 @@ pub(super) const DATABASE_URL: Variable = Variable::secret(
     "DATABASE_URL",
     Kind::Url(&["postgresql", "postgres"]),
     "The platform's Postgres; options that only Prisma knows are fine.",
+);
+pub(super) const DATABASE_CA: Variable = Variable::new(
+    "DATABASE_CA",
+    Kind::Authorities,
+    "",
+    "The same for Postgres. `sslrootcert` in `DATABASE_URL`, a path, goes before it.",
 );
 pub(super) const JWT_SECRET: Variable = Variable::secret(
     "JWT_SECRET",
@@ -378,8 +403,10 @@ pub const VARIABLES: &[&Variable] = &[
     &REDIS_URL,
     &TRANSPORT,
     &ALLOW_PLAINTEXT,
+    &REDIS_CA,
     &PREFIX,
     &DATABASE_URL,
+    &DATABASE_CA,
     &JWT_SECRET,
     &PROCESSORS,
     &CRON,
@@ -415,6 +442,9 @@ pub const VARIABLES: &[&Variable] = &[
     &CRON_MAX_AGE,
     &CRON_MAX_WAITING,
 ];
+
+/// Names that other programs give to variables of ours, which are understood too.
+pub(crate) const ALIASES: [&Variable; 2] = [&KV_URL, &KV_TOKEN];
 
 /// The table of every variable, in Markdown.
 pub fn markdown() -> String {

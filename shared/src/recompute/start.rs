@@ -48,6 +48,6 @@ pub fn open(config: &Config, clock: Clock) -> Result<(Queue, Store), StartError>
 /// # Errors
 /// [`StartError`], which names the variable to set.
 pub fn open_store(config: &Config, connections: usize) -> Result<Store, StartError> {
-    let url = config.database_url.as_ref().ok_or(StartError::NoDatabase)?;
-    Ok(Store::with_connections(Database::parse(url)?, connections))
+    let database = Database::configured(config)?.ok_or(StartError::NoDatabase)?;
+    Ok(Store::with_connections(database, connections))
 }

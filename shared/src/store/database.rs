@@ -6,7 +6,7 @@
 //! | option | what we do |
 //! |---|---|
 //! | `sslmode` | `disable`: plaintext. `allow`, `prefer` and none: plaintext towards this machine, TLS towards any other. `require`, `verify-ca`, `verify-full`: TLS. With TLS the certificate and the host name are always verified |
-//! | `sslrootcert` | a PEM file with the authorities to trust instead of Mozilla's; `system` means Mozilla's |
+//! | `sslrootcert` | a PEM file with the authorities to trust instead of those of `DATABASE_CA`; `system` means Mozilla's |
 //! | `schema` | the tables are taken from this schema, by qualified names |
 //! | `connect_timeout` | seconds, at most 5 (also without it) |
 //! | `channel_binding`, `options`, `application_name`, `host`, `port`, `dbname`, `user`, `password`, `hostaddr`, `keepalives*`, `tcp_user_timeout`, `target_session_attrs`, `load_balance_hosts` | as libpq |
@@ -15,7 +15,6 @@
 //! | `sslcert`, `sslkey`, `sslidentity`, `sslpassword`, `sslcrl` and other options of TLS | refused: leaving one out would change what is trusted |
 
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +27,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::Error;
 use super::cancel::cancel;
-use crate::config::Secret;
+use crate::config::{Config as Settings, Secret};
+use crate::redis::raw_in_password;
 use crate::tls;
 
 /// The longest that connecting may take, whatever the URL says.
@@ -81,6 +81,24 @@ impl Database {
     /// [`ErrorKind::Configuration`](super::ErrorKind) with what is wrong and how to mend it, without
     /// any part of the URL that could be a secret.
     pub fn parse(url: &Secret) -> Result<Self, Error> {
+        Self::parse_trusting(url, None)
+    }
+
+    /// Reads `DATABASE_URL` and `DATABASE_CA`; `None` where no database is configured.
+    ///
+    /// # Errors
+    /// As [`Database::parse_trusting`].
+    pub fn configured(settings: &Settings) -> Result<Option<Self>, Error> {
+        let read = |url| Self::parse_trusting(url, settings.database_ca.as_deref());
+        settings.database_url.as_ref().map(read).transpose()
+    }
+
+    /// As [`Database::parse`], trusting these `authorities` instead of Mozilla's where the URL names none: PEM
+    /// text, or the path of a file with it.
+    ///
+    /// # Errors
+    /// As [`Database::parse`], and when the authorities cannot be read.
+    pub fn parse_trusting(url: &Secret, authorities: Option<&str>) -> Result<Self, Error> {
         let (base, query) = split(url.expose().trim())?;
         let options = Options::parse(query)?;
         let mut config: Config = options.rebuild(base).parse().map_err(|_| unreadable())?;
@@ -108,8 +126,14 @@ impl Database {
         }
         let tls = match (mode, &options.roots) {
             (Mode::Plain, _) => None,
-            (Mode::Tls, None) => Some(tls::client_config()),
-            (Mode::Tls, Some(file)) => Some(trusting(Path::new(file))?),
+            (Mode::Tls, Roots::Unsaid) => Some(match authorities {
+                None => tls::client_config(),
+                Some(authorities) => trusting("DATABASE_CA", authorities)?,
+            }),
+            (Mode::Tls, Roots::Mozilla) => Some(tls::client_config()),
+            (Mode::Tls, Roots::File(file)) => {
+                Some(trusting("DATABASE_URL: the file of sslrootcert:", file)?)
+            }
         };
         let is_direct = config.get_ssl_negotiation() == SslNegotiation::Direct;
         let tls = tls.map(|tls| if is_direct { naming_the_protocol(&tls) } else { tls });
@@ -187,12 +211,21 @@ enum Mode {
     Tls,
 }
 
+/// Whom to trust.
+#[derive(Debug)]
+enum Roots {
+    /// The URL leaves it open.
+    Unsaid,
+    Mozilla,
+    File(String),
+}
+
 /// The part of the URL behind the question mark.
 #[derive(Debug)]
 struct Options {
     /// `None` when the URL leaves it open.
     tls: Option<Mode>,
-    roots: Option<String>,
+    roots: Roots,
     schema: Option<String>,
     connect_timeout: Duration,
     /// `key=value`, as they stood in the URL.
@@ -203,7 +236,7 @@ impl Options {
     fn parse(query: &str) -> Result<Self, Error> {
         let mut options = Self {
             tls: None,
-            roots: None,
+            roots: Roots::Unsaid,
             schema: None,
             connect_timeout: CONNECT_TIMEOUT,
             passed_on: Vec::new(),
@@ -218,8 +251,8 @@ impl Options {
     fn set(&mut self, key: &str, value: &str, pair: &str) -> Result<(), Error> {
         match key {
             "sslmode" => self.tls = ssl_mode(value)?,
-            "sslrootcert" if value == "system" => self.roots = None,
-            "sslrootcert" => self.roots = Some(decoded(value)?),
+            "sslrootcert" if value == "system" => self.roots = Roots::Mozilla,
+            "sslrootcert" => self.roots = Roots::File(decoded(value)?),
             "schema" => self.schema = Some(schema(value)?),
             "connect_timeout" => {
                 let asked = value.parse().map_err(|_| {
@@ -235,7 +268,8 @@ impl Options {
             key if key.starts_with("ssl") => {
                 return Err(Error::configuration(
                     "DATABASE_URL has an option of TLS that is not supported; of those that begin \
-                     with ssl, use sslmode, sslrootcert (authorities to trust) or sslnegotiation",
+                     with ssl, use sslmode, sslrootcert (authorities to trust; or set DATABASE_CA) or \
+                     sslnegotiation",
                 ));
             }
             // The pooler's and the ORM's own settings.
@@ -255,17 +289,15 @@ impl Options {
 /// The URL up to the question mark, and what stands behind it. An unencoded `@` in the password
 /// would make the rest of the password a host name, and host names are shown in messages.
 fn split(url: &str) -> Result<(&str, &str), Error> {
-    let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
-    let Some(rest) = rest else {
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
         return Err(Error::configuration(
             "DATABASE_URL must begin with postgres:// or postgresql://",
         ));
-    };
-    let (base, query) = url.split_once('?').unwrap_or((url, ""));
-    if rest.matches('@').count() > 1 || query.contains('@') {
-        return Err(unreadable());
     }
-    Ok((base, query))
+    if let Some(raw) = raw_in_password(url) {
+        return Err(Error::configuration(format!("DATABASE_URL {raw}")));
+    }
+    Ok(url.split_once('?').unwrap_or((url, "")))
 }
 
 fn unreadable() -> Error {
@@ -329,11 +361,10 @@ fn place(config: &Config) -> String {
     }
 }
 
-/// TLS that trusts the authorities of a PEM file instead of Mozilla's.
-fn trusting(file: &Path) -> Result<Arc<ClientConfig>, Error> {
-    tls::client_config_trusting(file).map_err(|reason| {
-        Error::configuration(format!("DATABASE_URL: the file of sslrootcert: {reason}"))
-    })
+/// TLS that trusts these authorities instead of Mozilla's; `name` is what they are called.
+fn trusting(name: &str, authorities: &str) -> Result<Arc<ClientConfig>, Error> {
+    tls::client_config_trusting(authorities)
+        .map_err(|reason| Error::configuration(format!("{name} {reason}")))
 }
 
 /// Without it, a server refuses TLS that begins at once (`sslnegotiation=direct`).

@@ -124,7 +124,8 @@ impl Error {
         if let Some(distrust) = tls::distrust(error) {
             return Self::configuration(format!(
                 "Postgres at {place} cannot be trusted ({distrust}); check the host in DATABASE_URL, \
-                 or name the authority that signed its certificate with sslrootcert="
+                 or name the authority that signed its certificate in DATABASE_CA, or with sslrootcert= in \
+                 the URL"
             ));
         }
         let Some(db) = error.as_db_error() else {

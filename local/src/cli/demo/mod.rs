@@ -14,7 +14,7 @@ use shared::config::{Config, ProcessEnv};
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::seed::{self, Plan};
 use crate::servers::Servers;
-use crate::settings::Settings;
+use crate::settings::{Settings, given};
 use crate::terminal::{Step, heading, say};
 use crate::{DEVELOPMENT_SECRET, Failure, Outcome};
 use round::Round;
@@ -80,7 +80,11 @@ async fn play(args: &Args, scratch: &Scratch) -> Result<(), Failure> {
     step.done(title)?;
 
     let token = "demo";
-    let gateway = Gateway::start(GatewayConfig::new(scratch.redis_url(), token)).await?;
+    let gateway = Gateway::start(GatewayConfig {
+        authorities: given(&ProcessEnv, "REDIS_CA"),
+        ..GatewayConfig::new(scratch.redis_url(), token)
+    })
+    .await?;
     let settings = Settings::default()
         .with("DATABASE_URL", scratch.database_url())
         .with("JWT_SECRET", DEVELOPMENT_SECRET)

@@ -1,12 +1,14 @@
 //! A database and a key prefix of the demo's own, on servers that may be somebody's.
 
 use rand::distr::{Alphanumeric, SampleString as _};
-use shared::config::{Endpoint, Secret};
-use shared::redis::{Command, Redis, Value};
+use shared::config::{Endpoint, ProcessEnv, Secret};
+use shared::redis::{Command, Options, Redis, Value};
 use shared::store::Database;
 
 use crate::Failure;
+use crate::cli::migrate::database_at;
 use crate::servers::Servers;
+use crate::settings::given;
 
 /// Where the demo may write.
 pub(super) struct Scratch {
@@ -31,7 +33,7 @@ impl Scratch {
         };
         if !servers.postgres_is_private() {
             let name = format!("deo_demo_{suffix}");
-            let server = Database::parse(&Secret::new(servers.database_url()))?;
+            let server = database_at(&ProcessEnv, &servers.database_url())?;
             let client = server.connect().await?;
             client.batch_execute(&format!("CREATE DATABASE {name}")).await?;
             scratch.database_url = with_database(&servers.database_url(), &name);
@@ -65,10 +67,10 @@ impl Scratch {
     }
 
     async fn remove_keys(&self) -> Result<(), Failure> {
-        let redis = Redis::new(&Endpoint::Tcp {
-            url: Secret::new(&self.redis_url),
-            allow_plaintext: true,
-        })?;
+        let url = Secret::new(&self.redis_url);
+        let authorities = given(&ProcessEnv, "REDIS_CA");
+        let options = Options { authorities, ..Options::default() };
+        let redis = Redis::with_options(&Endpoint::Tcp { url, allow_plaintext: true }, options)?;
         let mut cursor = "0".to_owned();
         loop {
             let pattern = format!("{}:*", self.prefix);

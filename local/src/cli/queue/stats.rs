@@ -1,6 +1,7 @@
 //! `deo queue stats`.
 
 use serde::Serialize;
+use shared::checks::{Finding, conditions};
 use shared::clock::Clock;
 use shared::engine::{Alive, PastTick, alive};
 use shared::queue::{Counts, Flow, PriorityCount, Queue, Throughput};
@@ -44,6 +45,9 @@ pub(super) struct Stats {
     /// Billed commands of this month, where they are counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     spent_this_month: Option<u64>,
+    /// What is wrong with Redis itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conditions: Vec<Finding>,
     /// What this look cost.
     pub(super) billed_commands: u64,
     pub(super) round_trips: u64,
@@ -52,7 +56,7 @@ pub(super) struct Stats {
 impl Stats {
     /// Looks. 15 commands, and at most 5 more for each state in which jobs wait, 1 where something is
     /// delayed, 4 where a worker writes metrics; with `more`, 2 for the drain's signs of life, 1 for
-    /// what the month has spent and 2 for each priority.
+    /// what the month has spent, 1 or 2 for the state of Redis and 2 for each priority.
     pub(super) async fn of(queue: &Queue, more: bool) -> Result<Self, shared::queue::Error> {
         let queue = queue.over(queue.redis().metered());
         let counts = queue.counts().await?;
@@ -62,6 +66,10 @@ impl Stats {
         let next_due = if counts.delayed > 0 { queue.next_due_ms().await? } else { None };
         let drain = if more { Some(alive(&queue).await?) } else { None };
         let spent_this_month = if more { queue.spent().await? } else { None };
+        let conditions = match more {
+            true => conditions(queue.redis(), &queue.options().prefix).await,
+            false => Vec::new(),
+        };
         let priorities = match (more, counts.prioritized) {
             (false, _) => None,
             (true, 0) => Some(Vec::new()),
@@ -78,6 +86,7 @@ impl Stats {
             throughput,
             drain,
             spent_this_month,
+            conditions,
             billed_commands: usage.billed,
             round_trips: usage.round_trips,
         })
@@ -133,6 +142,10 @@ impl Stats {
         }
         if let Some(spent) = self.spent_this_month {
             facts.push(("commands spent this month".to_owned(), spent.to_string()));
+        }
+        for finding in &self.conditions {
+            let (wrong, remedy) = (&finding.wrong, &finding.remedy);
+            facts.push((format!("{}:", finding.about), format!("{wrong}: {remedy}")));
         }
         for PriorityCount { priority, jobs } in self.priorities.iter().flatten() {
             facts.push((format!("waiting at priority {priority}"), jobs.to_string()));

@@ -1,10 +1,10 @@
 //! The database's contents: made for a private one, required of a given one.
 
 use shared::clock::Clock;
-use shared::config::Secret;
-use shared::store::Database;
+use shared::config::ProcessEnv;
 
 use crate::Failure;
+use crate::cli::migrate::database_at;
 use crate::migrations;
 use crate::seed::{self, Plan};
 use crate::servers::Servers;
@@ -23,7 +23,7 @@ pub(super) struct SomeProject {
 /// Migrates and seeds a private database. A given one is somebody's: it is only looked at.
 pub(super) async fn prepare(servers: &Servers, told: bool) -> Result<(), Failure> {
     if !servers.postgres_is_private() {
-        let database = Database::parse(&Secret::new(servers.database_url()))?;
+        let database = database_at(&ProcessEnv, &servers.database_url())?;
         let pending = migrations::pending(&database).await?;
         if pending.is_empty() {
             return Ok(());
@@ -44,7 +44,7 @@ pub(super) async fn prepare(servers: &Servers, told: bool) -> Result<(), Failure
 
 /// The first project of the database, to try the API with.
 pub(super) async fn some_project(database_url: &str) -> Result<Option<SomeProject>, Failure> {
-    let client = Database::parse(&Secret::new(database_url))?.connect().await?;
+    let client = database_at(&ProcessEnv, database_url)?.connect().await?;
     let row =
         client.query_opt("SELECT id, \"userId\" FROM \"Project\" ORDER BY id LIMIT 1", &[]).await?;
     let Some(row) = row else { return Ok(None) };

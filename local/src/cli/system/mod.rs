@@ -113,7 +113,12 @@ async fn gateway(
     redis_url: &str,
     token: &str,
 ) -> Result<Gateway, GatewayError> {
-    let config = |listen| GatewayConfig { listen, ..GatewayConfig::new(redis_url, token) };
+    let authorities = given(&ProcessEnv, "REDIS_CA");
+    let config = |listen| GatewayConfig {
+        listen,
+        authorities: authorities.clone(),
+        ..GatewayConfig::new(redis_url, token)
+    };
     match listen {
         Some(address) => Gateway::start(config(address)).await,
         None => match Gateway::start(config(loopback(GATEWAY_PORT))).await {

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use command::{Signals, time};
 use console::style;
+use shared::checks;
 use shared::config::{Env as _, ProcessEnv};
 
 use super::system::{Places, System, Wanted};
+use crate::queue::connect;
 use crate::terminal::{Step, heading, note, say};
 use crate::{DEVELOPMENT_SECRET, Failure, Outcome};
 use board::Board;
@@ -64,6 +66,9 @@ pub(super) async fn run(args: Args) -> Outcome {
         say(serde_json::to_string(&system.places)?)?;
     } else {
         show(&system.places, args.every)?;
+    }
+    for finding in checks::at_start(&ProcessEnv, &connect(&system.config)?).await {
+        note(finding.to_string());
     }
     let drain = ticking::start(&system.config, args.every, !args.json)?;
     signals.next().await;

@@ -1,5 +1,6 @@
 //! `deo worker` as a process: it wakes at once, keeps time, ends gracefully, comes back, and costs little.
 mod ending;
+mod failover;
 mod several;
 mod waking;
 mod world;

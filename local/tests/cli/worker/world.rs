@@ -13,7 +13,7 @@ use shared::queue::{Counts, JobOptions, NewJob};
 use shared::recompute::{JobData, Reason, recompute_job};
 use shared::redis::Command;
 use shared::store::ProjectId;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Client;
@@ -122,6 +122,20 @@ impl Worker {
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         Self { process, lines }
+    }
+
+    /// What one wrote to stderr until it slept.
+    pub(crate) async fn errors_of_one_that_slept(world: &World) -> String {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_deo"));
+        command.arg("worker").env_clear().envs(&world.env).kill_on_drop(true);
+        let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        asleep(world).await;
+        let id = i32::try_from(process.id().unwrap()).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
+        let mut errors = String::new();
+        let mut stderr = process.stderr.take().unwrap();
+        stderr.read_to_string(&mut errors).await.unwrap();
+        errors
     }
 
     pub(crate) async fn line(&mut self) -> String {

@@ -1,6 +1,9 @@
 //! Servers that are full or may not write, and requests that are long.
 
+use std::time::Duration;
+
 use shared::redis::{Command, ErrorKind, Script, Value};
+use tokio::time::Instant;
 
 use crate::conformance::bench::{Bench, command, text};
 
@@ -16,7 +19,9 @@ pub async fn a_full_server_refuses_writes(mut bench: Bench) {
 pub async fn a_replica_refuses_writes(mut bench: Bench) {
     // Of a master that does not answer.
     bench.control(&["REPLICAOF", "127.0.0.1", "1"]).await;
-    let error = bench.call(&["SET", "k", "v"]).await.unwrap_err();
+    // A primary is waited for, within a fifth of the time that there is.
+    let soon = Instant::now() + Duration::from_secs(1);
+    let error = bench.redis.until(soon).call(command(&["SET", "k", "v"])).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Server("READONLY".into()), "{error}");
     bench.control(&["REPLICAOF", "NO", "ONE"]).await;
     assert_eq!(bench.call(&["SET", "k", "v"]).await.unwrap(), text("OK"));

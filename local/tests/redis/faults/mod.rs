@@ -5,6 +5,6 @@ mod queue;
 mod rest;
 mod rest_answers;
 mod rest_sync_token;
-mod scripted;
+pub(crate) mod scripted;
 mod tcp;
 mod tls;

@@ -47,10 +47,7 @@ impl Queue {
             let open = match (error.kind(), lost) {
                 (ErrorKind::Ambiguous, _) => error.clone(),
                 // A replay that did not get through says nothing about the call before it.
-                (
-                    ErrorKind::Unavailable | ErrorKind::RateLimited | ErrorKind::Timeout,
-                    Some(lost),
-                ) => lost,
+                (_, Some(lost)) if error.left_no_trace() => lost,
                 _ => return Err(error.into()),
             };
             // As long as the last try's answer asks for.

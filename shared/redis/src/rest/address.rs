@@ -53,6 +53,8 @@ mod tests {
         rest_token: "REST_TOKEN",
         redis_url: "REDIS_URL",
         allow_plaintext: "set PLAINTEXT=true",
+        authorities: "REDIS_CA",
+        prefix: "PREFIX",
     };
 
     fn parse(url: &str, token: &str) -> Result<Address, String> {

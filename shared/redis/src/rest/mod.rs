@@ -39,6 +39,7 @@ use self::sync_token::SyncToken;
 pub(crate) use self::url::rest_url;
 use super::Options;
 use super::budget::Limits;
+use super::endpoint::Names;
 use super::error::{Error, ErrorKind};
 use super::failure::Failure;
 use super::request::{Form, Request};
@@ -95,6 +96,7 @@ pub(super) struct Rest {
     authorization: HeaderValue,
     answers: RestAnswers,
     sync_token: SyncToken,
+    names: Names,
 }
 
 impl Rest {
@@ -108,7 +110,7 @@ impl Rest {
         let Address { base, authorization, local } =
             Address::parse(url, token, allow_plaintext, &options.names)?;
         let mut builder = Client::builder()
-            .tls_backend_preconfigured((*crate::tls::client_config()).clone())
+            .tls_backend_preconfigured((*options.trust()?).clone())
             .connect_timeout(options.limits.connect)
             .pool_idle_timeout(options.limits.idle)
             .redirect(reqwest::redirect::Policy::none())
@@ -133,6 +135,7 @@ impl Rest {
             authorization,
             answers: options.rest_answers,
             sync_token: SyncToken::default(),
+            names: options.names,
         })
     }
 
@@ -174,12 +177,13 @@ impl Rest {
         if let Some(token) = self.sync_token.newest() {
             post = post.header(sync_token::HEADER, token);
         }
-        let response = post.send().await.map_err(|error| broken(&error))?;
+        let broken = |error| broken(&error, &self.names);
+        let response = post.send().await.map_err(broken)?;
         // Before the body is read: a request that starts meanwhile must carry it already.
         self.sync_token.update(response.headers());
         let status = response.status();
         let wait = asked_wait(response.headers());
-        let answer = response.bytes().await.map_err(|error| broken(&error))?;
+        let answer = response.bytes().await.map_err(broken)?;
         Span::current().record("response_bytes", answer.len());
         status::interpret(request.form, answers, status, wait, &answer)
     }
@@ -196,10 +200,10 @@ fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// What a failed exchange means: whether the request can have reached the server.
-fn broken(error: &reqwest::Error) -> Failure {
+fn broken(error: &reqwest::Error, names: &Names) -> Failure {
     let cause = root_cause(error);
     if let Some(distrust) = crate::tls::distrust(error) {
-        return Failure::untrusted("the REST server", &distrust);
+        return Failure::untrusted("the REST server", &distrust, names.rest_url, names);
     }
     if error.is_builder() {
         let reason = format!("the request cannot be built: {cause}");

@@ -5,8 +5,9 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use super::{Malformed, RestAnswers, json, resp2};
+use crate::condition::kind_of;
 use crate::error::ErrorKind;
-use crate::failure::{Failure, kind_of};
+use crate::failure::Failure;
 use crate::request::Form;
 use crate::value::Items;
 

@@ -2,6 +2,7 @@
 
 use redis::{ServerError, Value as Resp};
 
+use crate::condition::{is_elsewhere, kind_of};
 use crate::error::ErrorKind;
 use crate::failure::Failure;
 use crate::request::{Form, Request};
@@ -62,12 +63,21 @@ pub(super) fn executed(mut replies: Vec<Resp>) -> Result<Items, Failure> {
     }
     match exec {
         Some(Resp::Array(replies)) => replies.into_iter().map(item).collect(),
-        Some(Resp::ServerError(error)) => Err(Failure::Refused(text(&error))),
+        // Discarded: why stands with the command that was refused.
+        Some(Resp::ServerError(error)) => {
+            Err(Failure::Refused(replies.iter().find_map(cause).unwrap_or_else(|| text(&error))))
+        }
         _ => Err(Failure::Final {
             kind: ErrorKind::Protocol,
             reason: "EXEC was not answered with an array".into(),
         }),
     }
+}
+
+/// A refusal for a reason of the server's own, which is none of the commands' making.
+fn cause(reply: &Resp) -> Option<String> {
+    let Resp::ServerError(error) = reply else { return None };
+    Some(text(error)).filter(|line| is_elsewhere(line) || kind_of(line).condition().is_some())
 }
 
 /// An error's text, code first.

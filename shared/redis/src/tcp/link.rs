@@ -1,10 +1,11 @@
 //! Keeps one open connection.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ErrorKind as RedisErrorKind};
+use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -12,21 +13,45 @@ use tokio_rustls::TlsConnector;
 
 use super::address::Address;
 use super::convert;
-use crate::error::ErrorKind;
-use crate::failure::{Failure, kind_of};
+use crate::Options;
+use crate::condition::kind_of;
+use crate::endpoint::Names;
+use crate::error::{Error, ErrorKind};
+use crate::failure::Failure;
+
+/// How connections are encrypted, where they are, and what the settings for that are called.
+#[derive(Debug)]
+pub(super) struct Tls {
+    config: Arc<ClientConfig>,
+    names: Names,
+}
+
+impl Tls {
+    /// Trusts whom `options` say.
+    pub(super) fn new(options: &Options) -> Result<Self, Error> {
+        Ok(Self { config: options.trust()?, names: options.names })
+    }
+}
 
 /// A connection and the task that drives it; dropping the last handle closes it.
 #[derive(Debug)]
 pub(super) struct Link {
     connection: MultiplexedConnection,
     driver: JoinHandle<()>,
+    /// How often the server had turned out not to be the one to ask, before this was opened.
+    pub(super) moves: u64,
     /// By the wall clock, which goes on while a function is frozen.
     last_used: Mutex<SystemTime>,
 }
 
 impl Link {
     /// Connects, encrypts and authenticates, as the address asks, and gives the connection its name.
-    pub(super) async fn open(address: &Address, name: Option<&str>) -> Result<Self, Failure> {
+    pub(super) async fn open(
+        address: &Address,
+        tls: &Tls,
+        name: Option<&str>,
+        moves: u64,
+    ) -> Result<Self, Failure> {
         let unreachable = |what: &str, error: &std::io::Error| {
             Failure::unreachable(format!("cannot {what} {}: {error}", address.host()))
         };
@@ -35,16 +60,19 @@ impl Link {
             .map_err(|error| unreachable("connect to", &error))?;
         stream.set_nodelay(true).map_err(|error| unreachable("set up the socket to", &error))?;
         let link = match address.server_name() {
-            None => Self::over(address, stream).await?,
+            None => Self::over(address, stream, moves).await?,
             Some(name) => {
-                let connector = TlsConnector::from(crate::tls::client_config());
+                let connector = TlsConnector::from(tls.config.clone());
                 let stream = connector.connect(name, stream).await.map_err(|error| {
+                    let (host, names) = (address.host(), &tls.names);
                     match crate::tls::distrust(&error) {
-                        Some(distrust) => Failure::untrusted(address.host(), &distrust),
+                        Some(distrust) => {
+                            Failure::untrusted(host, &distrust, names.redis_url, names)
+                        }
                         None => unreachable("open TLS to", &error),
                     }
                 })?;
-                Self::over(address, stream).await?
+                Self::over(address, stream, moves).await?
             }
         };
         if let Some(name) = name {
@@ -65,7 +93,7 @@ impl Link {
         })
     }
 
-    async fn over<S>(address: &Address, stream: S) -> Result<Self, Failure>
+    async fn over<S>(address: &Address, stream: S, moves: u64) -> Result<Self, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -75,7 +103,8 @@ impl Link {
         let opened =
             MultiplexedConnection::new_with_config(address.settings(), stream, config).await;
         let (connection, driver) = opened.map_err(|error| refused(address, &error))?;
-        Ok(Self { connection, driver: tokio::spawn(driver), last_used: Mutex::new(wall()) })
+        let last_used = Mutex::new(wall());
+        Ok(Self { connection, driver: tokio::spawn(driver), moves, last_used })
     }
 
     /// A handle to send with.

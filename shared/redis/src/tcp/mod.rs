@@ -1,7 +1,7 @@
 //! Speaks the Redis protocol over TCP or TLS.
 //!
 //! One connection, opened by the first command, carries all requests; a dropped one is replaced
-//! before the next. Nothing is sent beside the commands, so that an idle tick executes exactly one, but
+//! before the next, and so is one to a server that is not the one to ask any more. Nothing is sent beside the commands, so that an idle tick executes exactly one, but
 //! for a new connection's AUTH and SELECT, where the URL asks for them, and CLIENT SETNAME, where it
 //! shall have a name.
 
@@ -11,6 +11,7 @@ mod link;
 mod url;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -19,10 +20,11 @@ use tokio::time::timeout;
 use tracing::Span;
 
 use self::address::Address;
-use self::link::Link;
+use self::link::{Link, Tls};
 pub(crate) use self::url::redis_url;
 use super::Options;
 use super::budget::Limits;
+use super::condition::is_elsewhere;
 use super::error::Error;
 use super::failure::Failure;
 use super::request::{Form, Request};
@@ -32,9 +34,13 @@ use crate::secret::Secret;
 /// A client of one Redis server.
 #[derive(Debug)]
 pub(super) struct Tcp {
-    address: Address,
+    address: Arc<Address>,
     /// Of every connection, in the server's list of its clients.
     name: Option<String>,
+    tls: Arc<Tls>,
+    /// How often the server turned out not to be the one to ask, found by this client or by one beside it: what was
+    /// opened before the last time is not used again.
+    moves: Arc<AtomicU64>,
     link: Mutex<Option<Arc<Link>>>,
 }
 
@@ -46,7 +52,21 @@ impl Tcp {
         options: Options,
     ) -> Result<Self, Error> {
         let address = Address::parse(url, allow_plaintext, &options.names)?;
-        Ok(Self { address, name: options.client_name, link: Mutex::new(None) })
+        let tls = Tls::new(&options)?;
+        Ok(Self {
+            address: Arc::new(address),
+            name: options.client_name,
+            tls: Arc::new(tls),
+            moves: Arc::default(),
+            link: Mutex::new(None),
+        })
+    }
+
+    /// A client of the same server with a connection of its own, which finds out with this one that it is not the one
+    /// to ask any more.
+    pub(super) fn beside(&self, name: Option<String>) -> Self {
+        let (address, tls, moves) = (self.address.clone(), self.tls.clone(), self.moves.clone());
+        Self { address, name, tls, moves, link: Mutex::new(None) }
     }
 
     /// One try of `request`.
@@ -66,14 +86,20 @@ impl Tcp {
             Ok(Ok(replies)) => {
                 link.used();
                 Span::current().record("response_bytes", convert::resp_len(&replies));
-                return match request.form {
+                let items = match request.form {
                     Form::Transaction => convert::executed(replies),
                     Form::Single | Form::Pipeline => {
                         replies.into_iter().map(convert::item).collect()
                     }
                 };
+                if leads_elsewhere(&items) {
+                    self.leave(&link).await;
+                }
+                return items;
             }
             Ok(Err(error)) => {
+                // As a server does that is demoted, to those that wait: reads would go on over other connections.
+                self.leave(&link).await;
                 (format!("the connection broke: {}", convert::io_reason(&error)), true)
             }
             Err(_) => ("no answer in time".to_owned(), false),
@@ -85,13 +111,24 @@ impl Tcp {
     /// The connection, opened anew when there is none, it broke, or it was idle for too long.
     async fn link(&self, idle: Duration) -> Result<Arc<Link>, Failure> {
         let mut slot = self.link.lock().await;
-        if let Some(link) = slot.as_ref().filter(|link| link.is_usable(idle)) {
+        let moves = self.moves.load(Ordering::SeqCst);
+        let is_fit = |link: &&Arc<Link>| link.moves == moves && link.is_usable(idle);
+        if let Some(link) = slot.as_ref().filter(is_fit) {
             return Ok(link.clone());
         }
         *slot = None;
-        let link = Arc::new(Link::open(&self.address, self.name.as_deref()).await?);
+        let link = Link::open(&self.address, &self.tls, self.name.as_deref(), moves).await?;
+        let link = Arc::new(link);
         *slot = Some(link.clone());
         Ok(link)
+    }
+
+    /// Takes a connection out of use, and all that were opened before: none leads to the one to ask any more.
+    async fn leave(&self, link: &Arc<Link>) {
+        // Once, however many requests find out.
+        let (before, after) = (link.moves, link.moves + 1);
+        let _ = self.moves.compare_exchange(before, after, Ordering::SeqCst, Ordering::SeqCst);
+        self.discard(link).await;
     }
 
     /// Takes a connection out of use. Requests that still wait on it may get their answers.
@@ -100,6 +137,16 @@ impl Tcp {
         if slot.as_ref().is_some_and(|link| Arc::ptr_eq(link, broken)) {
             *slot = None;
         }
+    }
+}
+
+/// Whether the server is not, or not any more, the one that the name leads to: after a failover a connection
+/// stays with the demoted node, which answers reads as ever. The next request looks the name up anew.
+fn leads_elsewhere(items: &Result<Items, Failure>) -> bool {
+    match items {
+        Ok(items) => items.iter().any(|item| item.as_ref().is_err_and(|line| is_elsewhere(line))),
+        Err(Failure::Refused(line)) => is_elsewhere(line),
+        Err(_) => false,
     }
 }
 

@@ -4,6 +4,7 @@ use reqwest::Url;
 
 use crate::endpoint::Names;
 use crate::plaintext::is_loopback;
+use crate::userinfo::raw_in_password;
 
 /// The URL, if a server can be reached by it; else what is wrong, in a sentence that does not show it: it
 /// may hold a password.
@@ -17,6 +18,9 @@ fn parse(url: &str, allow_plaintext: bool, names: &Names) -> Result<Url, String>
     }
     if url.chars().any(char::is_whitespace) {
         return Err("has white space or a line break in it; remove it".to_owned());
+    }
+    if let Some(raw) = raw_in_password(url) {
+        return Err(raw);
     }
     let parsed = Url::parse(url).map_err(|_| {
         "is not a URL; it looks like rediss://:password@host:6379 (a password with special \

@@ -9,7 +9,8 @@ end
 -- A refusal that was caught is a table or a text, by the server's version, and may begin with its place.
 local function textOf(refusal)
   local text = type(refusal) == 'table' and refusal.err or tostring(refusal)
-  return (string.gsub(string.gsub(text, '^@?user_script:%s*%d+:%s*', ''), '^-', ''))
+  text = string.gsub(string.gsub(text, '^=%[C%]:%s*%-?%d+:%s*', ''), '^@?user_script:%s*%d+:%s*', '')
+  return (string.gsub(text, '^-', ''))
 end
 local function isWrongType(refusal) return string.find(textOf(refusal), 'WRONGTYPE', 1, true) ~= nil end
 -- The script's answer when a refusal that was caught ends it: as the server told it.

@@ -1,0 +1,112 @@
+//! What may be wrong with the settings, and with the Redis that they lead to: one list of [`Finding`]s for
+//! whoever starts something, shows the settings or looks after a queue.
+//!
+//! - [`settings`] checks everything that the environment says, and [`misspelt`] only finds names that were
+//!   nearly ours. Neither connects to anything.
+//! - [`conditions`] asks Redis, for one command or two.
+//!
+//! A function finds out by itself what is wrong with its settings, since it does not start
+//! ([`Config::from_env`](crate::config::Config::from_env)), and logs what is misspelt. It does not ask for
+//! conditions: those would be billed commands at each start of an environment, thousands a month, for an answer that
+//! hardly ever changes. Whoever runs for long asks once (`deo worker`, `deo up`), and so does a person who looks
+//! (`deo queue stats`).
+
+mod names;
+mod server;
+
+pub use names::misspelt;
+pub use server::{CONDITIONS, conditions};
+
+use crate::config::{ALIASES, Config, Env, VARIABLES, spelling};
+pub use crate::config::{Finding, Severity};
+use crate::queue::Queue;
+use crate::store::Database;
+use crate::wake::Wake;
+
+/// Checks every setting: how it is written, what it says, and whether the addresses can be used. Connects to
+/// nothing; certificates that are in a file are read. What keeps a function from starting comes first.
+pub fn settings(env: &dyn Env) -> Vec<Finding> {
+    let set = VARIABLES.iter().chain(&ALIASES).filter_map(|variable| {
+        let value = env.get(variable.name).filter(|value| !value.is_empty())?;
+        spelling(variable, &value)
+    });
+    let mut findings: Vec<Finding> = set.collect();
+    match Config::from_env(env) {
+        Ok(config) => findings.extend(addresses(&config)),
+        Err(error) => {
+            let finding = Finding::from(error);
+            // Of what is written wrong the first is met again.
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+    }
+    findings.extend(misspelt(env));
+    findings
+}
+
+/// What a program that runs for long says once, at its start: what is misspelt in the environment, and the
+/// [`conditions`] of the Redis of its queue.
+pub async fn at_start(env: &dyn Env, queue: &Queue) -> Vec<Finding> {
+    let mut findings = misspelt(env);
+    findings.extend(conditions(queue.redis(), &queue.options().prefix).await);
+    findings
+}
+
+/// Addresses that cannot be used, and certificates that cannot be read.
+fn addresses(config: &Config) -> impl Iterator<Item = Finding> {
+    let told = |error: String| Finding::of_sentence(Severity::Error, &error);
+    let redis = config.redis_client().err().map(|error| told(error.to_string()));
+    let database = Database::configured(config).err().map(|error| told(error.to_string()));
+    let wake = Wake::new(&config.wake).err().map(|error| told(error.to_string()));
+    [redis, database, wake].into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn found(pairs: &[(&str, &str)]) -> Vec<(Severity, String)> {
+        let env: BTreeMap<String, String> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        settings(&env).into_iter().map(|it| (it.severity, it.about)).collect()
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_found_at_once() {
+        let error = |name: &str| (Severity::Error, name.to_owned());
+        let warning = |name: &str| (Severity::Warning, name.to_owned());
+        assert_eq!(found(&[]), []);
+        assert_eq!(found(&[("REDIS_URL", "redis://127.0.0.1"), ("REDIS_PREFIX", "bull")]), []);
+        assert_eq!(
+            found(&[
+                ("REDIS_PREFIX", "'bull'"),
+                ("JWT_SECRET", "x\n"),
+                ("ENABLE_CRN", "true"),
+                ("KV_REST_API_TOKEN", " x"),
+            ]),
+            [
+                error("REDIS_PREFIX"),
+                error("JWT_SECRET"),
+                error("KV_REST_API_TOKEN"),
+                error("KV_REST_API_URL"),
+                warning("ENABLE_CRN"),
+            ]
+        );
+        let addresses = [
+            ("REDIS_URL", "rediss://:canary@h/one"),
+            ("DATABASE_URL", "postgres://u:can#ary@h/d"),
+            ("DRAIN_WAKE_URL", "http://x.example/canary"),
+        ];
+        let names = ["REDIS_URL", "DATABASE_URL", "DRAIN_WAKE_URL"];
+        assert_eq!(found(&addresses), names.map(error));
+        assert_eq!(
+            found(&[("REDIS_URL", "redis://[::1]"), ("REDIS_CA", "/no/file")]),
+            [error("REDIS_CA")]
+        );
+        let database = ("DATABASE_URL", "postgres://u:p@h/d");
+        assert_eq!(found(&[database, ("DATABASE_CA", "/no/file")]), [error("DATABASE_CA")]);
+    }
+}
