@@ -172,7 +172,7 @@ impl Redis {
         let (limits, names) = (options.limits, options.names);
         let transport = match config {
             Endpoint::Rest { url, token, allow_plaintext } => {
-                Transport::Rest(rest::Rest::new(url, token, *allow_plaintext, options)?)
+                Transport::Rest(Box::new(rest::Rest::new(url, token, *allow_plaintext, options)?))
             }
             Endpoint::Tcp { url, allow_plaintext } => {
                 Transport::Tcp(tcp::Tcp::new(url, *allow_plaintext, options)?)

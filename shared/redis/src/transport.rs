@@ -13,7 +13,7 @@ use super::value::Items;
 #[derive(Debug)]
 pub(super) enum Transport {
     /// Upstash's REST API.
-    Rest(Rest),
+    Rest(Box<Rest>),
     /// The Redis protocol.
     Tcp(Tcp),
 }
