@@ -202,7 +202,7 @@ impl Redis {
     /// # async fn example(redis: &Redis) -> Result<(), Error> {
     /// let limits = Limits { answer: Duration::from_secs(40), ..Limits::default() };
     /// let waiting = redis.beside(limits, Some("waits".to_owned()));
-    /// waiting.call(Command::new("BLPOP").arg("tasks").arg("30")).await?;
+    /// waiting.call(Command::new("BZPOPMIN").arg("tasks").arg("30")).await?;
     /// # Ok(())
     /// # }
     /// ```
