@@ -38,7 +38,8 @@ pub(crate) struct ErrorBody {
     /// A sentence for people.
     message: String,
     /// `HTTP_ERROR`, or `INTERNAL_ERROR` for a 500, or `COMMAND_BUDGET` where many recomputes are refused
-    /// since the month's budget is nearly spent.
+    /// since the month's budget is nearly spent, or `IDEMPOTENCY_KEY_REUSED`, `RECOMPUTE_UNDER_WAY` or
+    /// `TOO_MANY_REQUESTS`, which 422, 409 and 429 say as well.
     code: &'static str,
     /// The request's target, with its query.
     path: String,

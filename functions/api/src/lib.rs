@@ -17,22 +17,26 @@ mod history;
 mod hs256;
 mod input;
 mod job;
+mod once;
 mod openapi;
 mod queue;
+mod rate;
 mod recompute;
 mod score;
 mod settle;
 mod signals;
+mod sync;
 mod timing;
 mod token;
 
+use std::iter;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use shared::clock::Clock;
-use shared::config::{Config, ForwardConfig, QueueOptions};
+use shared::config::{Config, ForwardConfig, QueueOptions, SnapshotRetention};
 use shared::engine::{Budget, Purse};
 use shared::http::Secrets;
 use shared::queue::Queue;
@@ -45,6 +49,8 @@ pub use edge::lambda;
 pub use token::{Claims, sign};
 
 use error::Error;
+use rate::Rate;
+use sync::UnderWay;
 use token::Tokens;
 
 /// Settings that cannot be used.
@@ -76,6 +82,10 @@ struct Parts {
     budget: Option<Budget>,
     purse: Purse,
     forward: ForwardConfig,
+    /// `None` where POST requests are not counted.
+    rate: Option<Rate>,
+    under_way: UnderWay,
+    retention: SnapshotRetention,
 }
 
 impl Api {
@@ -93,7 +103,9 @@ impl Api {
     /// A URL that cannot be used.
     pub fn with_clock(config: &Config, clock: Clock) -> Result<Self, StartError> {
         let store = config.database_url.as_ref().map(Store::new).transpose()?;
-        let tokens = config.jwt_secret.as_ref().map(Tokens::new);
+        let tokens = config.jwt_secret.as_ref().map(|secret| {
+            Tokens::new(iter::once(secret).chain(config.previous_jwt_secret.as_ref()))
+        });
         if tokens.is_none() {
             tracing::error!("JWT_SECRET is not set: every request with a token gets a 500");
         }
@@ -105,6 +117,9 @@ impl Api {
             budget: config.budget.budget(),
             purse: Purse::default(),
             forward: config.forward.clone(),
+            rate: config.posts_per_minute.map(Rate::new),
+            under_way: UnderWay::default(),
+            retention: config.drain.snapshots,
             store,
             clock,
         })))
@@ -159,6 +174,11 @@ impl Api {
         self.queue_of(&self.0.queue)
     }
 
+    /// As [`Api::queue`], for who tells afterwards what was spent.
+    fn metered_queue(&self) -> Option<Queue> {
+        self.queue().map(|queue| queue.over(queue.redis().metered()))
+    }
+
     /// Another queue, used as ours is.
     fn queue_named(&self, name: &str) -> Option<Queue> {
         self.queue_of(&QueueOptions { name: name.to_owned(), ..self.0.queue.clone() })
@@ -167,6 +187,20 @@ impl Api {
     fn queue_of(&self, options: &QueueOptions) -> Option<Queue> {
         let redis = self.redis()?.until(Instant::now() + envelope::REDIS_LIMIT);
         Some(Queue::new(redis, options, self.clock().clone()))
+    }
+
+    /// Counts a POST request of the user, where that is wanted.
+    ///
+    /// # Errors
+    /// A 429 past the limit; a 503 when it cannot be counted.
+    async fn admit(&self, user_id: &str) -> Result<(), Error> {
+        let Some(rate) = &self.0.rate else { return Ok(()) };
+        let queue = self.metered_queue();
+        let admitted = rate.admit(queue.as_ref(), user_id, self.clock().now_ms()).await;
+        if let Some(queue) = queue.filter(|_| self.budget().is_some()) {
+            self.purse().pay(&queue, queue.redis().usage().billed, false).await;
+        }
+        admitted
     }
 
     /// What callbacks of receivers are signed with.

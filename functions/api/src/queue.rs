@@ -210,3 +210,12 @@ pub(crate) fn not_read(error: queue::Error) -> Error {
         _ => Error::Internal,
     }
 }
+
+/// A request could not be counted. It is refused: what is not counted would have no limit.
+pub(crate) fn not_counted(error: queue::Error) -> Error {
+    tracing::error!(%error, "a request could not be counted");
+    match error {
+        queue::Error::Redis(_) => Error::Unavailable("The queue cannot be reached; try again"),
+        _ => Error::Internal,
+    }
+}
