@@ -1,7 +1,7 @@
 //! `deo`: everything a developer's machine needs, and nothing that ships to AWS.
 //!
 //! [`cli`] is the command line, one file a command. What it shows comes from [`bench`], which measures, and
-//! [`cost`], which tells a bill; [`http_api`] serves the API's router, [`runtime_api`] plays Lambda to the
+//! [`cost`], which tells a bill; [`permissions`] is what the functions must be allowed, [`http_api`] serves the API's router, [`runtime_api`] plays Lambda to the
 //! functions, [`relay`] watches their connections, [`terminal`] is how results look. Crates of their own
 //! are the private servers ([`servers`]), Upstash's REST API in front of any Redis ([`gateway`]), the
 //! platform's tables ([`migrations`], [`seed`]), the worker, and what that has in common with this command
@@ -12,6 +12,7 @@ pub mod cli;
 pub mod cost;
 pub mod delay;
 pub mod http_api;
+pub mod permissions;
 mod queue;
 pub mod relay;
 pub mod runtime_api;

@@ -1,13 +1,14 @@
 //! Tells who is asking.
 
 use axum::extract::{FromRef, FromRequestParts};
+use axum::http::Method;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use crate::Api;
 use crate::error::Error;
 
-/// The bearer of a valid token. Whether the user still exists is known only after the first look
+/// The bearer of a valid token, who has not sent too many POST requests. Whether the user still exists is known only after the first look
 /// into the database, which reads what the request is about in the same statement.
 pub(crate) struct Caller {
     /// The user's id.
@@ -25,11 +26,17 @@ where
         let api = Api::from_ref(state);
         let user_id = {
             let tokens = api.tokens()?;
-            let token =
-                parts.headers.get(AUTHORIZATION).and_then(|value| bearer(value.to_str().ok()?));
+            let mut given = parts.headers.get_all(AUTHORIZATION).iter();
+            // Of two, it is open which one whoever stood in front of us has looked at.
+            let only = given.next().filter(|_| given.next().is_none());
+            let token = only.and_then(|value| bearer(value.to_str().ok()?));
             token.and_then(|token| tokens.subject(token, api.clock().now_ms()))
         };
-        Ok(Self { user_id: user_id.ok_or(Error::Unauthorized)?, api })
+        let user_id = user_id.ok_or(Error::Unauthorized)?;
+        if parts.method == Method::POST {
+            api.admit(&user_id).await?;
+        }
+        Ok(Self { user_id, api })
     }
 }
 

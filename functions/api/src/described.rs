@@ -40,7 +40,8 @@ pub(crate) struct TagParam {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only described; `input::IdempotencyKey` reads it")]
 pub(crate) struct KeyParam {
-    /// For 24 hours, the same request with the same key adds no job and gets the first answer.
+    /// For 24 hours, the same request with the same key adds no job and gets the first answer; another
+    /// body with it gets 422.
     #[param(
         rename = "Idempotency-Key",
         nullable = false,
@@ -56,7 +57,7 @@ pub(crate) struct ForUser;
 
 impl IntoResponses for ForUser {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        errors(&[400, 401, 413, 500, 503])
+        errors(&[400, 401, 413, 422, 429, 500, 503])
     }
 }
 
@@ -83,7 +84,16 @@ pub(crate) struct ForWriter;
 
 impl IntoResponses for ForWriter {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        errors(&[400, 401, 403, 404, 413, 500, 503])
+        errors(&[400, 401, 403, 404, 413, 422, 429, 500, 503])
+    }
+}
+
+/// Errors of a route that does at once what others ask a queue for.
+pub(crate) struct ForSync;
+
+impl IntoResponses for ForSync {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        errors(&[400, 401, 403, 404, 409, 413, 429, 500, 503])
     }
 }
 
@@ -102,7 +112,12 @@ fn errors(statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {
         401 => "No valid token or signature, or of a user who is gone",
         403 => "The caller may not",
         404 => "There is no such project, job or queue",
+        409 => "Another one of the project is under way",
         413 => "The body is larger than 256 KiB",
+        422 => "The Idempotency-Key was used for another request",
+        429 => {
+            "The user has sent as many POST requests as a minute may have; `Retry-After` says when to go on"
+        }
         503 => "Redis or Postgres does not answer, or Redis refuses to write: `code` says why",
         _ => "Our fault",
     };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::refused::Refusal;
@@ -20,8 +20,15 @@ pub(crate) enum Error {
     NotFound(Cow<'static, str>),
     /// 405: the route exists for other methods, which the `Allow` header lists.
     MethodNotAllowed(String),
+    /// 409: another recompute-sync of the project is under way.
+    UnderWay,
     /// 413: the body is over the limit.
     TooLarge,
+    /// 422: the caller's `Idempotency-Key` came before, with something else.
+    KeyReused,
+    /// 429: the user has sent as many POST requests as a minute may have; they may send the next one after
+    /// so many seconds, which `Retry-After` says.
+    TooMany(u64),
     /// 503: Redis or Postgres does not answer. The client sees the sentence; the cause is logged.
     Unavailable(&'static str),
     /// 503: Redis refuses to write, for a reason that the client knows by its code.
@@ -60,6 +67,9 @@ impl Error {
             Self::Internal => "INTERNAL_ERROR",
             Self::Budget => "COMMAND_BUDGET",
             Self::Refused(refusal) => refusal.code(),
+            Self::UnderWay => "RECOMPUTE_UNDER_WAY",
+            Self::KeyReused => "IDEMPOTENCY_KEY_REUSED",
+            Self::TooMany(_) => "TOO_MANY_REQUESTS",
             _ => "HTTP_ERROR",
         }
     }
@@ -80,6 +90,21 @@ impl Error {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "PayloadTooLargeException",
                 "The body is larger than 256 KiB",
+            ),
+            Self::UnderWay => (
+                StatusCode::CONFLICT,
+                "ConflictException",
+                "The project's score is being computed already; read it in a moment",
+            ),
+            Self::KeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "UnprocessableEntityException",
+                "This Idempotency-Key was used for another request: take a new one",
+            ),
+            Self::TooMany(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "ThrottlerException",
+                "Too many requests; try again when Retry-After is over",
             ),
             Self::Unavailable(message) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableException", message)
@@ -107,6 +132,9 @@ impl Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = self.describe().0.into_response();
+        if let Self::TooMany(seconds) = self {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         response.extensions_mut().insert(self);
         response
     }

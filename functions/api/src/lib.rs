@@ -17,23 +17,27 @@ mod history;
 mod hs256;
 mod input;
 mod job;
+mod once;
 mod openapi;
 mod queue;
+mod rate;
 mod recompute;
 mod refused;
 mod score;
 mod settle;
 mod signals;
+mod sync;
 mod timing;
 mod token;
 
+use std::iter;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use shared::clock::Clock;
-use shared::config::{Config, ForwardConfig, QueueOptions};
+use shared::config::{Config, ForwardConfig, QueueOptions, SnapshotRetention};
 use shared::engine::{Budget, Purse};
 use shared::http::Secrets;
 use shared::queue::Queue;
@@ -46,7 +50,9 @@ pub use edge::lambda;
 pub use token::{Claims, sign};
 
 use error::Error;
+use rate::Rate;
 use refused::LastWrite;
+use sync::UnderWay;
 use token::Tokens;
 
 /// Settings that cannot be used.
@@ -79,6 +85,10 @@ struct Parts {
     purse: Purse,
     last_write: LastWrite,
     forward: ForwardConfig,
+    /// `None` where POST requests are not counted.
+    rate: Option<Rate>,
+    under_way: UnderWay,
+    retention: SnapshotRetention,
 }
 
 impl Api {
@@ -96,7 +106,9 @@ impl Api {
     /// A URL that cannot be used.
     pub fn with_clock(config: &Config, clock: Clock) -> Result<Self, StartError> {
         let store = Database::configured(config)?.map(Store::over);
-        let tokens = config.jwt_secret.as_ref().map(Tokens::new);
+        let tokens = config.jwt_secret.as_ref().map(|secret| {
+            Tokens::new(iter::once(secret).chain(config.previous_jwt_secret.as_ref()))
+        });
         if tokens.is_none() {
             tracing::error!("JWT_SECRET is not set: every request with a token gets a 500");
         }
@@ -109,6 +121,9 @@ impl Api {
             purse: Purse::default(),
             last_write: LastWrite::default(),
             forward: config.forward.clone(),
+            rate: config.posts_per_minute.map(Rate::new),
+            under_way: UnderWay::default(),
+            retention: config.drain.snapshots,
             store,
             clock,
         })))
@@ -168,6 +183,11 @@ impl Api {
         self.queue_of(&self.0.queue)
     }
 
+    /// As [`Api::queue`], for who tells afterwards what was spent.
+    fn metered_queue(&self) -> Option<Queue> {
+        self.queue().map(|queue| queue.over(queue.redis().metered()))
+    }
+
     /// Another queue, used as ours is.
     fn queue_named(&self, name: &str) -> Option<Queue> {
         self.queue_of(&QueueOptions { name: name.to_owned(), ..self.0.queue.clone() })
@@ -176,6 +196,21 @@ impl Api {
     fn queue_of(&self, options: &QueueOptions) -> Option<Queue> {
         let redis = self.redis()?.until(Instant::now() + envelope::REDIS_LIMIT);
         Some(Queue::new(redis, options, self.clock().clone()))
+    }
+
+    /// Counts a POST request of the user, where that is wanted.
+    ///
+    /// # Errors
+    /// A 429 past the limit; a 503 when it cannot be counted.
+    async fn admit(&self, user_id: &str) -> Result<(), Error> {
+        let Some(rate) = &self.0.rate else { return Ok(()) };
+        let queue = self.metered_queue();
+        let now = self.clock().now_ms();
+        let admitted = rate.admit(queue.as_ref(), self.last_write(), user_id, now).await;
+        if let Some(queue) = queue.filter(|_| self.budget().is_some()) {
+            self.purse().pay(&queue, queue.redis().usage().billed, false).await;
+        }
+        admitted
     }
 
     /// What callbacks of receivers are signed with.

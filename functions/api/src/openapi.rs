@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::envelope::ErrorBody;
-use crate::{Api, health, history, job, queue, recompute, score, settle, signals};
+use crate::{Api, health, history, job, queue, recompute, score, settle, signals, sync};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -33,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(recompute::recompute))
         .routes(routes!(recompute::recompute_many))
+        .routes(routes!(sync::recompute_sync))
         .routes(routes!(score::latest))
         .routes(routes!(history::history))
         .routes(routes!(signals::debug))

@@ -1,15 +1,13 @@
 //! Asks for a recompute, of one project or of many.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::digest;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use shared::queue::{Added, NewJob, Outcome, Queue};
 use shared::recompute::{JobData, Reason, Timing, recompute_job};
 use shared::store::ProjectId;
@@ -24,8 +22,8 @@ use crate::described::{ForUser, ForWriter, IdParam, KeyParam};
 use crate::envelope::sent_context;
 use crate::error::Error;
 use crate::input::{Body, Form, IdempotencyKey, Project};
+use crate::once::once;
 use crate::queue::{no_queue, not_read};
-use crate::refused::not_done;
 use crate::timing::TimingBody;
 
 /// At so many commands the month's count is told of them, which is one command more.
@@ -122,20 +120,23 @@ pub(crate) async fn recompute(
     let timing = caller.check(timing).await?.unwrap_or_default();
     api.project(&caller.user_id, project_id.as_str(), Need::Recompute).await?;
 
-    let Some(queue) = api.queue() else {
+    let Some(queue) = api.metered_queue() else {
         let message = Some("Queue functionality unavailable - Redis not configured");
         let answer = RecomputeAnswer { project_id, enqueued: false, message };
         return Ok((StatusCode::CREATED, Json(answer)).into_response());
     };
     let request = Request {
-        route: "recompute",
         user_id: &caller.user_id,
-        reason: body.as_ref().and_then(|body| body.reason),
+        reason: body.as_ref().and_then(|body| body.reason).map_or(Reason::Manual, Reason::from),
         timing,
-        key: key.as_deref(),
         telemetry: telemetry(&headers),
     };
-    let added = request.enqueue(&api, &queue, &[&project_id]).await?;
+    let mut receipt = None;
+    if let Some(key) = key {
+        let scope = json!([request.user_id, "recompute", key, project_id]);
+        receipt = Some(once(&api, &queue, &scope, &request.says(), ()).await?.0);
+    }
+    let added = request.enqueue(&api, &queue, &[&project_id], receipt.as_deref()).await?;
     let added = added.first().ok_or_else(|| Error::internal(&"the queue gave no answer"))?;
     let answer = RecomputeAnswer { project_id, enqueued: true, message: None };
     Ok((StatusCode::CREATED, describe(added), Json(answer)).into_response())
@@ -229,32 +230,42 @@ pub(crate) async fn recompute_many(
     let body = caller.check(body).await?;
     let timing = caller.check(body.timing.timing()).await?;
     refuse_bulk_past_the_budget(&api).await?;
-    let asked = body.project_ids.len();
-    let ids = body.project_ids.into_iter().map(|ProjectIdBody(id)| id);
-    let ids: Vec<ProjectId> = ids.collect::<BTreeSet<_>>().into_iter().collect();
-    let repeated = asked - ids.len();
+    let mut asked: Vec<ProjectId> =
+        body.project_ids.into_iter().map(|ProjectIdBody(id)| id).collect();
+    // The order is the caller's business.
+    asked.sort_unstable();
+    let mut ids = asked.clone();
+    ids.dedup();
+    let repeated = asked.len() - ids.len();
     let checked = api.projects(&caller.user_id, &ids, Need::Recompute).await?;
 
-    let queue = api.queue().ok_or(no_queue())?;
+    let queue = api.metered_queue().ok_or(no_queue())?;
     let request = Request {
-        route: "recompute-many",
         user_id: &caller.user_id,
-        reason: body.reason,
+        reason: body.reason.map_or(Reason::Manual, Reason::from),
         timing,
-        key: key.as_deref(),
         telemetry: telemetry(&headers),
     };
+    let refused = |(at, checked): (usize, Result<(), Error>)| {
+        checked.err().map(|refusal| (at, refusal.describe().0.as_u16()))
+    };
+    let mut refused: BTreeMap<usize, u16> =
+        checked.into_iter().enumerate().filter_map(refused).collect();
+    let mut receipt = None;
+    if let Some(key) = key {
+        let scope = json!([request.user_id, "recompute-many", key]);
+        let (name, first) =
+            once(&api, &queue, &scope, &json!([asked, request.says()]), refused).await?;
+        (receipt, refused) = (Some(name), first);
+    }
     let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
-    for (id, checked) in ids.iter().zip(checked) {
-        match checked {
-            Ok(()) => accepted.push(id),
-            Err(refusal) => {
-                let status = refusal.describe().0.as_u16();
-                rejected.push(Rejected { project_id: id.clone(), status });
-            }
+    for (at, id) in ids.iter().enumerate() {
+        match refused.get(&at) {
+            None => accepted.push(id),
+            Some(&status) => rejected.push(Rejected { project_id: id.clone(), status }),
         }
     }
-    let added = request.enqueue(&api, &queue, &accepted).await?;
+    let added = request.enqueue(&api, &queue, &accepted, receipt.as_deref()).await?;
     let enqueued = added.iter().filter(|added| added.outcome == Outcome::Added).count();
     let deduplicated = added.len() - enqueued + repeated;
     Ok((StatusCode::ACCEPTED, Json(BulkAnswer { enqueued, deduplicated, rejected })))
@@ -274,34 +285,30 @@ async fn refuse_bulk_past_the_budget(api: &Api) -> Result<(), Error> {
 
 /// What the jobs of one request have in common.
 struct Request<'a> {
-    route: &'static str,
     user_id: &'a str,
-    reason: Option<ReasonBody>,
+    reason: Reason,
     timing: Timing,
-    key: Option<&'a str>,
     telemetry: Option<String>,
 }
 
 impl Request<'_> {
-    /// Puts a job for each project on the queue, in one round trip.
+    /// Puts a job for each project on the queue, in one round trip; under `receipt` once and no more.
     async fn enqueue(
         &self,
         api: &Api,
         queue: &Queue,
         ids: &[&ProjectId],
+        receipt: Option<&str>,
     ) -> Result<Vec<Added>, Error> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let jobs: Vec<NewJob> = ids.iter().map(|id| self.job(api, id)).collect();
-        let key = self.key.map(|key| self.scoped(key, ids));
-        let queue = queue.over(queue.redis().metered());
-        let enqueued = queue.add(&jobs, key.as_deref()).await;
-        api.last_write().note(&enqueued);
-        let enqueued = enqueued.map_err(|error| not_done("recompute was not enqueued", &error))?;
+        let enqueued = queue.add(&jobs, receipt).await;
+        let enqueued = api.last_write().written("recompute was not enqueued", enqueued)?;
         if api.budget().is_some() {
             let used = queue.redis().usage().billed;
-            api.purse().pay(&queue, used, api.purse().unpaid() + used >= WORTH_COUNTING).await;
+            api.purse().pay(queue, used, api.purse().unpaid() + used >= WORTH_COUNTING).await;
         }
         api.wake().ring(enqueued.first).await;
         Ok(enqueued.added)
@@ -311,7 +318,7 @@ impl Request<'_> {
         let data = JobData {
             project_id: project_id.clone(),
             triggered_by_user_id: Some(self.user_id.to_owned()),
-            reason: self.reason.map_or(Reason::Manual, Reason::from),
+            reason: self.reason,
         };
         let mut job = recompute_job(&data, api.queue_options());
         self.timing.apply(&mut job);
@@ -319,11 +326,10 @@ impl Request<'_> {
         job
     }
 
-    /// The caller's key, made unique to the user, the route and the projects, so that neither the
-    /// keys of two callers nor those of two requests of one caller meet.
-    fn scoped(&self, key: &str, ids: &[&ProjectId]) -> String {
-        let scope = serde_json::json!([self.user_id, self.route, key, ids]).to_string();
-        URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, scope.as_bytes()))
+    /// All that its body says, but for the projects.
+    fn says(&self) -> Value {
+        let Timing { delay, window, extend, replace } = self.timing;
+        json!([self.reason, delay.as_millis(), window.map(|it| it.as_millis()), extend, replace])
     }
 }
 

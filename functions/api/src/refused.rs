@@ -99,6 +99,16 @@ impl LastWrite {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = refused;
     }
 
+    /// Notes how a write ended, and turns its failure into what a client is told.
+    pub(crate) fn written<T>(
+        &self,
+        what: &'static str,
+        ended: Result<T, queue::Error>,
+    ) -> Result<T, Error> {
+        self.note(&ended);
+        ended.map_err(|error| not_done(what, &error))
+    }
+
     /// Why the last write was refused, if it was.
     pub(crate) fn refused(&self) -> Option<Refusal> {
         let (refusal, at) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;

@@ -2,6 +2,7 @@
 //! report out.
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use drain::{Asked, Drain, answer, metrics, refusal};
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
@@ -25,6 +26,9 @@ async fn serve(config: Config) -> Result<(), Error> {
     Runtime::new(handler).layer(Invocations::about(&config)).run().await
 }
 
+/// Requests without the token, since this environment was started.
+static REFUSED: AtomicU64 = AtomicU64::new(0);
+
 /// What an invocation needs.
 #[derive(Clone)]
 struct Tick {
@@ -37,7 +41,11 @@ impl Tick {
     async fn answer(self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         let asked = Asked::of(&event.payload, &self.wake);
         if asked == Asked::Refused {
-            tracing::warn!("a request without the token was refused");
+            // Not each of a flood: a line costs more than a refusal.
+            let refused = REFUSED.fetch_add(1, Ordering::Relaxed) + 1;
+            if refused.is_power_of_two() {
+                tracing::warn!(refused, "requests without the token were refused");
+            }
             return Ok(refusal());
         }
         let deadline = deadline(&event.context);

@@ -7,7 +7,11 @@ use std::error::Error;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use tracing_subscriber::EnvFilter;
+use shared::logs::may_be_told;
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{fmt, registry};
 
 pub use signals::Signals;
 pub use time::time;
@@ -22,14 +26,12 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 /// What is logged unless `RUST_LOG` says otherwise. A command itself says why a tick failed.
 const LOGGED: &str = "warn,batchmq_engine::ticker=off";
 
-/// Logs to stderr what `RUST_LOG` asks for; warnings and errors without it.
+/// Logs to stderr what `RUST_LOG` asks for; warnings and errors without it. Libraries tell these only: see
+/// [`shared::logs`].
 pub fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    registry().with(filter_fn(may_be_told)).with(filter).with(lines).init();
 }
 
 /// Turns the outcome of a command of the program `name` into its exit code, and prints an error to stderr.

@@ -10,6 +10,7 @@ mod demo;
 mod drain;
 mod enqueue;
 mod migrate;
+mod permissions;
 mod queue;
 mod report;
 mod rest_gateway;
@@ -55,6 +56,7 @@ enum Command {
     Drain(drain::Args),
     Enqueue(enqueue::Args),
     Migrate(migrate::Args),
+    Permissions(permissions::Args),
     Queue(queue::Args),
     RestGateway(rest_gateway::Args),
     Score(score::Args),
@@ -76,6 +78,7 @@ impl Command {
             Self::Drain(args) => drain::run(args).await,
             Self::Enqueue(args) => enqueue::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
+            Self::Permissions(args) => permissions::run(args).await,
             Self::Queue(args) => queue::run(args).await,
             Self::RestGateway(args) => rest_gateway::run(args).await,
             Self::Score(args) => score::run(args).await,

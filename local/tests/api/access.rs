@@ -2,18 +2,19 @@
 
 use reqwest::Method;
 
-use crate::world::{Answer, World, assert_error, token};
+use crate::world::{Answer, SECRET, World, assert_error, serve, token};
 
 const READS: [&str; 3] =
     ["/projects/p1/deo-score", "/projects/p1/deo-score/history", "/projects/p1/deo-signals/debug"];
 const RECOMPUTE: &str = "/projects/p1/deo-score/recompute";
 
 /// Every route that takes a token.
-const GUARDED: [(&str, &str); 7] = [
+const GUARDED: [(&str, &str); 8] = [
     ("GET", "/projects/p1/deo-score"),
     ("GET", "/projects/p1/deo-score/history"),
     ("GET", "/projects/p1/deo-signals/debug"),
     ("POST", RECOMPUTE),
+    ("POST", "/projects/p1/deo-score/recompute-sync"),
     ("POST", "/deo-score/recompute"),
     ("GET", "/jobs/1"),
     ("GET", "/queue"),
@@ -132,5 +133,90 @@ async fn health_and_the_description_ask_for_nobody() {
     let world = World::start().await;
     for path in ["/health", "/openapi.json"] {
         assert_eq!(world.get("", path).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_can_be_read_in_two_ways_lets_nobody_in() {
+    let world = World::start().await;
+    let (good, path) = (token("owner"), "/projects/p1/deo-score");
+    let of = |value: &str| value.replace("GOOD", &good);
+    for headers in [
+        vec![of("Bearer GOOD"), of("Bearer GOOD")],
+        vec!["Bearer x".to_owned(), of("Bearer GOOD")],
+        vec![of("Bearer GOOD"), String::new()],
+        // As API Gateway joins two.
+        vec![of("Bearer GOOD,Bearer GOOD")],
+        vec![of("Bearer GOOD, Bearer GOOD")],
+        vec![of("Bearer,GOOD")],
+        vec![of("Bearer \u{a0}GOOD")],
+        vec![of("Bearer GOOD\u{ff}")],
+        vec![of("Bearer \"GOOD\"")],
+        vec![of("Bearer token=GOOD")],
+    ] {
+        let headers: Vec<_> = headers.iter().map(|value| ("Authorization", &**value)).collect();
+        unauthorized(&world.send(Method::GET, "", path, &headers, "").await, path);
+    }
+    // In no other place, either.
+    for path in [format!("{path}?token={good}"), format!("{path}?access_token={good}")] {
+        assert_eq!(world.send(Method::GET, "", &path, &[], "").await.status, 401);
+    }
+    let cookie = format!("token={good}");
+    let headers = [("Cookie", cookie.as_str()), ("X-Authorization", good.as_str())];
+    unauthorized(&world.send(Method::GET, "", path, &headers, "").await, path);
+    // White space and case are the header's business.
+    for value in [of("bearer GOOD"), of("BEARER   GOOD"), of("Bearer GOOD ")] {
+        let headers = [("authorization", &*value)];
+        assert_eq!(world.send(Method::GET, "", path, &headers, "").await.status, 200, "{value}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_the_secret_of_before_counts_while_that_is_set() {
+    let world = World::with(&[("JWT_SECRET", "new"), ("JWT_SECRET_PREVIOUS", SECRET)]).await;
+    assert_eq!(world.get("owner", READS[0]).await.status, 200);
+    let world = World::with(&[("JWT_SECRET", "new")]).await;
+    assert_eq!(world.get("owner", READS[0]).await.status, 401);
+}
+
+/// A table of members that the role may not read: owners go on, and its members are strangers.
+#[tokio::test]
+async fn without_a_grant_on_the_members_owners_are_let_in_all_the_same() {
+    let world = World::start().await;
+    world
+        .database
+        .batch_execute(
+            r#"CREATE TABLE "ProjectMember" ("projectId" text, "userId" text, role text);
+            INSERT INTO "ProjectMember" VALUES ('p1', 'viewer', 'VIEWER');
+            DO $$BEGIN CREATE ROLE nomembers LOGIN PASSWORD 'x'; EXCEPTION WHEN duplicate_object THEN NULL; END$$;
+            GRANT SELECT ON "User", "Project", "DeoScoreSnapshot", "CrawlResult", "Product" TO nomembers"#,
+        )
+        .await
+        .unwrap();
+    let (_, place) = world.env["DATABASE_URL"].split_once('@').unwrap();
+    let mut env = world.env.clone();
+    env.insert("DATABASE_URL".to_owned(), format!("postgres://nomembers:x@{place}"));
+    let mut lesser = world;
+    lesser.base = serve(api::Api::new(&fixture::config(&env)).unwrap()).await;
+    for _ in 0..3 {
+        assert_eq!(lesser.get("owner", READS[0]).await.status, 200);
+        assert_eq!(lesser.get("viewer", READS[0]).await.status, 403);
+        let many =
+            lesser.post("owner", "/deo-score/recompute", r#"{"projectIds":["p1","q1"]}"#).await;
+        assert_eq!((many.status, &many.json()["rejected"][0]["status"]), (202, &403.into()));
+    }
+    // Granted while we run, it counts; and taken away again.
+    let grant = r#"GRANT SELECT ON "ProjectMember" TO nomembers"#;
+    lesser.database.batch_execute(grant).await.unwrap();
+    for user in ["viewer", "owner", "viewer"] {
+        assert_eq!(lesser.get(user, READS[0]).await.status, 200, "{user}");
+    }
+    lesser
+        .database
+        .batch_execute(&grant.replace("GRANT", "REVOKE").replace(" TO ", " FROM "))
+        .await
+        .unwrap();
+    for (user, status) in [("owner", 200), ("viewer", 403), ("owner", 200)] {
+        assert_eq!(lesser.get(user, READS[0]).await.status, status, "{user}");
     }
 }

@@ -65,10 +65,46 @@ async fn a_retry_with_the_same_key_adds_nothing() {
     let turned = r#"{"projectIds": ["p2", "p1"]}"#;
     let turned = world.send(Method::POST, "owner", BULK, &key, turned).await;
     assert_eq!(turned.text, first.text);
-    // Another list is another request, whose jobs wait already.
-    let fewer = r#"{"projectIds": ["p1"]}"#;
-    let fewer = world.send(Method::POST, "owner", BULK, &key, fewer).await;
-    assert_eq!(fewer.json()["deduplicated"], 1);
+    // Another list, or another reason, is another request.
+    for other in [
+        r#"{"projectIds": ["p1"]}"#,
+        r#"{"projectIds": ["p1", "p2", "p3"]}"#,
+        r#"{"projectIds": ["p1", "p2", "p2"]}"#,
+        r#"{"projectIds": ["p1", "p2"], "reason": "scheduled"}"#,
+    ] {
+        let answer = world.send(Method::POST, "owner", BULK, &key, other).await;
+        let message = "This Idempotency-Key was used for another request: take a new one";
+        assert_error(&answer, 422, "UnprocessableEntityException", message, BULK);
+    }
+    assert_eq!(world.queue().counts().await.unwrap().wait, 2);
+}
+
+/// Whom the first request turned away is part of its answer, whatever they may do later.
+#[tokio::test]
+async fn a_key_covers_what_was_asked_and_not_what_was_accepted() {
+    let world = World::start().await;
+    let ask = async |key: &str, body: &str| {
+        world.send(Method::POST, "owner", BULK, &[("Idempotency-Key", key)], body.to_owned()).await
+    };
+    let (some, none) = (r#"{"projectIds": ["p1", "q1"]}"#, r#"{"projectIds": ["q1", "nope"]}"#);
+    let (of_some, of_none) = (ask("some", some).await, ask("none", none).await);
+    assert_eq!(of_some.json()["rejected"], json!([{"projectId": "q1", "status": 403}]));
+    assert_eq!((of_none.status, &of_none.json()["enqueued"]), (202, &json!(0)));
+    let moved = r#"UPDATE "Project" SET "userId" = CASE id WHEN 'q1' THEN 'owner' ELSE 'other' END
+        WHERE id IN ('p1', 'q1')"#;
+    world.database.batch_execute(moved).await.unwrap();
+    for (key, body, first) in [("some", some, &of_some), ("none", none, &of_none)] {
+        let again = ask(key, body).await;
+        assert_eq!((again.status, &again.text), (202, &first.text), "{key}");
+    }
+    assert_eq!(world.queue().counts().await.unwrap().wait, 1);
+    // The list counts, though nothing of it was accepted.
+    assert_eq!(ask("none", r#"{"projectIds": ["q1"]}"#).await.status, 422);
+    // Under a new key it is decided anew.
+    assert_eq!(
+        ask("new", some).await.json()["rejected"],
+        json!([{"projectId": "p1", "status": 403}])
+    );
     assert_eq!(world.queue().counts().await.unwrap().wait, 2);
 }
 

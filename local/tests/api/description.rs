@@ -32,6 +32,7 @@ async fn every_route_is_described() {
             "GET /projects/{id}/deo-score",
             "GET /projects/{id}/deo-score/history",
             "POST /projects/{id}/deo-score/recompute",
+            "POST /projects/{id}/deo-score/recompute-sync",
             "GET /projects/{id}/deo-signals/debug",
             "GET /queue",
             "POST /queues/{queue}/settle",

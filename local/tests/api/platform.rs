@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::queue::Settlement;
 use shared::redis::Command;
 
-use crate::world::World;
+use crate::world::{World, assert_error};
 
 const RECOMPUTE: &str = "/projects/p1/deo-score/recompute";
 
@@ -109,6 +109,53 @@ async fn a_retry_with_the_same_key_answers_as_the_first_call_did() {
 }
 
 #[tokio::test]
+async fn a_key_with_another_body_is_a_422_that_touches_nothing() {
+    let world = World::start().await;
+    let ask = async |body: &str| {
+        world
+            .send(Method::POST, "owner", RECOMPUTE, &[("Idempotency-Key", "k")], body.to_owned())
+            .await
+    };
+    let first = ask(r#"{"reason": "manual"}"#).await;
+    assert_eq!((first.status, first.header("x-job-id")), (201, Some("1")));
+    let before = world.keys().await.len();
+    for other in [
+        r#"{"reason": "scheduled"}"#,
+        r#"{"reason": "after_import"}"#,
+        r#"{"delayMs": 1}"#,
+        r#"{"deduplication": {"ttlMs": 1000}}"#,
+        r#"{"deduplication": {"replace": true}}"#,
+    ] {
+        let answer = ask(other).await;
+        let message = "This Idempotency-Key was used for another request: take a new one";
+        assert_error(&answer, 422, "UnprocessableEntityException", message, RECOMPUTE);
+    }
+    assert_eq!(world.keys().await.len(), before);
+    assert_eq!(world.queue().counts().await.unwrap().wait, 1);
+    // The same in other words is the same, and still gets the first answer.
+    for same in ["", "{}", r#"{"reason":"manual","delayMs":0}"#, r#" {"more": 1}"#] {
+        let answer = ask(same).await;
+        assert_eq!((answer.status, answer.header("x-job-id")), (201, Some("1")), "{same}");
+        assert_eq!(answer.header("x-deduplicated"), None, "{same}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_requests_at_once_with_one_key_the_first_decides() {
+    let world = World::start().await;
+    let ask = async |body: &'static str| {
+        world.send(Method::POST, "owner", RECOMPUTE, &[("Idempotency-Key", "k")], body).await.status
+    };
+    let (manual, night) = (r#"{"reason":"manual"}"#, r#"{"reason":"scheduled"}"#);
+    let mut answers: [u16; 4] =
+        tokio::join!(ask(manual), ask(night), ask(manual), ask(night)).into();
+    answers.sort_unstable();
+    assert_eq!(answers, [201, 201, 422, 422]);
+    let counts = world.queue().counts().await.unwrap();
+    assert_eq!(counts.wait + counts.prioritized, 1);
+}
+
+#[tokio::test]
 async fn a_key_is_honoured_for_24_hours_on_both_routes() {
     let world = World::start().await;
     let key = [("Idempotency-Key", "k")];
@@ -116,9 +163,9 @@ async fn a_key_is_honoured_for_24_hours_on_both_routes() {
     let many = r#"{"projectIds": ["p2", "p3"]}"#;
     let many = world.send(Method::POST, "owner", "/deo-score/recompute", &key, many).await;
     assert_eq!((one.status, many.status), (201, 202));
-    let receipts: Vec<String> =
-        world.keys().await.into_iter().filter(|key| key.contains(":receipt-once-")).collect();
-    assert_eq!(receipts.len(), 2, "{receipts:?}");
+    let is_kept = |key: &String| key.contains(":receipt-once-") || key.contains(":asked-");
+    let receipts: Vec<String> = world.keys().await.into_iter().filter(is_kept).collect();
+    assert_eq!(receipts.len(), 4, "{receipts:?}");
     for receipt in receipts {
         let left = world.redis().call(Command::new("PTTL").arg(receipt)).await.unwrap();
         let left = left.as_int().unwrap();

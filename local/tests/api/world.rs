@@ -186,7 +186,13 @@ pub(crate) fn assert_error(answer: &Answer, status: u16, error: &str, message: &
     let at = shared::clock::from_iso8601(timestamp).unwrap();
     assert_eq!(shared::clock::to_iso8601(at), timestamp);
     assert!((Clock::System.now_ms() - at).abs() < 60_000, "{timestamp}");
-    let code = if status == 500 { "INTERNAL_ERROR" } else { "HTTP_ERROR" };
+    let code = match status {
+        409 => "RECOMPUTE_UNDER_WAY",
+        422 => "IDEMPOTENCY_KEY_REUSED",
+        429 => "TOO_MANY_REQUESTS",
+        500 => "INTERNAL_ERROR",
+        _ => "HTTP_ERROR",
+    };
     assert_eq!(
         body,
         serde_json::json!({

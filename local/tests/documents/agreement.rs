@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use local::permissions::{Function, postgres, redis};
 use serde_json::Value;
 use shared::config::{VARIABLES, markdown};
 use shared::engine::{Remaining, Report};
+use shared::logs::OURS;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
@@ -246,5 +248,34 @@ fn every_command_that_is_named_exists() {
         let mut help = Command::new(env!("CARGO_BIN_EXE_deo"));
         let known = help.arg("help").args(&command).output().unwrap().status.success();
         assert!(known, "deo {command:?} is documented and does not exist");
+    }
+}
+
+/// A crate that is not among those whose every word may be told would log warnings alone.
+#[test]
+fn every_crate_of_ours_may_log() {
+    let manifest = read("Cargo.toml");
+    let (_, members) = manifest.split_once("members = [").unwrap();
+    let (members, _) = members.split_once(']').unwrap();
+    let mut crates = BTreeSet::from(["deo".to_owned(), "deo_worker".to_owned()]);
+    for member in members.split('"').skip(1).step_by(2) {
+        let manifest = read(&format!("{member}/Cargo.toml"));
+        let name = manifest.lines().find_map(|line| line.strip_prefix("name = ")).unwrap();
+        crates.insert(name.trim_matches('"').replace('-', "_"));
+    }
+    assert_eq!(crates, OURS.map(str::to_owned).into());
+}
+
+#[test]
+fn the_permissions_are_the_code_s() {
+    let page = read("docs/permissions.md");
+    for function in Function::ALL {
+        let line = redis::line(function, "engineo", ["deo_score_queue"]);
+        for text in [line, postgres::statements(function)] {
+            assert!(
+                page.contains(&text),
+                "docs/permissions.md is behind: put the output of `cargo run -p local -- permissions` in it: {text}"
+            );
+        }
     }
 }

@@ -31,6 +31,8 @@ async fn all_of_ours(b: &Bench) -> Vec<(String, i64)> {
     b.queue.beat_idle().await.unwrap();
     b.queue.keep_bookmark("cron-cursor", Some("p7")).await.unwrap();
     b.queue.probe().await.unwrap();
+    b.queue.first_asked(key, "this").await.unwrap();
+    b.queue.count_asked("a user: of:lock", Duration::from_secs(60), true).await.unwrap();
     let ours = keys(b).await.into_iter().filter(|(key, _)| key.contains("batchmq")).collect();
     b.queue.enqueue_once(&[job(JobOptions::default())], key).await.unwrap();
     ours
@@ -51,11 +53,11 @@ async fn they_have_two_segments_behind_the_queue_and_a_time_to_live() {
     }
     let is =
         |name: &str| ours.iter().filter(|(key, _)| key[base.len()..].starts_with(name)).count();
-    let kinds =
-        ["heartbeat", "idle", "cron-cursor", "probe", "receipt-once-0-", "receipt-"].map(is);
-    assert_eq!(kinds[..5], [1, 1, 1, 1, 1], "{ours:?}");
-    assert!(kinds[5] >= 4, "{ours:?}");
-    assert_eq!(kinds[..4].iter().sum::<usize>() + kinds[5], ours.len(), "{ours:?}");
+    let once = ["heartbeat", "idle", "cron-cursor", "asked-", "rate-", "probe"];
+    assert_eq!(once.map(is), [1; 6], "{ours:?}");
+    assert_eq!(is("receipt-once-0-"), 1, "{ours:?}");
+    assert!(is("receipt-") >= 4, "{ours:?}");
+    assert_eq!(once.len() + is("receipt-"), ours.len(), "{ours:?}");
     // The same key again: nothing was added.
     assert_eq!(b.field("5", "name").await, None);
 }
@@ -152,4 +154,23 @@ async fn a_custom_id_among_our_own_keys_is_refused() {
     assert_eq!(keys(&b).await, []);
     let opts = JobOptions { job_id: Some("batchmqueue".to_owned()), ..JobOptions::default() };
     b.add(opts).await;
+}
+
+#[tokio::test]
+async fn what_was_first_asked_under_a_key_stays_and_what_is_asked_is_counted() {
+    let b = Bench::new("asked").await;
+    let ask = async |key: &str, text: &str| b.queue.first_asked(key, text).await.unwrap();
+    assert_eq!(ask("k", "one").await, "one");
+    assert_eq!(ask("k", "two").await, "one");
+    assert_eq!(ask("K", "two").await, "two");
+    let minute = Duration::from_secs(60);
+    let count =
+        async |who: &str, is_first| b.queue.count_asked(who, minute, is_first).await.unwrap();
+    let counts = [count("ann", true).await, count("ann", false).await, count("bob", true).await];
+    // Unless a minute has just ended.
+    assert!(matches!(counts, [1, 2 | 1, 1]), "{counts:?}");
+    // Who thinks wrongly to be the first takes nothing back.
+    assert!(count("bob", true).await <= 2);
+    let lives = keys(&b).await.into_iter().filter(|(key, _)| key.contains(":rate-"));
+    assert!(lives.map(|(_, ttl)| ttl).all(|ttl| (1..=120_000).contains(&ttl)));
 }

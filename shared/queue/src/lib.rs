@@ -18,9 +18,11 @@
 //!   [`Queue::obliterate`], [`Queue::limit_concurrency`], [`Queue::limit_rate`]: an operator's hand.
 //! - [`Queue::beat`], [`Queue::heartbeat`]: signs of life of those who work.
 //! - [`Queue::spend`], [`Queue::spent`]: the month's billed commands; [`Queue::probe`]: whether Redis takes writes.
+//! - [`Queue::first_asked`], [`Queue::count_asked`]: what callers of a producer asked for, and how often.
 //! - [`schedule`]: job schedulers.
 
 mod answer;
+mod asked;
 mod bookmark;
 pub mod clock;
 mod error;
@@ -59,7 +61,7 @@ pub use operate::refusal::Refusal;
 pub use operate::revive::Ended;
 pub use options::{Events, Limiter, QueueOptions};
 pub use queue::Queue;
-pub use script::library::script_sizes;
+pub use script::library::{script_commands, script_sizes};
 
 // Its example is compiled with the tests.
 #[cfg(doctest)]

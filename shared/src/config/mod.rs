@@ -60,6 +60,10 @@ pub struct Config {
     pub database_ca: Option<String>,
     /// `JWT_SECRET`.
     pub jwt_secret: Option<Secret>,
+    /// `JWT_SECRET_PREVIOUS`, never without the other.
+    pub previous_jwt_secret: Option<Secret>,
+    /// `API_POSTS_PER_MINUTE`: how many POST requests a user may make a minute; `None` as many as they like.
+    pub posts_per_minute: Option<u64>,
     /// How the queue is used.
     pub queue: QueueOptions,
     /// What the jobs have that we add to it.

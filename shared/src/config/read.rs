@@ -66,6 +66,8 @@ impl Config {
             database_url: read.text(&v::DATABASE_URL)?.map(Secret::new),
             database_ca: read.text(&v::DATABASE_CA)?,
             jwt_secret: read.text(&v::JWT_SECRET)?.map(Secret::new),
+            previous_jwt_secret: read.text(&v::PREVIOUS_JWT_SECRET)?.map(Secret::new),
+            posts_per_minute: read.bound(&v::POSTS_PER_MINUTE)?,
             queue: QueueOptions {
                 prefix: read.text(&v::PREFIX)?.unwrap_or_default(),
                 name: QUEUE_NAME.to_owned(),
@@ -139,6 +141,13 @@ impl Config {
                 margin.as_millis(),
                 v::DRAIN_TIMEOUT.name,
                 timeout.as_millis(),
+            )));
+        }
+        if self.previous_jwt_secret.is_some() && self.jwt_secret.is_none() {
+            return Err(ConfigError::new(format!(
+                "{} is not set, though {} is: set it too.",
+                v::JWT_SECRET.name,
+                v::PREVIOUS_JWT_SECRET.name,
             )));
         }
         Ok(self)

@@ -56,6 +56,7 @@ impl Config {
             Scope::All => "all",
         };
         let limiter_max = queue.limiter.max.map_or_else(|| "all".to_owned(), |max| max.to_string());
+        let posts = self.posts_per_minute.map_or_else(|| "all".to_owned(), |n| n.to_string());
         let budget = self.budget.commands.map_or_else(|| "all".to_owned(), |n| n.to_string());
         let jobs = &self.jobs;
         let (completed, failed) = (jobs.keep_completed, jobs.keep_failed);
@@ -70,6 +71,8 @@ impl Config {
             (v::DATABASE_URL.name, self.database_url.as_ref().map_or_else(unset, secret_host)),
             (v::DATABASE_CA.name, is_set(&self.database_ca)),
             (v::JWT_SECRET.name, is_set(&self.jwt_secret)),
+            (v::PREVIOUS_JWT_SECRET.name, is_set(&self.previous_jwt_secret)),
+            (v::POSTS_PER_MINUTE.name, posts),
             (v::PROCESSORS.name, drain.enabled.to_string()),
             (v::CRON.name, cron.enabled.to_string()),
             (v::EVENTS.name, events.to_owned()),

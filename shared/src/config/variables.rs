@@ -176,6 +176,20 @@ pub(super) const JWT_SECRET: Variable = Variable::secret(
     Kind::Text,
     "The platform's secret for signing tokens. Only `api` needs it.",
 );
+pub(super) const PREVIOUS_JWT_SECRET: Variable = Variable::secret(
+    "JWT_SECRET_PREVIOUS",
+    Kind::Text,
+    "A second secret whose tokens are taken, too: the one of before, while tokens live that were signed with \
+     it, or the next one, before the platform signs with it.",
+);
+pub(super) const POSTS_PER_MINUTE: Variable = Variable::new(
+    "API_POSTS_PER_MINUTE",
+    Kind::Bound(1, 100_000),
+    "all",
+    "How many POST requests a user may make a minute of the clock, counted over all instances in Redis (1 \
+     command a request, one more for a user's first in an instance); the next ones get 429 with \
+     `Retry-After`. A bulk request counts as one. `all`: nothing is counted.",
+);
 pub(super) const PROCESSORS: Variable = Variable::new(
     "ENABLE_QUEUE_PROCESSORS",
     Kind::Flag,
@@ -408,6 +422,8 @@ pub const VARIABLES: &[&Variable] = &[
     &DATABASE_URL,
     &DATABASE_CA,
     &JWT_SECRET,
+    &PREVIOUS_JWT_SECRET,
+    &POSTS_PER_MINUTE,
     &PROCESSORS,
     &CRON,
     &EVENTS,

@@ -27,10 +27,10 @@ pub const MALFORMED_ROWS: &str = "malformedRows";
 pub const DATABASE_MS: &str = "databaseMs";
 
 /// How much of the time left reading may take: the rest is for saving.
-const READING: f32 = 0.75;
+pub(super) const READING: f32 = 0.75;
 
 /// How much of the time left saving may take: the rest is for what it gives up at last.
-const SAVING: f32 = 0.9;
+pub(super) const SAVING: f32 = 0.9;
 
 /// How long a job waits whose project alone met a time limit or the like.
 const AFTER_A_BAD_MOMENT: Duration = Duration::from_mins(5);
@@ -84,14 +84,8 @@ pub(super) async fn score(
             Some(Ok(rows)) => {
                 context.count(MALFORMED_ROWS, rows.malformed_rows);
                 read_at_ms = read_at_ms.max(Some(rows.read_at_ms));
-                for row in &rows.malformed_ids {
-                    warn!(project = id.as_str(), row = row.as_str(), "a malformed row");
-                }
-                let more = rows.more_malformed();
-                if more > 0 {
-                    warn!(project = id.as_str(), more, "more malformed rows, their ids left out");
-                }
-                compute(id.as_str(), &rows, now_ms)
+                tell_malformed(id.as_str(), &rows);
+                compute(id.as_str(), &rows, now_ms).ok_or_else(scorer_failed)
             }
         };
         results.insert(id, result);
@@ -143,6 +137,17 @@ pub(super) async fn score(
     Ok(Scored { settlements, projects, read_at_ms })
 }
 
+/// Names the rows that counted without their unreadable part.
+pub(super) fn tell_malformed(project: &str, rows: &ProjectRows) {
+    for row in &rows.malformed_ids {
+        warn!(project, row = row.as_str(), "a malformed row");
+    }
+    let more = rows.more_malformed();
+    if more > 0 {
+        warn!(project, more, "more malformed rows, their ids left out");
+    }
+}
+
 /// How a job ends whose project alone failed. For want of our own time nobody is to blame. What met a bad
 /// moment, which its mates did not, is not tried again before that moment should be over.
 fn failed(what: &str, failure: &Error) -> Settlement {
@@ -159,14 +164,14 @@ fn not_found(project_id: &str) -> Settlement {
 }
 
 /// A project's score and its metadata as JSON text, shared by all its jobs in a batch.
-struct Computed {
-    score: Score,
+pub(super) struct Computed {
+    pub(super) score: Score,
     metadata: Box<RawValue>,
     read_at_ms: i64,
 }
 
 impl Computed {
-    fn snapshot(&self, id: &str, project_id: &str) -> NewSnapshot {
+    pub(super) fn snapshot(&self, id: &str, project_id: &str) -> NewSnapshot {
         let v1 = &self.score.v1;
         NewSnapshot {
             id: id.to_owned(),
@@ -183,19 +188,21 @@ impl Computed {
 }
 
 /// Scores one project. A panic in here is a bug of ours; it must not take the batch with it.
-fn compute(project: &str, rows: &ProjectRows, now_ms: i64) -> Result<Computed, Settlement> {
+pub(super) fn compute(project: &str, rows: &ProjectRows, now_ms: i64) -> Option<Computed> {
     let scored = catch_unwind(AssertUnwindSafe(|| {
         let score = Score::of(rows.tally.signals(now_ms));
-        let metadata = to_raw_value(&score.metadata());
-        metadata.map(|metadata| Computed { score, metadata, read_at_ms: rows.read_at_ms })
+        let metadata = to_raw_value(&score.metadata()).ok()?;
+        Some(Computed { score, metadata, read_at_ms: rows.read_at_ms })
     }));
-    match scored {
-        Ok(Ok(computed)) => Ok(computed),
-        Ok(Err(_)) | Err(_) => {
-            error!(project, "scoring failed");
-            Err(Settlement::Failed("Scoring failed: an error in the scorer itself".to_owned()))
-        }
+    let computed = scored.ok().flatten();
+    if computed.is_none() {
+        error!(project, "scoring failed");
     }
+    computed
+}
+
+fn scorer_failed() -> Settlement {
+    Settlement::Failed("Scoring failed: an error in the scorer itself".to_owned())
 }
 
 fn completed(project_id: ProjectId, snapshot_id: String) -> Settlement {

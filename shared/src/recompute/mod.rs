@@ -1,13 +1,16 @@
-//! Implements the use case: the jobs that ask for a project's score, and the handler that computes it.
+//! Implements the use case: the jobs that ask for a project's score, the handler that computes it, and a
+//! recompute at once by the same code.
 
 mod batch;
 mod data;
 mod handler;
+mod now;
 mod request;
 mod start;
 
 pub use batch::{COALESCED, DATABASE_MS, MALFORMED_ROWS};
 pub use data::{JobData, JobResult, MalformedData, Reason};
 pub use handler::{Recompute, tick_options, ticker};
+pub use now::{Now, recompute_now};
 pub use request::{JOB_NAME, SCHEDULED_PRIORITY, Timing, recompute_job};
 pub use start::{StartError, open, open_store};

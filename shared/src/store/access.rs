@@ -55,22 +55,38 @@ impl Store {
         let members = &self.inner.has_members;
         if members.load(Ordering::Relaxed) {
             match self.ask(&self.sql().access_with_members, user_id, &ids).await {
-                // The table is gone.
-                Err(error) if error.code() == Some("42P01") => {
-                    members.store(false, Ordering::Relaxed);
-                }
+                Err(error) if no_members(&error) => members.store(false, Ordering::Relaxed),
                 rows => return judge_all(&rows?),
             }
         }
         let rows = self.ask(&self.sql().access, user_id, &ids).await?;
         let answers = judge_all(&rows)?;
-        let has_members = rows.first().is_some_and(|row| row.try_get(5).unwrap_or(false));
-        members.store(has_members, Ordering::Relaxed);
-        if has_members && answers.contains(&Access::Forbidden) {
-            let rows = self.ask(&self.sql().access_with_members, user_id, &ids).await?;
-            return judge_all(&rows);
+        let says = |column| rows.first().is_some_and(|row| row.try_get(column).unwrap_or(false));
+        let (has_members, may_be_read) = (says(5), says(6));
+        if has_members && !may_be_read {
+            self.tell_of_closed_members();
+        }
+        members.store(has_members && may_be_read, Ordering::Relaxed);
+        if has_members && may_be_read && answers.contains(&Access::Forbidden) {
+            match self.ask(&self.sql().access_with_members, user_id, &ids).await {
+                Err(error) if no_members(&error) => {
+                    members.store(false, Ordering::Relaxed);
+                    self.tell_of_closed_members();
+                }
+                rows => return judge_all(&rows?),
+            }
         }
         Ok(answers)
+    }
+
+    /// Says once what makes strangers of a project's members.
+    fn tell_of_closed_members(&self) {
+        if !self.inner.told_of_members.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "there is a table \"ProjectMember\" that our role may not read, so that only owners have \
+                 access: GRANT SELECT on it to the role in DATABASE_URL"
+            );
+        }
     }
 
     /// The user's role (`USER`, `ADMIN`); `None` for an unknown user.
@@ -97,6 +113,12 @@ impl Store {
             &[(&user_id, Type::TEXT), (&ids, Type::TEXT_ARRAY)];
         self.connections().rows(statement, params).await
     }
+}
+
+/// Whether the table of members is gone, or may not be read (any more). What else the statement reads may be
+/// closed as well: then the one without members says so.
+fn no_members(error: &Error) -> bool {
+    matches!(error.code(), Some("42P01" | "42501"))
 }
 
 fn judge_all(rows: &[Row]) -> Result<Vec<Access>, Error> {

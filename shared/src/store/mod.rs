@@ -8,6 +8,7 @@
 //!
 //! - [`Store::signals`] and [`Store::save`] take whole batches, one statement each. What makes one fail,
 //!   or slow, is found apart, and costs the others nothing.
+//!   [`Store::signals_alone`] reads one project for one caller at a time.
 //! - [`Store::access`] says who may do what; [`Store::history`] and [`Store::latest_snapshot`] read
 //!   what was stored, and [`Store::prune_snapshots`] deletes the old; [`Store::projects_page`] walks
 //!   over all projects.
@@ -49,7 +50,7 @@ pub use database::Database;
 pub use error::{Error, ErrorKind};
 pub use id::{MAX_ID_CHARS, NotAnId, ProjectId, is_id};
 pub use projects::{ProjectPage, Stretch};
-pub use rows::ProjectRows;
+pub use rows::{Alone, ProjectRows};
 pub use save::{NewSnapshot, Saved};
 pub use snapshot::{CurrentScore, Cursor, History, Snapshot, snapshot_id};
 
@@ -70,6 +71,8 @@ struct Inner {
     sql: Sql,
     /// Whether the database had a table of members when it was last asked.
     has_members: AtomicBool,
+    /// Whether it was told that the table is there and may not be read.
+    told_of_members: AtomicBool,
     /// Projects whose rows take too long to be read beside others.
     slow_to_read: Slow,
     /// Projects whose snapshots take too long to be stored beside others.
@@ -107,6 +110,7 @@ impl Store {
             connections: Connections::new(database, connections),
             sql,
             has_members: AtomicBool::new(false),
+            told_of_members: AtomicBool::new(false),
             slow_to_read: Slow::default(),
             slow_to_save: Slow::default(),
             locked: Locked::default(),

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use super::connection::{Params, Statement};
 use super::divide::Batch;
 use super::id::is_id;
 use super::timestamp::{EARLIEST_MS, Timestamp};
@@ -34,6 +35,17 @@ pub struct ProjectRows {
     pub malformed_rows: u64,
     /// The ids of the first hundred of them.
     pub malformed_ids: Vec<String>,
+}
+
+/// What there is of a project that is to be read by one caller at a time.
+#[derive(Clone, Debug)]
+pub enum Alone {
+    /// Its rows.
+    Read(Box<ProjectRows>),
+    /// Somebody else reads it.
+    Taken,
+    /// There is no such project.
+    Missing,
 }
 
 impl ProjectRows {
@@ -81,11 +93,42 @@ impl Store {
         Ok(exist.collect())
     }
 
+    /// As [`Store::signals_until`] for one project, which two callers do not read at the same time in this
+    /// way: whoever comes second gets [`Alone::Taken`], and costs the database nothing.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn signals_alone(&self, project_id: &str, until: Instant) -> Result<Alone, Error> {
+        if !is_id(project_id) {
+            return Ok(Alone::Missing);
+        }
+        let left = || until.saturating_duration_since(Instant::now());
+        let rows = self.read_by(&self.sql().rows_alone, &[project_id], left()).await?;
+        if let Some(rows) = rows.into_iter().flatten().next() {
+            return Ok(Alone::Read(Box::new(rows)));
+        }
+        // Nothing is found of a project that is taken, and of one that is not there.
+        let statement = &self.sql().existing;
+        let ids = vec![project_id];
+        let params: Params<'_> = &[(&ids, Type::TEXT_ARRAY)];
+        let found = self.connections().rows_within(left(), statement, params).await?;
+        Ok(if found.is_empty() { Alone::Missing } else { Alone::Taken })
+    }
+
     /// In the order of `ids`, `None` for a project that does not exist.
     async fn read(&self, ids: &[&str], limit: Duration) -> Result<Vec<Option<ProjectRows>>, Error> {
+        self.read_by(&self.sql().rows, ids, limit).await
+    }
+
+    async fn read_by(
+        &self,
+        statement: &Statement,
+        ids: &[&str],
+        limit: Duration,
+    ) -> Result<Vec<Option<ProjectRows>>, Error> {
         let none = || vec![None; ids.len()];
         self.connections()
-            .fold(limit, &self.sql().rows, &[(&ids, Type::TEXT_ARRAY)], none, |projects, row| {
+            .fold(limit, statement, &[(&ids, Type::TEXT_ARRAY)], none, |projects, row| {
                 let ordinal: i64 = row.try_get(0)?;
                 // The ordinals are those of `ids`.
                 let place = usize::try_from(ordinal - 1).ok().and_then(|at| projects.get_mut(at));

@@ -6,6 +6,20 @@ use super::connection::Statement;
 const TABLES: [&str; 6] =
     ["User", "Project", "ProjectMember", "CrawlResult", "Product", "DeoScoreSnapshot"];
 
+const ROWS: &str = include_str!("sql/rows.sql");
+
+/// Where it takes its projects from.
+const PROJECTS: &str = "unnest($1) WITH ORDINALITY AS w (id, ordinal)";
+
+/// In front of [`ROWS`]: a lock that ends with the statement's transaction, whatever becomes of us, and that a
+/// pooler in transaction mode keeps as well.
+const ALONE: &str = "WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(hashtextextended(\
+                     'deo recompute-sync ' || $1[1], 0)) AS free)\n";
+
+/// The same, or nothing where somebody else has the lock: then Postgres looks at no table at all.
+const THE_FREE: &str = "(SELECT u.id, u.ordinal FROM unnest($1) WITH ORDINALITY AS u (id, ordinal) \
+                        WHERE (SELECT free FROM alone)) AS w";
+
 const SAVE: &str = include_str!("sql/save.sql");
 
 /// How it locks projects' rows.
@@ -17,6 +31,8 @@ const LOCK_THE_FREE: &str = "FOR NO KEY UPDATE SKIP LOCKED";
 pub(super) struct Sql {
     /// The rows of a batch of projects, reduced to facts.
     pub(super) rows: Statement,
+    /// The same for one project, unless somebody else reads that in this way: then it finds nothing.
+    pub(super) rows_alone: Statement,
     /// Stores a batch of snapshots.
     pub(super) save: Statement,
     /// The same, which takes projects that somebody else has locked for missing, and waits for none.
@@ -48,7 +64,11 @@ impl Sql {
         let statement =
             |name, text: &str| Statement { name, text: in_schema(schema, &without_comments(text)) };
         Self {
-            rows: statement("reading the rows of projects", include_str!("sql/rows.sql")),
+            rows: statement("reading the rows of projects", ROWS),
+            rows_alone: statement(
+                "reading the rows of a project alone",
+                &[ALONE, &ROWS.replace(PROJECTS, THE_FREE)].concat(),
+            ),
             save: statement("storing snapshots", SAVE),
             save_unlocked: statement("storing snapshots", &SAVE.replace(LOCK, LOCK_THE_FREE)),
             existing: statement("looking up projects", include_str!("sql/existing.sql")),
@@ -105,6 +125,14 @@ mod tests {
         assert_eq!(sql.save.text.matches(LOCK).count(), 1);
         assert_eq!(sql.save_unlocked.text.matches(LOCK_THE_FREE).count(), 1);
         assert_eq!(sql.save_unlocked.text.replace(LOCK_THE_FREE, LOCK), sql.save.text);
+    }
+
+    #[test]
+    fn a_project_is_read_alone_in_every_part_of_the_statement() {
+        assert_eq!(ROWS.matches(PROJECTS).count(), 3);
+        let alone = Sql::new(None).rows_alone.text;
+        assert_eq!(alone.matches(THE_FREE).count(), 3);
+        assert_eq!(alone.replace(THE_FREE, PROJECTS), [ALONE, &Sql::new(None).rows.text].concat());
     }
 
     #[test]

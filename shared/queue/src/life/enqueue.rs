@@ -22,7 +22,7 @@ use batchmq_redis::Redis;
 const REPLAY_MS: u64 = 300_000;
 
 /// How long a caller's idempotency key is honoured: 24 h in milliseconds.
-const IDEMPOTENCY_MS: u64 = 86_400_000;
+pub(crate) const IDEMPOTENCY_MS: u64 = 86_400_000;
 
 #[derive(Serialize)]
 struct Call<'a> {
@@ -53,7 +53,8 @@ impl Queue {
     }
 
     /// As [`Queue::enqueue`]; a second call with the same `key` within 24 hours adds nothing and
-    /// answers what the first one did. Pass the same jobs with it: the key alone is compared.
+    /// answers what the first one did. Pass the same jobs with it: the key alone is compared. Whoever takes keys
+    /// from callers holds them to that by [`Queue::first_asked`].
     ///
     /// # Errors
     /// As [`Queue::enqueue`]; calling again with the same key then adds just what is missing.

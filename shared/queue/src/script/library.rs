@@ -3,6 +3,7 @@
 //! None of the scripts is replayed by the client on its own: the queue sends a lost one again with
 //! `again` set, and the script then answers what its first run did.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use crate::script::shrink::shrunk;
@@ -58,6 +59,51 @@ pub(crate) static HELD: Lazy = script!("batchmq:held", "held");
 /// The scripts that every job goes through, by name, and how long they are in bytes as uploaded.
 pub fn script_sizes() -> impl Iterator<Item = (&'static str, usize)> {
     [&ENQUEUE, &CLAIM, &SETTLE].into_iter().map(|script| (script.name, script.source.len()))
+}
+
+/// Words in capitals that scripts name and that are no commands: options of commands, and errors.
+const NO_COMMANDS: [&str; 9] =
+    ["COUNT", "KEEPTTL", "LIMIT", "MAXLEN", "NX", "PX", "RANK", "WITHSCORES", "WRONGTYPE"];
+
+/// Every script by its name, and the Redis commands that it may run: what a user of Redis must be allowed
+/// who runs it.
+///
+/// ```
+/// let (_, commands) = batchmq::script_commands().find(|(name, _)| *name == "batchmq:renew").unwrap();
+/// assert!(commands.contains("MGET") && !commands.contains("RENAME"));
+/// ```
+pub fn script_commands() -> impl Iterator<Item = (&'static str, BTreeSet<&'static str>)> {
+    let scripts = [
+        &ENQUEUE,
+        &CLAIM,
+        &SETTLE,
+        &RECOVER,
+        &PAUSE,
+        &RESUME,
+        &REMOVE,
+        &CLEAN,
+        &OBLITERATE,
+        &RETRY,
+        &PROMOTE,
+        &MOVE_TO_WAIT,
+        &RETRY_BY_REASON,
+        &SCHEDULE,
+        &UNSCHEDULE,
+        &NEXT_ITERATION,
+        &DEAD_SCHEDULES,
+        &PRIORITIES,
+        &RENEW,
+        &HELD,
+    ];
+    scripts.into_iter().map(|script| {
+        let quoted = script.source.split('\'').skip(1).step_by(2);
+        let is_command = |word: &&str| {
+            word.len() > 1
+                && word.bytes().all(|byte| byte.is_ascii_uppercase())
+                && !NO_COMMANDS.contains(word)
+        };
+        (script.name, quoted.filter(is_command).collect())
+    })
 }
 
 /// The text with what it includes by lines of the form `-- @include "name"`, each part once, before

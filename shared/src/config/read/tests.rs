@@ -268,6 +268,14 @@ fn each_mistake_with_redis_url_has_its_sentence() {
 }
 
 #[test]
+fn a_previous_jwt_secret_needs_the_present_one() {
+    let both = read(&[("JWT_SECRET", "new"), ("JWT_SECRET_PREVIOUS", "old")]).unwrap();
+    assert_eq!(both.previous_jwt_secret.unwrap().expose(), "old");
+    let error = error(&[("JWT_SECRET_PREVIOUS", "old")]);
+    assert_eq!(error, "JWT_SECRET is not set, though JWT_SECRET_PREVIOUS is: set it too.");
+}
+
+#[test]
 fn the_jwt_secret_is_taken_as_it_is() {
     let config = read(&[("JWT_SECRET", "a \"b\" 'c\" d")]).unwrap();
     assert_eq!(config.jwt_secret.unwrap().expose(), "a \"b\" 'c\" d");

@@ -22,7 +22,7 @@ SELECT p.id,
             WHERE d."projectId" = p.id
                 AND d."lastSyncedAt" > p."currentDeoScoreComputedAt" - interval '15 minutes'
                 AND d."lastSyncedAt" <= n.now + interval '15 minutes')
-FROM (SELECT * FROM "Project" WHERE id > $1 AND ($3 IS NULL OR id <= $3)
+FROM (SELECT id, "currentDeoScoreComputedAt" FROM "Project" WHERE id > $1 AND ($3 IS NULL OR id <= $3)
     ORDER BY id LIMIT $2) AS p
 CROSS JOIN (SELECT now() AT TIME ZONE 'UTC' AS now) AS n
 ORDER BY p.id

@@ -1,0 +1,188 @@
+//! A role of Postgres for each function, as grants of columns.
+
+use super::Function;
+
+/// A privilege on some columns of a table, or on the whole of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant {
+    /// `SELECT`, `INSERT`, `UPDATE` or `DELETE`.
+    pub privilege: &'static str,
+    /// The table.
+    pub table: &'static str,
+    /// Its columns; none for the whole table.
+    pub columns: &'static [&'static str],
+    /// What it is for, where not every database needs it.
+    pub only: Option<&'static str>,
+}
+
+const fn grant(
+    privilege: &'static str,
+    table: &'static str,
+    columns: &'static [&'static str],
+) -> Grant {
+    Grant { privilege, table, columns, only: None }
+}
+
+const LINKS: Grant = Grant {
+    only: Some("where the table has this column"),
+    ..grant("SELECT", "CrawlResult", &["internalLinkCount"])
+};
+const MEMBERS: Grant = Grant {
+    only: Some("where there is such a table"),
+    ..grant("SELECT", "ProjectMember", &["projectId", "userId", "role"])
+};
+
+const PAGES: Grant = grant(
+    "SELECT",
+    "CrawlResult",
+    &[
+        "id",
+        "projectId",
+        "url",
+        "statusCode",
+        "title",
+        "metaDescription",
+        "h1",
+        "wordCount",
+        "issues",
+        "scannedAt",
+    ],
+);
+const PRODUCTS: Grant = grant(
+    "SELECT",
+    "Product",
+    &["id", "projectId", "title", "description", "seoTitle", "seoDescription", "lastSyncedAt"],
+);
+const SCORES: [Grant; 5] = [
+    grant("UPDATE", "Project", &["currentDeoScore", "currentDeoScoreComputedAt"]),
+    // What an update takes from the row that could not be inserted counts as read.
+    grant(
+        "SELECT",
+        "DeoScoreSnapshot",
+        &[
+            "id",
+            "projectId",
+            "overallScore",
+            "contentScore",
+            "entityScore",
+            "technicalScore",
+            "visibilityScore",
+            "version",
+            "metadata",
+            "computedAt",
+            "updatedAt",
+        ],
+    ),
+    grant(
+        "INSERT",
+        "DeoScoreSnapshot",
+        &[
+            "id",
+            "projectId",
+            "overallScore",
+            "contentScore",
+            "entityScore",
+            "technicalScore",
+            "visibilityScore",
+            "version",
+            "metadata",
+            "computedAt",
+            "createdAt",
+            "updatedAt",
+        ],
+    ),
+    grant(
+        "UPDATE",
+        "DeoScoreSnapshot",
+        &[
+            "projectId",
+            "overallScore",
+            "contentScore",
+            "entityScore",
+            "technicalScore",
+            "visibilityScore",
+            "version",
+            "metadata",
+            "computedAt",
+            "updatedAt",
+        ],
+    ),
+    Grant {
+        only: Some("unless SNAPSHOT_RETENTION is all"),
+        ..grant("DELETE", "DeoScoreSnapshot", &[])
+    },
+];
+
+/// What a function's role needs.
+pub fn grants(function: Function) -> Vec<Grant> {
+    let project = |columns| grant("SELECT", "Project", columns);
+    match function {
+        Function::Api => [
+            vec![
+                grant("SELECT", "User", &["id", "role"]),
+                MEMBERS,
+                project(&["id", "userId", "currentDeoScore", "currentDeoScoreComputedAt"]),
+                PAGES,
+                LINKS,
+                PRODUCTS,
+            ],
+            SCORES.to_vec(),
+        ]
+        .concat(),
+        Function::Drain | Function::Worker => [
+            vec![
+                project(&["id", "currentDeoScore", "currentDeoScoreComputedAt"]),
+                PAGES,
+                LINKS,
+                PRODUCTS,
+            ],
+            SCORES.to_vec(),
+        ]
+        .concat(),
+        Function::Cron => vec![
+            project(&["id", "currentDeoScoreComputedAt"]),
+            grant("SELECT", "CrawlResult", &["projectId", "scannedAt"]),
+            grant("SELECT", "Product", &["projectId", "lastSyncedAt"]),
+        ],
+    }
+}
+
+impl Grant {
+    /// The statement that gives it to `role`, without a semicolon.
+    pub fn to(&self, role: &str) -> String {
+        format!("GRANT {} TO {role}", self.what())
+    }
+
+    /// The statement that takes it away from `role`.
+    pub fn from(&self, role: &str) -> String {
+        format!("REVOKE {} FROM {role}", self.what())
+    }
+
+    fn what(&self) -> String {
+        let columns: Vec<String> =
+            self.columns.iter().map(|column| format!("\"{column}\"")).collect();
+        let columns =
+            if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
+        format!("{}{columns} ON \"{}\"", self.privilege, self.table)
+    }
+
+    /// Each column's part of it.
+    pub fn parts(self) -> Vec<Self> {
+        if self.columns.is_empty() {
+            return vec![self];
+        }
+        self.columns.chunks(1).map(|columns| Self { columns, ..self }).collect()
+    }
+}
+
+/// The statements that make a role for `function`.
+pub fn statements(function: Function) -> String {
+    let role = format!("deo_{function}");
+    let mut text = format!("CREATE ROLE {role} LOGIN PASSWORD 'PASSWORD';\n");
+    for grant in grants(function) {
+        text.push_str(&grant.to(&role));
+        let only = grant.only.map(|only| format!(" -- {only}")).unwrap_or_default();
+        text.push_str(&format!(";{only}\n"));
+    }
+    text
+}

@@ -1,0 +1,96 @@
+//! A user of Redis for each function, as the rules of ACL SETUSER.
+
+use std::collections::BTreeSet;
+
+use shared::queue::script_commands;
+
+use super::Function;
+
+/// The scripts that a function runs, whose commands it must be allowed.
+fn scripts(function: Function) -> &'static [&'static str] {
+    match function {
+        Function::Api => &["enqueue", "held", "settle"],
+        Function::Drain | Function::Worker => {
+            &["claim", "settle", "recover", "renew", "held", "next-iteration", "dead-schedules"]
+        }
+        Function::Cron => &["enqueue"],
+    }
+}
+
+/// The commands that a function sends by itself.
+pub fn sent(function: Function) -> BTreeSet<&'static str> {
+    let looking = ["HGET", "LINDEX", "LLEN", "LRANGE", "ZCARD", "ZRANGE", "ZRANGEBYSCORE"];
+    let spending = ["EXPIRE", "GET", "INCRBY"];
+    let of_its_own: &[&str] = match function {
+        Function::Api => &[
+            "EXISTS",
+            "HEXISTS",
+            "HGETALL",
+            "HMGET",
+            "INCR",
+            "LPOS",
+            "MGET",
+            "PING",
+            "SET",
+            "XREVRANGE",
+            "ZCOUNT",
+            "ZSCORE",
+        ],
+        Function::Drain => &["EXISTS", "HGETALL", "SET", "XADD", "ZSCORE"],
+        Function::Worker => &[
+            "BZPOPMIN",
+            "CLIENT|SETNAME",
+            "EXISTS",
+            "HGETALL",
+            "PING",
+            "SET",
+            "XADD",
+            "ZADD",
+            "ZSCORE",
+        ],
+        Function::Cron => &["DEL", "EXISTS", "MGET", "SET", "ZCARD"],
+    };
+    let looking: &[&str] = if function == Function::Cron { &[] } else { &looking };
+    let every = ["EVAL", "EVALSHA", "EXEC", "MULTI"];
+    [of_its_own, looking, &spending, &every].concat().into_iter().collect()
+}
+
+/// All commands that a function runs, those inside its scripts included.
+pub fn commands(function: Function) -> BTreeSet<&'static str> {
+    let of_scripts = script_commands().filter(|(name, _)| {
+        scripts(function).iter().any(|script| name.strip_prefix("batchmq:") == Some(script))
+    });
+    of_scripts.flat_map(|(_, commands)| commands).chain(sent(function)).collect()
+}
+
+/// The rules of a user for `function`, for the queues of these names under `prefix`.
+pub fn rules<'a>(
+    function: Function,
+    prefix: &str,
+    queues: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let mut rules = String::from("resetchannels");
+    for queue in queues {
+        rules.push_str(&format!(" ~{prefix}:{queue}:*"));
+        // What earlier versions kept there is looked for still.
+        match function {
+            Function::Api => rules.push_str(&format!(" %R~{prefix}::deo:{queue}:*")),
+            Function::Cron => rules.push_str(&format!(" ~{prefix}::deo:{queue}:*")),
+            Function::Drain | Function::Worker => {}
+        }
+    }
+    for command in commands(function) {
+        rules.push_str(&format!(" +{}", command.to_lowercase()));
+    }
+    rules
+}
+
+/// The whole command that makes a user for `function`.
+pub fn line<'a>(
+    function: Function,
+    prefix: &str,
+    queues: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let rules = rules(function, prefix, queues);
+    format!("ACL SETUSER deo-{function} reset on >PASSWORD {rules}")
+}
