@@ -2,7 +2,7 @@
 //!
 //! [`cli`] is the command line, one file a command. What it shows comes from [`bench`], which measures, and
 //! [`cost`], which tells a bill; [`http_api`] serves the API's router, [`runtime_api`] plays Lambda to the
-//! functions, [`relay`] watches their connections, [`terminal`] is how results look. Crates of their own
+//! functions, [`relay`] watches their connections, [`verify`] proves what must hold after a run, [`terminal`] is how results look. Crates of their own
 //! are the private servers ([`servers`]), Upstash's REST API in front of any Redis ([`gateway`]), the
 //! platform's tables ([`migrations`], [`seed`]), the worker, and what that has in common with this command
 //! line.
@@ -18,6 +18,7 @@ pub mod runtime_api;
 pub mod simulate;
 pub mod terminal;
 mod token;
+pub mod verify;
 
 pub use command::{Failure, Outcome};
 pub use servers::settings;

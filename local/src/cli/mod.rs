@@ -19,6 +19,7 @@ mod simulate;
 mod system;
 mod token;
 mod up;
+mod verify;
 mod with_servers;
 
 use std::process::ExitCode;
@@ -62,6 +63,7 @@ enum Command {
     Simulate(simulate::Args),
     Token(token::Args),
     Up(up::Args),
+    Verify(verify::Args),
     WithServers(with_servers::Args),
     Worker(worker::Args),
 }
@@ -83,6 +85,7 @@ impl Command {
             Self::Simulate(args) => simulate::run(&args),
             Self::Token(args) => token::run(args).await,
             Self::Up(args) => up::run(args).await,
+            Self::Verify(args) => verify::run(args).await,
             Self::WithServers(args) => with_servers::run(args).await,
             Self::Worker(args) => worker::run(args).await,
         }

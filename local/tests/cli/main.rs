@@ -15,6 +15,7 @@ mod score;
 mod starting;
 mod token;
 mod up;
+mod verify;
 mod watch;
 mod with_servers;
 mod worker;

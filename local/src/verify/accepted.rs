@@ -1,0 +1,138 @@
+//! The log of accepted jobs: one JSON object a line, written by whoever asked for them.
+//!
+//! `{"id": "17", "project": "p1"}` is a job whose id the queue has answered. What may stand beside it:
+//! `timestamp` (the job's own, milliseconds since the Unix epoch: with it a job that retention has removed is
+//! proved by its snapshot, whose id follows from it), `poison` (its data is not fit to be scored), `by` and
+//! `at` (who asked, and when, for readers). A call whose answer never came is
+//! `{"project": "p1", "unanswered": true}`: its job may be there or not.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One line of the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptedJob {
+    /// The job's id, as the queue answered it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<String>,
+    /// The project that it is to score.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub project: Option<String>,
+    /// The job's timestamp: milliseconds since the Unix epoch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub timestamp: Option<i64>,
+    /// Whether its data is not fit to be scored, so that it has to fail.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub poison: bool,
+    /// Whether no answer came.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub unanswered: bool,
+    /// Who asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub by: Option<String>,
+    /// When: milliseconds since the Unix epoch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub at: Option<i64>,
+}
+
+/// A log of accepted jobs.
+#[derive(Clone, Debug, Default)]
+pub struct Accepted {
+    /// Each job once, by its id.
+    pub(super) jobs: HashMap<String, AcceptedJob>,
+    /// Calls without an answer, by their project.
+    pub(super) unanswered: HashMap<String, usize>,
+}
+
+/// A line that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// It is not JSON of the form that is expected.
+    #[error("line {line} of the log of accepted jobs cannot be read: {source}")]
+    Json {
+        /// Which one, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// It names no job, and does not say that no answer came.
+    #[error(
+        "line {line} of the log of accepted jobs has neither an `id` nor `\"unanswered\": true`"
+    )]
+    NoId {
+        /// Which one, from 1.
+        line: usize,
+    },
+}
+
+impl Accepted {
+    /// Reads a log. Empty lines are left out; of a job that several requests share one line counts.
+    ///
+    /// # Errors
+    /// [`LineError`], which names the line.
+    pub fn parse(text: &str) -> Result<Self, LineError> {
+        let mut accepted = Self::default();
+        for (index, text) in text.lines().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
+            let line = index + 1;
+            let job: AcceptedJob =
+                serde_json::from_str(text).map_err(|source| LineError::Json { line, source })?;
+            if job.id.is_none() && !job.unanswered {
+                return Err(LineError::NoId { line });
+            }
+            accepted.add(job);
+        }
+        Ok(accepted)
+    }
+
+    /// Adds a line.
+    pub fn add(&mut self, job: AcceptedJob) {
+        match &job.id {
+            // The first one made it: a later one may not know the timestamp.
+            Some(id) => drop(self.jobs.entry(id.clone()).or_insert(job)),
+            None => *self.unanswered.entry(job.project.unwrap_or_default()).or_default() += 1,
+        }
+    }
+
+    /// Returns how many jobs were accepted, each counted once.
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Returns whether none was.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    pub(super) fn is_poison(&self, id: &str) -> bool {
+        self.jobs.get(id).is_some_and(|job| job.poison)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_counts_once_and_an_unanswered_call_by_its_project() {
+        let accepted = Accepted::parse(
+            "{\"id\": \"1\", \"project\": \"p\", \"timestamp\": 5}\n\n{\"id\": \"1\"}\n\
+             {\"project\": \"p\", \"unanswered\": true}\n",
+        )
+        .unwrap();
+        assert_eq!((accepted.len(), accepted.jobs["1"].timestamp), (1, Some(5)));
+        assert_eq!(accepted.unanswered["p"], 1);
+    }
+
+    #[test]
+    fn a_line_that_names_no_job_is_refused_by_its_number() {
+        for (text, number) in
+            [("\n{}", "line 2 "), ("{\"id\": \"1\"}\nno", "line 2 "), ("1", "line 1 ")]
+        {
+            let error = Accepted::parse(text).unwrap_err().to_string();
+            assert!(error.starts_with(number), "{error}");
+        }
+    }
+}
