@@ -2,12 +2,13 @@
 //!
 //! [`cli`] is the command line, one file a command. What it shows comes from [`bench`], which measures, and
 //! [`cost`], which tells a bill; [`http_api`] serves the API's router, [`runtime_api`] plays Lambda to the
-//! functions, [`relay`] watches their connections, [`verify`] proves what must hold after a run, [`terminal`] is how results look. Crates of their own
-//! are the private servers ([`servers`]), Upstash's REST API in front of any Redis ([`gateway`]), the
+//! functions, [`relay`] watches their connections, [`chaos`] lets everything go wrong, [`verify`] proves what
+//! must hold after a run, [`terminal`] is how results look. Crates of their own are the private servers ([`servers`]), Upstash's REST API in front of any Redis ([`gateway`]), the
 //! platform's tables ([`migrations`], [`seed`]), the worker, and what that has in common with this command
 //! line.
 
 pub mod bench;
+pub mod chaos;
 pub mod cli;
 pub mod cost;
 pub mod delay;

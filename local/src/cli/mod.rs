@@ -4,6 +4,7 @@
 //! printed and exits with 1. Wrong usage exits with 2.
 
 mod bench;
+mod chaos;
 mod config;
 mod cost;
 mod demo;
@@ -50,6 +51,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Bench(bench::Args),
+    Chaos(chaos::Args),
     Config(config::Args),
     Cost(cost::Args),
     Demo(demo::Args),
@@ -72,6 +74,7 @@ impl Command {
     async fn run(self) -> Outcome {
         match self {
             Self::Bench(args) => bench::run(args).await,
+            Self::Chaos(args) => chaos::run(args).await,
             Self::Config(args) => config::run(args).await,
             Self::Cost(args) => cost::run(args).await,
             Self::Demo(args) => demo::run(args).await,

@@ -4,7 +4,8 @@
 //! `timestamp` (the job's own, milliseconds since the Unix epoch: with it a job that retention has removed is
 //! proved by its snapshot, whose id follows from it), `poison` (its data is not fit to be scored), `by` and
 //! `at` (who asked, and when, for readers). A call whose answer never came is
-//! `{"project": "p1", "unanswered": true}`: its job may be there or not.
+//! `{"project": "p1", "unanswered": true}`, with the `id` where the producer chose it: its job may be there or
+//! not.
 
 use std::collections::HashMap;
 
@@ -44,6 +45,8 @@ pub struct Accepted {
     pub(super) jobs: HashMap<String, AcceptedJob>,
     /// Calls without an answer, by their project.
     pub(super) unanswered: HashMap<String, usize>,
+    /// Those under an id of the producer's choice, by that.
+    pub(super) maybe: HashMap<String, AcceptedJob>,
 }
 
 /// A line that cannot be read.
@@ -89,8 +92,13 @@ impl Accepted {
     /// Adds a line.
     pub fn add(&mut self, job: AcceptedJob) {
         match &job.id {
-            // The first one made it: a later one may not know the timestamp.
-            Some(id) => drop(self.jobs.entry(id.clone()).or_insert(job)),
+            Some(id) if job.unanswered => drop(self.maybe.insert(id.clone(), job)),
+            // Who asked for what was there already does not know its timestamp.
+            Some(id) => {
+                let known = self.jobs.entry(id.clone()).or_insert_with(|| job.clone());
+                known.timestamp = known.timestamp.or(job.timestamp);
+                known.poison |= job.poison;
+            }
             None => *self.unanswered.entry(job.project.unwrap_or_default()).or_default() += 1,
         }
     }
@@ -105,8 +113,21 @@ impl Accepted {
         self.jobs.is_empty()
     }
 
+    /// Returns the ids of those that are fit to be scored.
+    pub fn sound(&self) -> Vec<String> {
+        let mut ids: Vec<String> =
+            self.jobs.iter().filter(|(_, job)| !job.poison).map(|(id, _)| id.clone()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The line of a job that was accepted, or may have been.
+    pub(super) fn get(&self, id: &str) -> Option<&AcceptedJob> {
+        self.jobs.get(id).or_else(|| self.maybe.get(id))
+    }
+
     pub(super) fn is_poison(&self, id: &str) -> bool {
-        self.jobs.get(id).is_some_and(|job| job.poison)
+        self.get(id).is_some_and(|job| job.poison)
     }
 }
 
@@ -118,7 +139,7 @@ mod tests {
     #[test]
     fn a_job_counts_once_and_an_unanswered_call_by_its_project() {
         let accepted = Accepted::parse(
-            "{\"id\": \"1\", \"project\": \"p\", \"timestamp\": 5}\n\n{\"id\": \"1\"}\n\
+            "{\"id\": \"1\", \"project\": \"p\"}\n\n{\"id\": \"1\", \"timestamp\": 5}\n\
              {\"project\": \"p\", \"unanswered\": true}\n",
         )
         .unwrap();

@@ -66,7 +66,8 @@ impl Look<'_> {
                 findings.job(Invariant::I2, id, what);
             }
         }
-        let gone = self.accepted.jobs.keys().filter(|id| !self.queue.places.contains_key(*id));
+        let asked = self.accepted.jobs.keys().chain(self.accepted.maybe.keys());
+        let gone = asked.filter(|id| !self.queue.places.contains_key(*id));
         known.extend(gone.filter_map(|id| self.proof(id)));
         findings.looked_at(Invariant::I2, completed + self.snapshots.len());
         for (snapshot, stored) in self.snapshots {

@@ -74,44 +74,33 @@ impl Evidence {
     }
 }
 
-/// Looks at I4, I5 and at what BullMQ's code said about I6.
-pub(super) fn check(evidence: &[Evidence], findings: &mut Findings) {
-    let (mut invocations, mut bills, mut peers) = (0, 0, 0);
-    for line in evidence {
-        match line {
-            Evidence::Invocation { id, deadline_ms, ended_ms, job } => {
-                invocations += 1;
-                if ended_ms > deadline_ms {
+impl Findings {
+    /// Looks at I4, I5 and at what BullMQ's code said about I6.
+    pub(super) fn hear(&mut self, evidence: &[Evidence]) {
+        for line in evidence {
+            let (invariant, job, wrong) = match line {
+                Evidence::Invocation { id, deadline_ms, ended_ms, job } => {
                     let over = ended_ms - deadline_ms;
                     let what = format!("invocation {id} ended {over} ms after its deadline");
-                    findings.note(Invariant::I4, job.clone(), what);
+                    (Invariant::I4, job, (over > 0).then_some(what))
                 }
-            }
-            Evidence::Commands { by, used, budget, job } => {
-                bills += 1;
-                if used > budget {
+                Evidence::Commands { by, used, budget, job } => {
                     let what = format!("{by}: {used} commands, of at most {budget}");
-                    findings.note(Invariant::I5, job.clone(), what);
+                    (Invariant::I5, job, (used > budget).then_some(what))
                 }
-            }
-            Evidence::Peer { peer, did, job, error } => {
-                peers += 1;
-                if let Some(error) = error {
-                    let what = format!("{peer} could not {did}: {error}");
-                    findings.note(Invariant::I6, job.clone(), what);
+                Evidence::Peer { peer, did, job, error } => {
+                    let what = |error| format!("{peer} could not {did}: {error}");
+                    (Invariant::I6, job, error.as_ref().map(what))
                 }
+            };
+            self.looked_at(invariant, 1);
+            if let Some(what) = wrong {
+                self.note(invariant, job.clone(), what);
             }
         }
-    }
-    findings.looked_at(Invariant::I4, invocations);
-    findings.looked_at(Invariant::I5, bills);
-    findings.looked_at(Invariant::I6, peers);
-    if invocations == 0 {
-        let why = "no evidence of invocations: give --evidence, as `deo chaos` writes it";
-        findings.unproved(Invariant::I4, why);
-    }
-    if bills == 0 {
-        let why = "no evidence of commands: give --evidence, as `deo chaos` writes it";
-        findings.unproved(Invariant::I5, why);
+        for invariant in [Invariant::I4, Invariant::I5] {
+            let why = "no evidence was given: `deo chaos --keep` writes it";
+            self.unproved_unless_looked_at(invariant, why);
+        }
     }
 }

@@ -119,7 +119,7 @@ pub async fn verify(
     look.form(&mut findings);
     let named = look.effects(&mut findings);
     scores::check(&client, &Store::over(database.clone()), &named, &mut findings).await?;
-    evidence::check(evidence, &mut findings);
+    findings.hear(evidence);
     let mut findings = findings.into_inner();
     for finding in &mut findings {
         finding.violations.sort_unstable_by(|a, b| (&a.job, &a.what).cmp(&(&b.job, &b.what)));

@@ -29,7 +29,7 @@ pub(super) struct Look<'a> {
 impl Look<'_> {
     /// The snapshot that a job that is gone has left, where that is known.
     pub(super) fn proof(&self, id: &str) -> Option<String> {
-        let timestamp = self.accepted.jobs.get(id)?.timestamp?;
+        let timestamp = self.accepted.get(id)?.timestamp?;
         let snapshot = snapshot_id(self.names.prefix, self.names.queue, id, timestamp);
         self.snapshots.contains_key(&snapshot).then_some(snapshot)
     }
@@ -94,7 +94,7 @@ impl Look<'_> {
     fn nobodys(&self, findings: &mut Findings) {
         let mut unanswered = self.accepted.unanswered.clone();
         let mut strangers: Vec<&String> = self.queue.places.keys().collect();
-        strangers.retain(|id| !self.accepted.jobs.contains_key(*id) && !id.starts_with("repeat:"));
+        strangers.retain(|id| self.accepted.get(id).is_none() && !id.starts_with("repeat:"));
         strangers.sort_unstable();
         for id in strangers {
             let hash = self.queue.hash(id);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Invariant;
+use super::{Evidence, Invariant};
 
 /// One case in which an invariant does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -50,6 +50,14 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Adds evidence that came later.
+    pub fn hear(&mut self, evidence: &[Evidence]) {
+        let mut findings = Findings(std::mem::take(&mut self.findings));
+        findings.hear(evidence);
+        self.findings = findings.0;
+        self.holds = self.broken().is_empty();
+    }
+
     /// Returns the violations of `invariant`.
     pub fn of(&self, invariant: Invariant) -> &[Violation] {
         let found = self.findings.iter().find(|finding| finding.invariant == invariant);
@@ -89,9 +97,10 @@ impl Findings {
         self.of(invariant).looked_at += count as u64;
     }
 
-    /// Notes why nothing can be said.
-    pub(super) fn unproved(&mut self, invariant: Invariant, why: &'static str) {
-        self.of(invariant).unproved = Some(why);
+    /// Notes why nothing can be said where nothing was looked at.
+    pub(super) fn unproved_unless_looked_at(&mut self, invariant: Invariant, why: &'static str) {
+        let finding = self.of(invariant);
+        finding.unproved = (finding.looked_at == 0).then_some(why);
     }
 
     /// Notes what is wrong with a job.

@@ -1,30 +1,23 @@
 //! Through PgBouncer in transaction mode, where it is installed: every statement may meet another
 //! server connection.
 
-use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Command, Stdio};
-use std::{fs, path::Path};
-
 use serde_json::json;
 use serde_json::value::RawValue;
+use servers::Pooler;
 use shared::store::{Access, ErrorKind, NewSnapshot, Saved};
-use tempfile::TempDir;
 
 use super::busy::{nine, when_read};
 use super::order::DATABASE_NOW;
 use super::save::snapshot;
 use super::{Bench, NOON, Sql, store, strings};
 
-const BINARY: &str = "/usr/sbin/pgbouncer";
-
-struct Pooler {
-    process: Child,
-    _folder: TempDir,
+/// A pooler, and the database behind it.
+struct Pooled {
+    _pooler: Pooler,
     url: String,
 }
 
-impl Pooler {
+impl Pooled {
     /// Between us and the database of `url`.
     async fn start(url: &str) -> Self {
         Self::with(url, "").await
@@ -32,56 +25,29 @@ impl Pooler {
 
     /// The same, with more settings.
     async fn with(url: &str, more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let part = |n| url.split([':', '/', '@']).nth(n).unwrap();
-        let (password, server_port, database) = (part(4), part(6), part(7));
-        let settings = folder.path().join("pgbouncer.ini");
-        fs::write(
-            &settings,
-            format!(
-                "[databases]\n* = host=127.0.0.1 port={server_port} user=postgres password={password}\n\
-                [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-                auth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n{more}\n"
-            ),
-        )
-        .unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::set_permissions(&settings, fs::Permissions::from_mode(0o644)).unwrap();
-        let mut command = Command::new(BINARY);
-        // It refuses to run as root.
-        if fs::metadata("/proc/self").is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0)
-        {
-            command.args(["-u", "nobody"]);
-        }
-        let process = command.arg(&settings).stderr(Stdio::null()).spawn().unwrap();
-        let url = format!("postgres://ann:any@127.0.0.1:{port}/{database}");
-        let pooler = Self { process, _folder: folder, url };
-        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            tokio::task::yield_now().await;
-        }
-        pooler
-    }
-}
-
-impl Drop for Pooler {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
+        let server = servers::Pooled {
+            port: part(6).parse().unwrap(),
+            user: "postgres".to_owned(),
+            password: part(4).to_owned(),
+        };
+        let pooler = Pooler::start(&server, more).await.unwrap();
+        let url = format!("postgres://ann:any@127.0.0.1:{}/{}", pooler.port(), part(7));
+        Self { _pooler: pooler, url }
     }
 }
 
 /// The pooler gives a statement any of its server connections. What it is asked to cancel is its own.
 #[tokio::test]
 async fn a_statement_is_cancelled_through_a_pooler() {
-    if !Path::new(BINARY).exists() {
-        println!("skipped: there is no {BINARY}; install pgbouncer to run this");
+    if !Pooler::is_installed() {
+        println!("skipped: there is no PgBouncer; install pgbouncer to run this");
         return;
     }
     let bench = Bench::new().await;
     let ids = ["p", "q"];
     bench.empty_projects(&ids).await;
-    let pooler = Pooler::start(&bench.url).await;
+    let pooler = Pooled::start(&bench.url).await;
     let store = store(&pooler.url);
     bench.sql.run(r#"BEGIN; SELECT 1 FROM "Project" WHERE id = 'p' FOR UPDATE"#).await;
     let batch = ids.map(|id| snapshot(id, id, NOON, 50));
@@ -102,20 +68,20 @@ async fn a_statement_is_cancelled_through_a_pooler() {
 
 #[tokio::test]
 async fn a_pooler_s_time_limit_is_the_moment_s_and_its_full_pool_the_database_s() {
-    if !Path::new(BINARY).exists() {
-        println!("skipped: there is no {BINARY}; install pgbouncer to run this");
+    if !Pooler::is_installed() {
+        println!("skipped: there is no PgBouncer; install pgbouncer to run this");
         return;
     }
     let (bench, ids) = nine().await;
     // PgBouncer leaves the server's statement to itself: it goes on.
     when_read(&bench, "IF project = 'p4' THEN PERFORM pg_sleep(4); END IF;").await;
-    let pooler = Pooler::with(&bench.url, "query_timeout = 1").await;
+    let pooler = Pooled::with(&bench.url, "query_timeout = 1").await;
     let read = store(&pooler.url).signals(&ids).await.unwrap();
     let error = read["p4"].as_ref().unwrap_err();
     assert_eq!((error.kind(), error.is_overdue()), (ErrorKind::Busy, false), "{error}");
     assert_eq!(read.values().filter(|rows| rows.is_ok()).count(), 8);
 
-    let pooler = Pooler::with(&bench.url, "query_wait_timeout = 1\nmax_db_connections = 1").await;
+    let pooler = Pooled::with(&bench.url, "query_wait_timeout = 1\nmax_db_connections = 1").await;
     let (one, other) = (store(&pooler.url), store(&pooler.url));
     bench.sql.run("BEGIN; LOCK TABLE products").await;
     let reading = ids.clone();
@@ -128,8 +94,8 @@ async fn a_pooler_s_time_limit_is_the_moment_s_and_its_full_pool_the_database_s(
 
 #[tokio::test]
 async fn everything_works_through_a_pooler_in_transaction_mode() {
-    if !Path::new(BINARY).exists() {
-        println!("skipped: there is no {BINARY}; install pgbouncer to run this");
+    if !Pooler::is_installed() {
+        println!("skipped: there is no PgBouncer; install pgbouncer to run this");
         return;
     }
     let bench = Bench::new().await;
@@ -138,7 +104,7 @@ async fn everything_works_through_a_pooler_in_transaction_mode() {
         let page = json!({"url": "/", "statusCode": 200, "issues": [], "scannedAt": "2026-02-01T00:00:00Z"});
         bench.project(id, &json!([page]), &json!([])).await;
     }
-    let pooler = Pooler::start(&bench.url).await;
+    let pooler = Pooled::start(&bench.url).await;
     let url = format!("{}?pgbouncer=true&connection_limit=1&schema=public", pooler.url);
     let drain = |n: i64| {
         let (store, ids, direct) = (store(&url), ids.clone(), bench.url.clone());

@@ -1,0 +1,32 @@
+//! Drains stand still.
+
+use std::sync::Arc;
+
+use rand::rngs::StdRng;
+use tokio::time::sleep;
+
+use super::{Fault, Striking, between};
+use crate::chaos::world::World;
+
+/// See its sentence.
+pub(super) struct Freeze;
+
+impl Fault for Freeze {
+    fn name(&self) -> &'static str {
+        "freeze"
+    }
+
+    fn sentence(&self) -> &'static str {
+        "A drain's process stands still, between two invocations or in one, and goes on."
+    }
+
+    fn strike(&self, world: Arc<World>, mut random: StdRng) -> Striking {
+        Box::pin(async move {
+            let Some(drain) = world.fleet.pick(&mut random).cloned() else { return Ok(()) };
+            drain.stop();
+            sleep(between(&mut random, 100, 3_000)).await;
+            drain.go_on();
+            Ok(())
+        })
+    }
+}

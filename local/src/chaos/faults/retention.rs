@@ -1,0 +1,21 @@
+//! Finished jobs are removed.
+
+use super::Fault;
+use crate::chaos::world::Setup;
+
+/// See its sentence.
+pub(super) struct Retention;
+
+impl Fault for Retention {
+    fn name(&self) -> &'static str {
+        "retention"
+    }
+
+    fn sentence(&self) -> &'static str {
+        "Only the newest 30 completed jobs stay, so that the others are proved by their snapshots alone."
+    }
+
+    fn prepare(&self, setup: &mut Setup) {
+        setup.retains_few = true;
+    }
+}
