@@ -24,7 +24,12 @@ const LOGGED: &str = "warn,batchmq_engine::ticker=off";
 
 /// Logs to stderr what `RUST_LOG` asks for; warnings and errors without it.
 pub fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
+    log_unless_asked(LOGGED);
+}
+
+/// As [`log`], with what `filter` says where `RUST_LOG` says nothing: for a command that has much go wrong.
+pub fn log_unless_asked(filter: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

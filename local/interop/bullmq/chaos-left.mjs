@@ -1,11 +1,12 @@
 // Shows BullMQ's own code, in each version, what a run of `deo chaos` has left: it reads every job, and retries,
 // removes and cleans some. Says of each version what it could not do, one line of JSON each, and one where all went.
 //   node chaos-left.mjs '{"redis": "redis://…", "prefix": "…", "queue": "…", "ids": ["1", …]}'
-import { VERSIONS } from './modules.mjs';
+import { Redis, VERSIONS } from './modules.mjs';
 
 const task = JSON.parse(process.argv[2]);
 const url = new URL(task.redis);
 const connection = { host: url.hostname, port: Number(url.port), maxRetriesPerRequest: null };
+const redis = new Redis(task.redis);
 const say = (peer, did, job, error) => console.log(JSON.stringify({ kind: 'peer', peer, did, job, error }));
 
 for (const [version, { Job, Queue }] of Object.entries(VERSIONS)) {
@@ -48,13 +49,16 @@ for (const [version, { Job, Queue }] of Object.entries(VERSIONS)) {
     });
   }
   await attempt('clean', undefined, async () => {
-    const before = await queue.getCompletedCount();
+    // Those that ended by a clock that is ahead of ours have yet to end.
+    const ended = () => redis.zcount(`${task.prefix}:${task.queue}:completed`, 0, Date.now());
+    const before = await ended();
     const cleaned = await queue.clean(0, 3, 'completed');
-    const after = await queue.getCompletedCount();
-    if (after !== before - cleaned.length || (before >= 3 && cleaned.length < 3)) {
+    const after = await ended();
+    if (after !== before - cleaned.length || cleaned.length < Math.min(3, before)) {
       throw new Error(`${before} completed jobs, ${cleaned.length} cleaned, ${after} left`);
     }
   });
   say(peer, `read ${states.size}, retry, remove and clean`);
   await queue.close();
 }
+await redis.quit();

@@ -12,7 +12,7 @@ const MOST_A_CALL: usize = 25;
 
 /// How many jobs are asked for a second, on average; and the shortest time over which they are.
 const JOBS_A_SECOND: f64 = 500.0;
-const SHORTEST: Duration = Duration::from_secs(3);
+const SHORTEST: Duration = Duration::from_secs(2);
 
 /// How often each fault strikes a second, on average, and at least.
 const STRIKES_A_SECOND: f64 = 0.5;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::fleet::{note_reports, program};
 use super::world::{PREFIX, QUEUE, World};
 use crate::Failure;
-use crate::runtime_api::Function;
+use crate::runtime_api::{Attempt, Function, INVOCATION};
 
 /// What a schedule sends.
 const SCHEDULE: &str = include_str!("../../events/schedule.json");
@@ -21,10 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Recovery passes: the first one notes what is active, the second one gives back what is still.
 const PASSES: usize = 2;
 
-/// Lets the run come to rest.
+/// Lets the run come to rest. Jobs that still wait after two minutes of drains without faults are left to the
+/// verdict, which names them.
 ///
 /// # Errors
-/// When jobs still wait after two minutes of drains without faults, or a server does not answer.
+/// When a server does not answer, or the last ticks fail where nothing is wrong any more.
 pub(super) async fn rest(world: &World) -> Result<(), Failure> {
     world.heal().await?;
     let queue = world.queue().await?;
@@ -35,7 +36,7 @@ pub(super) async fn rest(world: &World) -> Result<(), Failure> {
     work_off(&mut drain, &queue, patience).await?;
     for _ in 0..PASSES {
         age(&queue).await?;
-        drain.invoke(SCHEDULE).await?;
+        tick(&mut drain, patience).await?;
     }
     work_off(&mut drain, &queue, patience).await?;
     note_reports(world, &drain.log());
@@ -47,14 +48,23 @@ pub(super) async fn rest(world: &World) -> Result<(), Failure> {
 async fn work_off(drain: &mut Function, queue: &Queue, patience: Instant) -> Result<(), Failure> {
     loop {
         queue.promote_all().await?;
-        drain.invoke(SCHEDULE).await?;
-        let counts = queue.counts().await?;
-        if waiting(&counts) == 0 {
+        tick(drain, patience).await?;
+        if waiting(&queue.counts().await?) == 0 || Instant::now() > patience {
             return Ok(());
         }
-        if Instant::now() > patience {
-            // The verdict names them.
-            return Ok(());
+    }
+}
+
+/// One tick that works. A pooler may need a moment until it has got rid of what the faults have left to it.
+async fn tick(drain: &mut Function, patience: Instant) -> Result<(), Failure> {
+    loop {
+        match drain.attempt(SCHEDULE, INVOCATION).await {
+            Attempt::Answered { failed: false, .. } => return Ok(()),
+            Attempt::Answered { answer, .. } if Instant::now() > patience => {
+                return Err(format!("ticks fail where nothing is wrong any more: {answer}").into());
+            }
+            Attempt::Answered { .. } => {}
+            other => return Err(format!("a drain without faults: {other:?}").into()),
         }
     }
 }

@@ -147,8 +147,9 @@ fn show(ran: &Ran, as_json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     terminal::say(table::row(ran))?;
-    for missed in &ran.missed {
-        terminal::note(format!("a strike did not succeed: {missed}"));
+    if let Some(first) = ran.missed.first() {
+        let missed = ran.missed.len();
+        terminal::note(format!("{missed} strikes met another fault, as one of {first}"));
     }
     if !ran.verdict.holds {
         super::verify::show(&ran.verdict)?;

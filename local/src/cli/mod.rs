@@ -98,6 +98,10 @@ impl Command {
 /// Parses the command line, runs the command and turns its outcome into an exit code.
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
-    command::log();
+    match &cli.command {
+        // What goes wrong there is meant to.
+        Command::Chaos(_) => command::log_unless_asked("off"),
+        _ => command::log(),
+    }
     command::end("deo", cli.command.run().await)
 }

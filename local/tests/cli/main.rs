@@ -5,6 +5,7 @@ mod bench;
 mod bench_jobs;
 mod bench_latency;
 mod board;
+mod chaos;
 mod config;
 mod cost;
 mod demo;

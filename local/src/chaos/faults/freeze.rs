@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rand::RngExt as _;
 use rand::rngs::StdRng;
 use tokio::time::sleep;
 
@@ -17,7 +18,7 @@ impl Fault for Freeze {
     }
 
     fn sentence(&self) -> &'static str {
-        "A drain's process stands still, between two invocations or in one, and goes on."
+        "A drain's process stands still, between two invocations or in one, and finds its connections dead or not."
     }
 
     fn strike(&self, world: Arc<World>, mut random: StdRng) -> Striking {
@@ -25,6 +26,10 @@ impl Fault for Freeze {
             let Some(drain) = world.fleet.pick(&mut random).cloned() else { return Ok(()) };
             drain.stop();
             sleep(between(&mut random, 100, 3_000)).await;
+            if random.random_bool(0.5) {
+                world.redis.cut();
+                world.database.cut();
+            }
             drain.go_on();
             Ok(())
         })
