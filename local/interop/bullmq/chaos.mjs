@@ -67,16 +67,18 @@ console.log('ready');
 for (let n = 0; n < task.adds; n += 1) {
   const project = `seed-1-p${String(n % task.projects).padStart(7, '0')}`;
   const data = { projectId: project, triggeredByUserId: null, reason: 'manual' };
-  // Under an id of its own: its client repeats what was not answered.
   const opts = [{}, { priority: 3 }, { delay: 200 }, { lifo: true }, { attempts: 3, backoff: 50 }][n % 5];
-  const [id, timestamp] = [`${task.name}-${n}`, Date.now()];
-  console.log(JSON.stringify({ id, project, timestamp, unanswered: true }));
-  for (;;) {
+  for (let again = 0; ; again += 1) {
+    // Under an id of its own, which its client repeats when no answer comes. BullMQ's scripts leave what they have
+    // written when a command in them is refused: another id for another try.
+    const said = { id: `${task.name}-${n}-${again}`, project, timestamp: Date.now() };
+    console.log(JSON.stringify({ ...said, unanswered: true }));
     try {
-      await queue.add('deo_score_recompute', data, { attempts: 3, backoff: 100, ...opts, jobId: id, timestamp });
-      console.log(JSON.stringify({ id, project, timestamp }));
+      await queue.add('deo_score_recompute', data, { attempts: 3, backoff: 100, ...opts, jobId: said.id, timestamp: said.timestamp });
+      console.log(JSON.stringify(said));
       break;
     } catch {
+      console.log(JSON.stringify({ ...said, unanswered: true, failed: true }));
       await new Promise((resolve) => { setTimeout(resolve, 50); });
     }
   }

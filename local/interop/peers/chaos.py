@@ -3,6 +3,7 @@ added, one line of JSON a job, says "ready", and works until SIGTERM. As chaos.m
 
 import asyncio
 import hashlib
+import itertools
 import json
 import os
 import signal
@@ -66,16 +67,17 @@ async def main():
     print("ready", flush=True)
     for n in range(TASK["adds"]):
         project = f"seed-1-p{n % TASK['projects']:07}"
-        # Under an id of its own: it is repeated when it was not answered.
-        said = {"id": f"{TASK['name']}-{n}", "project": project, "timestamp": int(time.time() * 1_000)}
-        options = {"jobId": said["id"], "timestamp": said["timestamp"], "attempts": 3, "backoff": {"type": "fixed", "delay": 100}}
-        print(json.dumps({**said, "unanswered": True}), flush=True)
-        while True:
+        for again in itertools.count():
+            # As chaos.mjs does.
+            said = {"id": f"{TASK['name']}-{n}-{again}", "project": project, "timestamp": int(time.time() * 1_000)}
+            options = {"jobId": said["id"], "timestamp": said["timestamp"], "attempts": 3, "backoff": {"type": "fixed", "delay": 100}}
+            print(json.dumps({**said, "unanswered": True}), flush=True)
             try:
                 await queue.add("deo_score_recompute", {"projectId": project}, options)
                 print(json.dumps(said), flush=True)
                 break
             except Exception:
+                print(json.dumps({**said, "unanswered": True, "failed": True}), flush=True)
                 await asyncio.sleep(0.05)
     await over.wait()
     await worker.close()

@@ -119,6 +119,9 @@ struct Said {
     /// Whether it is about to ask, and may be killed before it hears the answer.
     #[serde(default)]
     unanswered: bool,
+    /// Whether BullMQ's own code has failed the call.
+    #[serde(default)]
+    failed: bool,
 }
 
 impl Working {
@@ -171,6 +174,7 @@ fn note(world: &World, said: Said) {
         project: said.project,
         timestamp: said.timestamp,
         unanswered: said.unanswered,
+        failed: said.failed,
         by: Some("peer".to_owned()),
         ..AcceptedJob::default()
     });
@@ -178,7 +182,7 @@ fn note(world: &World, said: Said) {
 
 /// Lets each version for Node that is installed read the jobs that were left, retry, remove and clean some. Returns
 /// what they said.
-pub(super) async fn judge(world: &World, ids: Vec<String>) -> Result<Vec<Evidence>, Failure> {
+pub(super) async fn judge(world: &World, ids: &[String]) -> Result<Vec<Evidence>, Failure> {
     let missing = Peer::NODE.iter().find_map(|(peer, _)| peer.is_missing());
     if missing.is_some() {
         return Ok(Vec::new());
@@ -188,7 +192,7 @@ pub(super) async fn judge(world: &World, ids: Vec<String>) -> Result<Vec<Evidenc
         "redis": format!("redis://127.0.0.1:{port}"),
         "prefix": PREFIX,
         "queue": QUEUE,
-        "ids": ids.into_iter().take(SHOWN).collect::<Vec<_>>(),
+        "ids": ids.iter().take(SHOWN).collect::<Vec<_>>(),
     });
     let mut command = Command::new("node");
     command.arg(bullmq().join("chaos-left.mjs")).arg(task.to_string());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shared::clock::Clock;
-use shared::queue::{Added, NewJob, Outcome, Queue};
+use shared::queue::{Added, NewJob, Queue};
 use shared::recompute::{JobData, Reason, recompute_job};
 use shared::store::ProjectId;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -34,11 +34,11 @@ pub(super) async fn work(world: Arc<World>, by: Producer, begun: Instant) -> Res
             .collect::<Result<_, _>>()?;
         let added = until_answered(&world, &queue, &jobs, &format!("call-{}", call.number)).await?;
         for (asked, added) in call.jobs.iter().zip(added) {
-            let made = matches!(added.outcome, Outcome::Added | Outcome::AfterActive);
             world.journal.accept(AcceptedJob {
                 id: Some(added.id),
                 project: Some(project(asked.project)),
-                timestamp: made.then_some(timestamp),
+                // Of what stands for it another one's is right.
+                timestamp: Some(timestamp),
                 by: Some(format!("{by:?}").to_lowercase()),
                 at: Some(Clock::System.now_ms()),
                 ..AcceptedJob::default()

@@ -104,7 +104,7 @@ pub(super) async fn run(
     let queue = world.queue().await?;
     let database = world.as_owner();
     let mut verdict = verify(queue.redis(), names, database, &accepted, &evidence, &rules).await?;
-    verdict.hear(&peers::judge(&world, accepted.sound()).await?);
+    verdict.hear(&peers::judge(&world, &verdict.readable).await?);
     Ok(Ran {
         faults: faults.iter().map(|fault| fault.name()).collect(),
         seed,

@@ -88,6 +88,10 @@ pub(super) fn show(verdict: &Verdict) -> std::io::Result<()> {
         if states.is_empty() { "none" } else { &states },
         verdict.snapshots
     ))?;
+    if verdict.leftovers > 0 {
+        let left = verdict.leftovers;
+        terminal::say(format!("{left} jobs were removed after their end, but for their hashes"))?;
+    }
     for finding in &verdict.findings {
         let violations = finding.violations.len();
         let told = match (violations, finding.unproved) {

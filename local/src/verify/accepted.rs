@@ -2,10 +2,10 @@
 //!
 //! `{"id": "17", "project": "p1"}` is a job whose id the queue has answered. What may stand beside it:
 //! `timestamp` (the job's own, milliseconds since the Unix epoch: with it a job that retention has removed is
-//! proved by its snapshot, whose id follows from it), `poison` (its data is not fit to be scored), `by` and
+//! proved by its snapshot, whose id follows from it; of several lines any may be right), `poison` (its data is not fit to be scored), `by` and
 //! `at` (who asked, and when, for readers). A call whose answer never came is
 //! `{"project": "p1", "unanswered": true}`, with the `id` where the producer chose it: its job may be there or
-//! not.
+//! not. With `failed` as well, the producer's own library has failed the call: whatever that left is its own.
 
 use std::collections::HashMap;
 
@@ -30,6 +30,9 @@ pub struct AcceptedJob {
     /// Whether no answer came.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub unanswered: bool,
+    /// Whether the producer's own library has failed the call.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub failed: bool,
     /// Who asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub by: Option<String>,
@@ -47,6 +50,8 @@ pub struct Accepted {
     pub(super) unanswered: HashMap<String, usize>,
     /// Those under an id of the producer's choice, by that.
     pub(super) maybe: HashMap<String, AcceptedJob>,
+    /// What the lines say of a job's timestamp.
+    timestamps: HashMap<String, Vec<i64>>,
 }
 
 /// A line that cannot be read.
@@ -91,13 +96,13 @@ impl Accepted {
 
     /// Adds a line.
     pub fn add(&mut self, job: AcceptedJob) {
+        if let (Some(id), Some(timestamp)) = (&job.id, job.timestamp) {
+            self.timestamps.entry(id.clone()).or_default().push(timestamp);
+        }
         match &job.id {
             Some(id) if job.unanswered => drop(self.maybe.insert(id.clone(), job)),
-            // Who asked for what was there already does not know its timestamp.
             Some(id) => {
-                let known = self.jobs.entry(id.clone()).or_insert_with(|| job.clone());
-                known.timestamp = known.timestamp.or(job.timestamp);
-                known.poison |= job.poison;
+                self.jobs.entry(id.clone()).or_insert_with(|| job.clone()).poison |= job.poison
             }
             None => *self.unanswered.entry(job.project.unwrap_or_default()).or_default() += 1,
         }
@@ -113,17 +118,19 @@ impl Accepted {
         self.jobs.is_empty()
     }
 
-    /// Returns the ids of those that are fit to be scored.
-    pub fn sound(&self) -> Vec<String> {
-        let mut ids: Vec<String> =
-            self.jobs.iter().filter(|(_, job)| !job.poison).map(|(id, _)| id.clone()).collect();
-        ids.sort_unstable();
-        ids
-    }
-
     /// The line of a job that was accepted, or may have been.
     pub(super) fn get(&self, id: &str) -> Option<&AcceptedJob> {
         self.jobs.get(id).or_else(|| self.maybe.get(id))
+    }
+
+    /// What may be a job's timestamp.
+    pub(super) fn timestamps(&self, id: &str) -> &[i64] {
+        self.timestamps.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether what is left of a job is its producer's own doing.
+    pub(super) fn is_left_by_its_producer(&self, id: &str) -> bool {
+        !self.jobs.contains_key(id) && self.maybe.get(id).is_some_and(|job| job.failed)
     }
 
     pub(super) fn is_poison(&self, id: &str) -> bool {
@@ -143,7 +150,7 @@ mod tests {
              {\"project\": \"p\", \"unanswered\": true}\n",
         )
         .unwrap();
-        assert_eq!((accepted.len(), accepted.jobs["1"].timestamp), (1, Some(5)));
+        assert_eq!((accepted.len(), accepted.timestamps("1")), (1, &[5][..]));
         assert_eq!(accepted.unanswered["p"], 1);
     }
 

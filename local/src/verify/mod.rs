@@ -129,6 +129,8 @@ pub async fn verify(
         accepted: accepted.len(),
         states: look.count(),
         snapshots: snapshots.len(),
+        leftovers: queue.leftovers,
+        readable: look.readable(),
         findings,
     })
 }

@@ -29,9 +29,9 @@ pub(super) struct Look<'a> {
 impl Look<'_> {
     /// The snapshot that a job that is gone has left, where that is known.
     pub(super) fn proof(&self, id: &str) -> Option<String> {
-        let timestamp = self.accepted.get(id)?.timestamp?;
-        let snapshot = snapshot_id(self.names.prefix, self.names.queue, id, timestamp);
-        self.snapshots.contains_key(&snapshot).then_some(snapshot)
+        let snapshot = |at| snapshot_id(self.names.prefix, self.names.queue, id, at);
+        let mut all = self.accepted.timestamps(id).iter().map(|at| snapshot(*at));
+        all.find(|snapshot| self.snapshots.contains_key(snapshot))
     }
 
     /// How many jobs are in each state; of accepted ones also how many were removed.
@@ -46,6 +46,15 @@ impl Look<'_> {
             counts.insert("removed", removed);
         }
         counts
+    }
+
+    /// The jobs that stand in one state, but for those whose producer wrote what nobody can read.
+    pub(super) fn readable(&self) -> Vec<String> {
+        let placed = self.queue.placed().map(|(id, ..)| id);
+        let mut ids: Vec<String> =
+            placed.filter(|id| !self.accepted.is_poison(id)).map(str::to_owned).collect();
+        ids.sort_unstable();
+        ids
     }
 
     pub(super) fn check(&self, findings: &mut Findings) {
@@ -65,14 +74,15 @@ impl Look<'_> {
                 findings.job(Invariant::I1, id, format!("stands in {}", states.join(" and ")));
             }
         }
-        for (id, job) in &self.accepted.jobs {
+        for id in self.accepted.jobs.keys() {
             let Some(places) = self.queue.places.get(id) else {
                 if self.proof(id).is_none() {
                     let stored = self.queue.unplaced.contains_key(id);
-                    let what = match (stored, job.timestamp) {
+                    let is_known = !self.accepted.timestamps(id).is_empty();
+                    let what = match (stored, is_known) {
                         (true, _) => "is stored, and stands in no state",
-                        (false, Some(_)) => "is lost: neither the job nor its snapshot is there",
-                        (false, None) => {
+                        (false, true) => "is lost: neither the job nor its snapshot is there",
+                        (false, false) => {
                             "is not there, and its removal cannot be proved without the job's \
                              `timestamp` in the log"
                         }
@@ -159,7 +169,9 @@ impl Look<'_> {
     fn places(&self, findings: &mut Findings) {
         findings.looked_at(Invariant::I9, self.queue.places.len() + self.queue.unplaced.len());
         for (id, hash) in &self.queue.unplaced {
-            if !self.rules.period.is_before(hash.number("timestamp")) {
+            if !self.accepted.is_left_by_its_producer(id)
+                && !self.rules.period.is_before(hash.number("timestamp"))
+            {
                 findings.job(Invariant::I9, id, "is stored, and stands in no state");
             }
         }

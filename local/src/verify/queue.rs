@@ -83,8 +83,10 @@ pub(super) struct QueueState {
     pub(super) places: HashMap<String, Vec<Place>>,
     /// What stands at the key of each of them.
     pub(super) jobs: HashMap<String, Stored>,
-    /// Jobs that stand nowhere.
+    /// Jobs that stand nowhere, and have not ended.
     pub(super) unplaced: BTreeMap<String, Hash>,
+    /// Those that stand nowhere and have ended.
+    pub(super) leftovers: usize,
     /// The ids that have a lock.
     pub(super) locks: Vec<String>,
     /// The queue's own keys that are of a kind that they must not be: key, wanted, found.
@@ -225,7 +227,10 @@ impl Reader<'_> {
             if let Stored::Hash(hash) = stored
                 && hash.bytes("timestamp").is_some()
             {
-                state.unplaced.insert(id, hash);
+                match hash.bytes("finishedOn") {
+                    Some(_) => state.leftovers += 1,
+                    None => drop(state.unplaced.insert(id, hash)),
+                }
             }
         }
         Ok(())

@@ -45,6 +45,12 @@ pub struct Verdict {
     pub states: BTreeMap<&'static str, usize>,
     /// Snapshots that were looked at.
     pub snapshots: usize,
+    /// Jobs that have ended and were removed, and whose hash is left: a command was refused to who removed them.
+    /// They are in nobody's way, and BullMQ's `removeOrphanedJobs` deletes them.
+    pub leftovers: usize,
+    /// The jobs that stand in the queue, and whose data is fit to be read.
+    #[serde(skip)]
+    pub readable: Vec<String>,
     /// One an invariant, in order.
     pub findings: Vec<Finding>,
 }

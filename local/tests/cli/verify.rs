@@ -317,6 +317,11 @@ async fn a_job_without_a_place_and_a_place_without_a_job_break_i9() {
     run.world.queue.enqueue(&[stranger]).await.unwrap();
     run.plant("LREM wait 0 5").await;
     assert_eq!(run.violations(), ["I9 5: is stored, and stands in no state"]);
+    // One that has ended was removed, whatever is left of it.
+    run.plant("HSET 5 finishedOn 5").await;
+    assert_eq!(run.violations(), [""; 0]);
+    let (text, _) = run.verify_with(&[]);
+    assert!(text.contains("1 jobs were removed after their end, but for their hashes"), "{text}");
     run.plant("DEL 5").await;
     run.plant("LPUSH wait 2:3:4").await;
     run.plant("SET delayed text").await;

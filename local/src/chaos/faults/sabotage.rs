@@ -17,14 +17,17 @@ impl Fault for Sabotage {
     }
 
     fn sentence(&self) -> &'static str {
-        "A job is taken out of the queue: the run has to fail, and `all` does without."
+        "A job is taken out of the queue before it ends: the run has to fail, and `all` does without."
     }
 
     fn strike(&self, world: Arc<World>, _random: StdRng) -> Striking {
         Box::pin(async move {
-            for name in ["completed", "failed", "prioritized"] {
-                let key = format!("{PREFIX}:{QUEUE}:{name}");
-                world.redis(Command::new("ZPOPMIN").arg(key)).await?;
+            let key = |name: &str| format!("{PREFIX}:{QUEUE}:{name}");
+            // Jobs wait for moments only: one that has ended stands for one that has not.
+            let gone = world.redis(Command::new("ZPOPMIN").arg(key("completed"))).await?;
+            if let Some([id, _]) = gone.as_array() {
+                let id = String::from_utf8_lossy(id.as_bytes().unwrap_or_default()).into_owned();
+                world.redis(Command::new("HDEL").args([key(&id), "finishedOn".to_owned()])).await?;
             }
             Ok(())
         })
