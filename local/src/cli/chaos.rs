@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt as _};
+use tokio::sync::Mutex;
+
 use crate::chaos::{Fault, Machine, Ran, Size, all, keep, named, table};
 use crate::{Failure, Outcome, terminal};
 
@@ -34,6 +38,10 @@ pub(super) struct Args {
     #[arg(long)]
     each: bool,
 
+    /// So many runs at a time, where there are several: most of their time passes in waiting.
+    #[arg(long, value_name = "RUNS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    at_a_time: u8,
+
     /// Where a run fails, look for the fewest of its faults with which it still does.
     #[arg(long)]
     shrink: bool,
@@ -59,21 +67,30 @@ pub(super) async fn run(args: Args) -> Outcome {
     let seed = args.seed.unwrap_or_else(rand::random);
     let size = Size { seed, jobs: args.jobs, drains: args.drains };
     terminal::note(format!("seed {seed}: --seed {seed} repeats it"));
-    let machine = Machine::start().await?;
     let mut sets: Vec<Vec<&'static dyn Fault>> = vec![faults.clone()];
     if args.each && faults.len() > 1 {
         sets.splice(0..0, faults.iter().map(|fault| vec![*fault]));
     }
+    let at_a_time = usize::from(args.at_a_time).min(sets.len());
+    let machines = try_join_all((0..at_a_time).map(|_| Machine::start())).await?;
     if !args.json {
         terminal::say(table::HEADING)?;
     }
-    let mut broken = Vec::new();
-    for set in sets {
-        let spinner = terminal::spinner(names(&set));
+    let free = Mutex::new(machines);
+    let ran = sets.into_iter().map(async |set| {
+        // There are as many as runs at a time.
+        let machine = free.lock().await.pop().ok_or("no machine is free")?;
         let ran = machine.run(size, &set).await;
-        spinner.finish_and_clear();
+        free.lock().await.push(machine);
         let ran = ran.map_err(|error| format!("with {}: {error}", names(&set)))?;
-        show(&ran, args.json)?;
+        Ok::<_, Failure>((set, ran))
+    });
+    let mut all = stream::iter(ran).buffered(at_a_time);
+    let mut broken = Vec::new();
+    let spinner = terminal::spinner("everything goes wrong");
+    while let Some(ended) = all.next().await {
+        let (set, ran) = ended?;
+        spinner.suspend(|| show(&ran, args.json))?;
         if let Some(folder) = &args.keep {
             keep(&ran, folder)?;
         }
@@ -81,6 +98,9 @@ pub(super) async fn run(args: Args) -> Outcome {
             broken.push(set);
         }
     }
+    spinner.finish_and_clear();
+    drop(all);
+    let machine = free.into_inner().pop().ok_or("no machine is free")?;
     if args.shrink {
         for set in &broken {
             terminal::note(format!("looking for the fewest of {} that fail", names(set)));

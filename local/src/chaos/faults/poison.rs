@@ -71,8 +71,9 @@ impl Fault for Poison {
                 let add = Command::new("EVAL")
                     .args([ADD, "2", &key(&id), &key("wait"), &id])
                     .args(fields);
-                world.redis(add).await?;
-                world.journal.accept(AcceptedJob { unanswered: false, ..line });
+                // Such a producer leaves what it has written when a command is refused.
+                let failed = world.redis(add).await.is_err();
+                world.journal.accept(AcceptedJob { unanswered: failed, failed, ..line });
             }
             Ok(())
         })
