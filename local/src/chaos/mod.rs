@@ -5,6 +5,7 @@
 //! ([`plan`]). Then all comes to rest ([`quiet`]), and [`crate::verify`] looks at what is left. [`run`] is one
 //! run, [`shrink`] cuts a set of faults that fails to its smallest, [`table`] is how runs are shown.
 
+mod caller;
 mod clocks;
 mod faults;
 mod fleet;

@@ -25,6 +25,12 @@ pub(super) enum Producer {
     Rest,
     /// Our client over TCP.
     Tcp,
+    /// Whoever calls the HTTP API, which reaches Redis over REST.
+    Api,
+}
+
+impl Producer {
+    pub(super) const ALL: [Self; 3] = [Self::Rest, Self::Tcp, Self::Api];
 }
 
 /// How a job is to run.
@@ -109,7 +115,11 @@ impl Plan {
         while left > 0 {
             let count = random.random_range(1..=MOST_A_CALL).min(left);
             left -= count;
-            let by = if random.random_bool(0.5) { Producer::Rest } else { Producer::Tcp };
+            let by = match random.random_range(0..10) {
+                0..4 => Producer::Rest,
+                4..8 => Producer::Tcp,
+                _ => Producer::Api,
+            };
             let jobs = (0..count).map(|_| self.asked(&mut random)).collect();
             let at = self.span().mul_f64(random.random_range(0.0..1.0));
             let ahead_ms = random.random_range(-300_000..=300_000);

@@ -1,4 +1,5 @@
-//! Our producers: each call is repeated under its key until it is answered, as a caller of the API does.
+//! Our producers: each call is repeated under its key until it is answered, as a caller of the API does; and
+//! callers of the API themselves.
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use shared::recompute::{JobData, Reason, recompute_job};
 use shared::store::ProjectId;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::caller::Refused;
 use super::plan::{Asked, Call, Kind, Producer};
 use super::world::World;
 use crate::Failure;
@@ -23,6 +25,9 @@ pub(super) fn project(number: usize) -> String {
 
 /// Makes the calls of one producer, each at its time.
 pub(super) async fn work(world: Arc<World>, by: Producer, begun: Instant) -> Result<(), Failure> {
+    if by == Producer::Api {
+        return call_the_api(&world, begun).await;
+    }
     let queue = world.producer(by == Producer::Rest)?;
     for call in world.plan.calls().into_iter().filter(|call| call.by == by) {
         sleep_until(begun + call.at).await;
@@ -41,6 +46,41 @@ pub(super) async fn work(world: Arc<World>, by: Producer, begun: Instant) -> Res
                 timestamp: Some(timestamp),
                 by: Some(format!("{by:?}").to_lowercase()),
                 at: Some(Clock::System.now_ms()),
+                ..AcceptedJob::default()
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Makes the API's calls, one after the other, a request a job.
+async fn call_the_api(world: &World, begun: Instant) -> Result<(), Failure> {
+    let caller = world.caller().await?;
+    let calls = world.plan.calls().into_iter().filter(|call| call.by == Producer::Api);
+    for call in calls {
+        sleep_until(begun + call.at).await;
+        for (place, asked) in call.jobs.iter().enumerate() {
+            let project = project(asked.project);
+            let reason = if asked.kind == Kind::Scheduled { "scheduled" } else { "manual" };
+            let key = format!("call-{}-{place}", call.number);
+            // The API does not tell the job's timestamp: it lies between this and the answer.
+            let at = Clock::System.now_ms();
+            let id = loop {
+                match caller.ask(&project, reason, &key).await {
+                    Ok(id) => break id,
+                    Err(Refused::ForGood(why)) => return Err(why.into()),
+                    Err(Refused::ForNow) => {
+                        world.journal.notes().asked_again += 1;
+                        sleep(AGAIN).await;
+                    }
+                }
+            };
+            world.journal.accept(AcceptedJob {
+                id: Some(id),
+                project: Some(project),
+                by: Some("api".to_owned()),
+                at: Some(at),
+                answered: Some(Clock::System.now_ms()),
                 ..AcceptedJob::default()
             });
         }

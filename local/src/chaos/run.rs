@@ -82,7 +82,7 @@ pub(super) async fn run(
         working.spawn(async move { fleet::work(&world, &drain, number, random).await });
     }
     let mut busy = JoinSet::new();
-    for by in [Producer::Rest, Producer::Tcp] {
+    for by in Producer::ALL {
         busy.spawn(producers::work(Arc::clone(&world), by, begun));
     }
     for fault in faults {

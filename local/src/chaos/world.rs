@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
 
+use super::caller::Caller;
 use super::fleet::Fleet;
 use super::journal::Journal;
 use super::plan::Plan;
@@ -78,6 +79,8 @@ pub(super) struct World {
     owner: Database,
     /// The database's name.
     name: String,
+    /// The user who owns all projects.
+    user_id: String,
     pub(super) fleet: Fleet,
     pub(super) journal: Journal,
     is_over: AtomicBool,
@@ -110,7 +113,7 @@ impl World {
         let projects = u32::try_from(plan.projects)?;
         let now_ms = Clock::System.now_ms();
         let rows = seed::Plan { projects, pages: 2, products: 2, seed: 1, now_ms };
-        seed::into_empty(&url, &rows).await?;
+        let seeded = seed::into_empty(&url, &rows).await?;
         let owner = Database::parse(&Secret::new(&*url))?;
         let client = owner.connect().await?;
         client.batch_execute(&admit()).await?;
@@ -137,6 +140,7 @@ impl World {
             _pooler: pooler,
             owner,
             name,
+            user_id: seeded.user_id,
             fleet: Fleet::new(drains),
             journal: Journal::default(),
             is_over: AtomicBool::new(false),
@@ -194,6 +198,11 @@ impl World {
         let limits = Limits { answer: Duration::from_secs(1), ..Limits::default() };
         let redis = Redis::with_options(endpoint, Options { limits, ..Options::default() })?;
         Ok(Queue::new(redis, &config.queue, Clock::System))
+    }
+
+    /// The API, and the owner of the projects as its caller.
+    pub(super) async fn caller(&self) -> Result<Caller, Failure> {
+        Caller::start(self.settings(true), &self.user_id).await
     }
 
     /// The queue past everything that fails.

@@ -2,14 +2,20 @@
 //!
 //! `{"id": "17", "project": "p1"}` is a job whose id the queue has answered. What may stand beside it:
 //! `timestamp` (the job's own, milliseconds since the Unix epoch: with it a job that retention has removed is
-//! proved by its snapshot, whose id follows from it; of several lines any may be right), `poison` (its data is not fit to be scored), `by` and
-//! `at` (who asked, and when, for readers). A call whose answer never came is
-//! `{"project": "p1", "unanswered": true}`, with the `id` where the producer chose it: its job may be there or
-//! not. With `failed` as well, the producer's own library has failed the call: whatever that left is its own.
+//! proved by its snapshot, whose id follows from it; of several lines any may be right), or where that is not known
+//! `at` and `answered` (when it was asked for and answered by the clock of whoever stamped it: every millisecond
+//! between them is tried), `poison` (its data is not fit to be scored) and `by` (who asked, for readers). A call whose
+//! answer never came is `{"project": "p1", "unanswered": true}`, with the `id` where the producer chose it: its job
+//! may be there or not. With `failed` as well, the producer's own library has failed the call: whatever that left
+//! is its own.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
+
+/// Of a call that took longer, only the first so many milliseconds are tried.
+const LONGEST_MS: i64 = 120_000;
 
 /// One line of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +45,9 @@ pub struct AcceptedJob {
     /// When: milliseconds since the Unix epoch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at: Option<i64>,
+    /// When the answer came.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub answered: Option<i64>,
 }
 
 /// A log of accepted jobs.
@@ -51,7 +60,7 @@ pub struct Accepted {
     /// Those under an id of the producer's choice, by that.
     pub(super) maybe: HashMap<String, AcceptedJob>,
     /// What the lines say of a job's timestamp.
-    timestamps: HashMap<String, Vec<i64>>,
+    timestamps: HashMap<String, Vec<RangeInclusive<i64>>>,
 }
 
 /// A line that cannot be read.
@@ -96,8 +105,10 @@ impl Accepted {
 
     /// Adds a line.
     pub fn add(&mut self, job: AcceptedJob) {
-        if let (Some(id), Some(timestamp)) = (&job.id, job.timestamp) {
-            self.timestamps.entry(id.clone()).or_default().push(timestamp);
+        let known = job.timestamp.map(|at| at..=at);
+        let between = || Some(job.at?..=job.answered?.min(job.at?.saturating_add(LONGEST_MS)));
+        if let (Some(id), Some(range)) = (&job.id, known.or_else(between)) {
+            self.timestamps.entry(id.clone()).or_default().push(range);
         }
         match &job.id {
             Some(id) if job.unanswered => drop(self.maybe.insert(id.clone(), job)),
@@ -124,8 +135,8 @@ impl Accepted {
     }
 
     /// What may be a job's timestamp.
-    pub(super) fn timestamps(&self, id: &str) -> &[i64] {
-        self.timestamps.get(id).map_or(&[], Vec::as_slice)
+    pub(super) fn timestamps(&self, id: &str) -> impl Iterator<Item = i64> {
+        self.timestamps.get(id).into_iter().flatten().cloned().flatten()
     }
 
     /// Whether what is left of a job is its producer's own doing.
@@ -150,8 +161,18 @@ mod tests {
              {\"project\": \"p\", \"unanswered\": true}\n",
         )
         .unwrap();
-        assert_eq!((accepted.len(), accepted.timestamps("1")), (1, &[5][..]));
+        assert_eq!((accepted.len(), accepted.timestamps("1").collect()), (1, vec![5]));
         assert_eq!(accepted.unanswered["p"], 1);
+    }
+
+    #[test]
+    fn a_timestamp_is_what_the_line_says_or_between_call_and_answer() {
+        let lines = r#"{"id": "1", "at": 5, "answered": 7}
+            {"id": "1", "timestamp": 3, "at": 9, "answered": 9}
+            {"id": "2", "at": 5}"#;
+        let accepted = Accepted::parse(lines).unwrap();
+        assert_eq!(accepted.timestamps("1").collect::<Vec<_>>(), [5, 6, 7, 3]);
+        assert_eq!(accepted.timestamps("2").count(), 0);
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Look<'_> {
     /// The snapshot that a job that is gone has left, where that is known.
     pub(super) fn proof(&self, id: &str) -> Option<String> {
         let snapshot = |at| snapshot_id(self.names.prefix, self.names.queue, id, at);
-        let mut all = self.accepted.timestamps(id).iter().map(|at| snapshot(*at));
+        let mut all = self.accepted.timestamps(id).map(snapshot);
         all.find(|snapshot| self.snapshots.contains_key(snapshot))
     }
 
@@ -78,7 +78,7 @@ impl Look<'_> {
             let Some(places) = self.queue.places.get(id) else {
                 if self.proof(id).is_none() {
                     let stored = self.queue.unplaced.contains_key(id);
-                    let is_known = !self.accepted.timestamps(id).is_empty();
+                    let is_known = self.accepted.timestamps(id).next().is_some();
                     let what = match (stored, is_known) {
                         (true, _) => "is stored, and stands in no state",
                         (false, true) => "is lost: neither the job nor its snapshot is there",

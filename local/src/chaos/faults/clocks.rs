@@ -4,7 +4,7 @@ use super::Fault;
 use crate::chaos::clocks;
 use crate::chaos::world::Setup;
 
-/// See its sentence.
+/// The fault `clocks`.
 pub(super) struct Clocks;
 
 impl Fault for Clocks {

@@ -10,7 +10,7 @@ use super::{Fault, Striking};
 use crate::chaos::fleet::{self, Drain};
 use crate::chaos::world::World;
 
-/// See its sentence.
+/// The fault `duplicated-ticks`.
 pub(super) struct DuplicatedTicks;
 
 impl Fault for DuplicatedTicks {

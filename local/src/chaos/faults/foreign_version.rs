@@ -9,7 +9,7 @@ use shared::redis::Command;
 use super::{Fault, Striking};
 use crate::chaos::world::{PREFIX, QUEUE, World};
 
-/// See its sentence.
+/// The fault `foreign-version`.
 pub(super) struct ForeignVersion;
 
 impl Fault for ForeignVersion {

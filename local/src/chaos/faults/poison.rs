@@ -25,7 +25,7 @@ const ADD: &str = "
     redis.call('LPUSH', KEYS[2], ARGV[1])
     return 1";
 
-/// See its sentence.
+/// The fault `poison`.
 pub(super) struct Poison;
 
 impl Fault for Poison {

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::{Fault, Striking, between};
 use crate::chaos::world::{USER, World};
 
-/// See its sentence.
+/// The fault `postgres-cancel`.
 pub(super) struct PostgresCancel;
 
 impl Fault for PostgresCancel {

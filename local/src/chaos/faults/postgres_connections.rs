@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::{Fault, Striking, between};
 use crate::chaos::world::{USER, World};
 
-/// See its sentence.
+/// The fault `postgres-connections`.
 pub(super) struct PostgresConnections;
 
 /// Ends every connection of a role.

@@ -9,7 +9,7 @@ use super::postgres_connections::end_all;
 use super::{Fault, Striking, between};
 use crate::chaos::world::{USER, World};
 
-/// See its sentence.
+/// The fault `postgres-read-only`.
 pub(super) struct PostgresReadOnly;
 
 impl Fault for PostgresReadOnly {

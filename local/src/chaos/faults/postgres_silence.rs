@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::{Fault, Striking, between};
 use crate::chaos::world::World;
 
-/// See its sentence.
+/// The fault `postgres-silence`.
 pub(super) struct PostgresSilence;
 
 impl Fault for PostgresSilence {

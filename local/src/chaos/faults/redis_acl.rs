@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::{Fault, Striking, between};
 use crate::chaos::world::{USER, World};
 
-/// See its sentence.
+/// The fault `redis-acl`.
 pub(super) struct RedisAcl;
 
 /// What the scripts use.

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::{Fault, Striking, between};
 use crate::chaos::world::World;
 
-/// See its sentence.
+/// The fault `redis-cuts`.
 pub(super) struct RedisCuts;
 
 impl Fault for RedisCuts {

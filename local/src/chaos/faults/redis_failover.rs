@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::{Fault, Striking, between};
 use crate::chaos::world::{Nodes, Setup, World, admin, follow, info_says};
 
-/// See its sentence.
+/// The fault `redis-failover`.
 pub(super) struct RedisFailover;
 
 impl Fault for RedisFailover {

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::{Fault, Striking, between};
 use crate::chaos::world::World;
 
-/// See its sentence.
+/// The fault `redis-restart`.
 pub(super) struct RedisRestart;
 
 impl Fault for RedisRestart {

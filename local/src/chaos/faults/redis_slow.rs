@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::{Fault, Striking, between};
 use crate::chaos::world::World;
 
-/// See its sentence.
+/// The fault `redis-slow`.
 pub(super) struct RedisSlow;
 
 impl Fault for RedisSlow {

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::{Fault, Striking, between};
 use crate::chaos::world::World;
 
-/// See its sentence.
+/// The fault `rest-slow`.
 pub(super) struct RestSlow;
 
 /// What happens to requests, and how often.

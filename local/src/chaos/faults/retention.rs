@@ -3,7 +3,7 @@
 use super::Fault;
 use crate::chaos::world::Setup;
 
-/// See its sentence.
+/// The fault `retention`.
 pub(super) struct Retention;
 
 impl Fault for Retention {

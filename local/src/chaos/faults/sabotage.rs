@@ -8,7 +8,7 @@ use shared::redis::Command;
 use super::{Fault, Striking};
 use crate::chaos::world::{PREFIX, QUEUE, World};
 
-/// See its sentence.
+/// The fault `sabotage`.
 pub(super) struct Sabotage;
 
 impl Fault for Sabotage {

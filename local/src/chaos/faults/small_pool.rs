@@ -10,7 +10,7 @@ use super::{Fault, Striking, between};
 use crate::chaos::world::{Setup, World};
 use crate::servers::Pooler;
 
-/// See its sentence.
+/// The fault `small-pool`.
 pub(super) struct SmallPool;
 
 impl Fault for SmallPool {

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::{Fault, Striking, between};
 use crate::chaos::world::World;
 
-/// See its sentence.
+/// The fault `table-lock`.
 pub(super) struct TableLock;
 
 impl Fault for TableLock {

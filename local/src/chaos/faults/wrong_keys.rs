@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::{Fault, Striking, between};
 use crate::chaos::world::{PREFIX, QUEUE, World};
 
-/// See its sentence.
+/// The fault `wrong-keys`.
 pub(super) struct WrongKeys;
 
 /// Keys that come and go.
