@@ -1,4 +1,4 @@
-//! A private PgBouncer in transaction mode, as in front of a Neon database.
+//! Starts a private PgBouncer in transaction mode, as in front of a Neon database.
 
 use std::fs;
 use std::path::Path;

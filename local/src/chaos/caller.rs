@@ -1,4 +1,4 @@
-//! The HTTP API, and somebody who calls it.
+//! Serves the HTTP API, and calls it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Processes whose clock is wrong, by libfaketime where it is installed.
+//! Gives processes a wrong clock, by libfaketime where it is installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};

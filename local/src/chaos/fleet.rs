@@ -1,4 +1,4 @@
-//! Drains as Lambda runs them: the function's own program, one event after the other, each with a deadline at
+//! Runs drains as Lambda does: the function's own program, one event after the other, each with a deadline at
 //! which it is killed.
 
 use std::path::{Path, PathBuf};

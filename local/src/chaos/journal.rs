@@ -1,4 +1,4 @@
-//! What is noted during a run: jobs that were accepted, how invocations went, and what went wrong beside the
+//! Notes what happens during a run: jobs that were accepted, how invocations went, and what went wrong beside the
 //! faults.
 
 use std::collections::BTreeMap;

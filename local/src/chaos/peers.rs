@@ -1,4 +1,4 @@
-//! BullMQ's own workers and producers beside the drains, each in a process of its own.
+//! Runs BullMQ's own workers and producers beside the drains, each in a process of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! What a seed decides: which jobs are asked for, by whom and when, and when each fault strikes. Nothing else
+//! Decides by a seed which jobs are asked for, by whom and when, and when each fault strikes. Nothing else
 //! is drawn by lot, so that a seed repeats a run as far as real processes allow.
 
 use std::time::Duration;

@@ -1,15 +1,16 @@
-//! Our producers: each call is repeated under its key until it is answered, as a caller of the API does; and
-//! callers of the API themselves.
+//! Asks for jobs as our producers do, which repeat each call under its key until it is answered, and as callers
+//! of the API.
 
 use std::sync::Arc;
 
+use futures_util::stream::{self, TryStreamExt as _};
 use shared::clock::Clock;
 use shared::queue::{Added, NewJob, Queue};
 use shared::recompute::{JobData, Reason, recompute_job};
 use shared::store::ProjectId;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::caller::Refused;
+use super::caller::{Caller, Refused};
 use super::plan::{Asked, Call, Kind, Producer};
 use super::world::World;
 use crate::Failure;
@@ -53,38 +54,54 @@ pub(super) async fn work(world: Arc<World>, by: Producer, begun: Instant) -> Res
     Ok(())
 }
 
-/// Makes the API's calls, one after the other, a request a job.
+/// How many of the API's callers ask at once.
+const CALLERS: usize = 8;
+
+/// Makes the API's calls, a request a job.
 async fn call_the_api(world: &World, begun: Instant) -> Result<(), Failure> {
     let caller = world.caller().await?;
     let calls = world.plan.calls().into_iter().filter(|call| call.by == Producer::Api);
-    for call in calls {
-        sleep_until(begun + call.at).await;
-        for (place, asked) in call.jobs.iter().enumerate() {
-            let project = project(asked.project);
-            let reason = if asked.kind == Kind::Scheduled { "scheduled" } else { "manual" };
-            let key = format!("call-{}-{place}", call.number);
-            // The API does not tell the job's timestamp: it lies between this and the answer.
-            let at = Clock::System.now_ms();
-            let id = loop {
-                match caller.ask(&project, reason, &key).await {
-                    Ok(id) => break id,
-                    Err(Refused::ForGood(why)) => return Err(why.into()),
-                    Err(Refused::ForNow) => {
-                        world.journal.notes().asked_again += 1;
-                        sleep(AGAIN).await;
-                    }
-                }
-            };
-            world.journal.accept(AcceptedJob {
-                id: Some(id),
-                project: Some(project),
-                by: Some("api".to_owned()),
-                at: Some(at),
-                answered: Some(Clock::System.now_ms()),
-                ..AcceptedJob::default()
-            });
+    stream::iter(calls.map(Ok))
+        .try_for_each_concurrent(CALLERS, async |call| {
+            sleep_until(begun + call.at).await;
+            for (place, asked) in call.jobs.iter().enumerate() {
+                ask_the_api(world, &caller, asked, &format!("call-{}-{place}", call.number))
+                    .await?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// Asks for one job until that is answered.
+async fn ask_the_api(
+    world: &World,
+    caller: &Caller,
+    asked: &Asked,
+    key: &str,
+) -> Result<(), Failure> {
+    let project = project(asked.project);
+    let reason = if asked.kind == Kind::Scheduled { "scheduled" } else { "manual" };
+    // The API does not tell the job's timestamp: it lies between this and the answer.
+    let at = Clock::System.now_ms();
+    let id = loop {
+        match caller.ask(&project, reason, key).await {
+            Ok(id) => break id,
+            Err(Refused::ForGood(why)) => return Err(why.into()),
+            Err(Refused::ForNow) => {
+                world.journal.notes().asked_again += 1;
+                sleep(AGAIN).await;
+            }
         }
-    }
+    };
+    world.journal.accept(AcceptedJob {
+        id: Some(id),
+        project: Some(project),
+        by: Some("api".to_owned()),
+        at: Some(at),
+        answered: Some(Clock::System.now_ms()),
+        ..AcceptedJob::default()
+    });
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! A TCP proxy in front of a server, over which connections go wrong on demand: answers are lost, come late or
-//! never, connections are cut or refused, and the server behind it may become another one.
+//! Lets connections to a server go wrong on demand, as a TCP proxy in front of it: answers are lost, come late
+//! or never, connections are cut or refused, and the server behind it may become another one.
 
 use std::io;
 use std::net::Ipv4Addr;

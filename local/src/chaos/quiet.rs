@@ -1,5 +1,5 @@
-//! After the faults: all is made well, what waits is worked off, and two recovery passes bring back what dead
-//! owners held.
+//! Brings a run to rest after the faults: makes all well, works off what waits, and gives back what dead owners
+//! held by two recovery passes.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! One run: producers ask, drains work, faults strike; then all comes to rest, and the invariants are looked at.
+//! Makes one run: producers ask, drains work, faults strike; then all comes to rest, and the invariants are
+//! looked at.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Of a set of faults that fails, the smallest part that still does.
+//! Cuts a set of faults that fails to a small part that still does.
 
 /// Takes away from `all`, which fails, whatever can be taken away so that the rest still fails: halves first, then
 /// quarters, at last one by one (Zeller's ddmin without its complements, since faults are few). `fails` is

@@ -1,4 +1,4 @@
-//! Runs as a table in Markdown.
+//! Shows runs as a table in Markdown.
 
 use super::run::Ran;
 

@@ -1,4 +1,4 @@
-//! The servers of one run, and what stands between them and whoever uses them.
+//! Starts the servers of one run, and what stands between them and whoever uses them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `deo chaos`: the whole system while everything goes wrong.
+//! Implements `deo chaos`: the whole system while everything goes wrong.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `deo verify`: whether the invariants hold after a run.
+//! Implements `deo verify`: whether the invariants hold after a run.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! The log of accepted jobs: one JSON object a line, written by whoever asked for them.
+//! Reads the log of accepted jobs: one JSON object a line, written by whoever asked for them.
 //!
 //! `{"id": "17", "project": "p1"}` is a job whose id the queue has answered. What may stand beside it:
 //! `timestamp` (the job's own, milliseconds since the Unix epoch: with it a job that retention has removed is

@@ -1,4 +1,4 @@
-//! I2: which job made which snapshot.
+//! Looks at I2: which job made which snapshot.
 
 use std::collections::{HashMap, HashSet};
 

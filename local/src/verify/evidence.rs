@@ -1,5 +1,5 @@
-//! What no state after the fact can tell: when invocations ended, what was billed, and what BullMQ's own code
-//! said to the jobs that were left. Whoever runs a fault run notes it, one JSON object a line.
+//! Reads what no state after the fact can tell: when invocations ended, what was billed, and what BullMQ's own
+//! code said to the jobs that were left. Whoever makes a fault run notes it, one JSON object a line.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! I6: what is stored is what BullMQ's own code can read.
+//! Looks at I6: whether what is stored is what BullMQ's own code can read.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What must hold of the queue and of the scores, whatever went wrong.
+//! Names what must hold of the queue and of the scores, whatever went wrong.
 
 use serde::Serialize;
 

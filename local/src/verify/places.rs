@@ -1,4 +1,4 @@
-//! I1, I3, I8 and I9: where jobs stand, who holds them, and whether they get on.
+//! Looks at I1, I3, I8 and I9: where jobs stand, who holds them, and whether they get on.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! The queue as it stands in Redis, read past the code that is tested: every place, every job's hash, every
+//! Reads the queue as it stands in Redis, past the code that is tested: every place, every job's hash, every
 //! lock, and every key that has no business there.
 
 use std::collections::{BTreeMap, HashMap, HashSet};

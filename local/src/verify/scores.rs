@@ -1,4 +1,4 @@
-//! What stands in Postgres: snapshots, and what projects show of them.
+//! Reads what stands in Postgres, snapshots and what projects show of them, and looks at I7.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! What was found: of each invariant whether it holds, and which jobs break it.
+//! Says what was found: of each invariant whether it holds, and which jobs break it.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! BullMQ's own workers and producers are on the queue.
+//! Puts BullMQ's own workers and producers on the queue.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Clocks are wrong.
+//! Sets clocks wrong.
 
 use super::Fault;
 use crate::chaos::clocks;

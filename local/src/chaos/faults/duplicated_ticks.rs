@@ -1,4 +1,4 @@
-//! A schedule's event comes more than once.
+//! Sends a schedule's event more than once.
 
 use std::sync::Arc;
 

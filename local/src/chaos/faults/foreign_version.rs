@@ -1,4 +1,4 @@
-//! The queue was made by somebody else.
+//! Writes a version into the queue's settings that nobody knows.
 
 use std::sync::Arc;
 

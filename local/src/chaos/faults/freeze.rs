@@ -1,4 +1,4 @@
-//! Drains stand still.
+//! Stops drains, and lets them go on.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Drains are killed.
+//! Kills drains.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What goes wrong in a run. Each fault is a module with a type that says its name, tells in a sentence what it
+//! Lets things go wrong in a run. Each fault is a module with a type that says its name, tells in a sentence what it
 //! does, and strikes: does it, and undoes it. What decides how hard comes from the run's seed.
 
 mod bullmq;

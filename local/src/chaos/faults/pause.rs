@@ -1,4 +1,4 @@
-//! The queue is paused.
+//! Pauses the queue.
 
 use std::sync::Arc;
 

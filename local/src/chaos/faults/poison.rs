@@ -1,4 +1,4 @@
-//! Other producers' jobs are broken.
+//! Adds broken jobs, as other producers may.
 
 use std::sync::Arc;
 

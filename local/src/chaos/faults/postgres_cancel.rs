@@ -1,4 +1,4 @@
-//! Statements are cancelled.
+//! Cancels statements.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Postgres allows few connections.
+//! Lets Postgres allow few connections.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Answers of Postgres are lost.
+//! Loses answers of Postgres.
 
 use std::sync::Arc;
 

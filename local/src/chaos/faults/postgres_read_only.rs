@@ -1,4 +1,4 @@
-//! Postgres is read-only.
+//! Makes Postgres read-only.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Postgres crashes.
+//! Crashes Postgres.
 
 use std::sync::Arc;
 

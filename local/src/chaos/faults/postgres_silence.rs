@@ -1,4 +1,4 @@
-//! Postgres does not answer.
+//! Keeps Postgres from answering.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Statements may take no time.
+//! Gives statements no time.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A command is not permitted.
+//! Takes a command from the functions' user.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Redis cannot be reached.
+//! Keeps Redis from being reached.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The replica takes over.
+//! Lets the replica take over.
 
 use std::sync::Arc;
 

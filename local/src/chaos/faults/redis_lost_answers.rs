@@ -1,4 +1,4 @@
-//! Answers of Redis are lost over TCP.
+//! Loses answers of Redis.
 
 use std::sync::Arc;
 

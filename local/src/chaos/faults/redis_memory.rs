@@ -1,4 +1,4 @@
-//! Redis is full.
+//! Fills Redis.
 
 use std::sync::Arc;
 

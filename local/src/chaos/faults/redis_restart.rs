@@ -1,4 +1,4 @@
-//! Redis crashes.
+//! Crashes Redis.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Redis is far away, or does not answer.
+//! Puts Redis far away.
 
 use std::sync::Arc;
 use std::time::Duration;

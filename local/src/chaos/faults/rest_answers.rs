@@ -1,4 +1,4 @@
-//! The REST API's answers are lost.
+//! Loses the REST API's answers.
 
 use std::sync::Arc;
 

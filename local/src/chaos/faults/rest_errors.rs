@@ -1,4 +1,4 @@
-//! The REST API answers with errors.
+//! Lets the REST API answer with errors.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The REST API is slow.
+//! Makes the REST API slow.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Finished jobs are removed.
+//! Removes finished jobs.
 
 use super::Fault;
 use crate::chaos::world::Setup;

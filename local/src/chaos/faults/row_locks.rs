@@ -1,4 +1,4 @@
-//! Somebody else has locked rows.
+//! Locks rows as somebody else does.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What breaks an invariant itself, so that it is seen that the machine sees it. It is not one of `all`.
+//! Breaks an invariant itself, so that it is seen that the machine sees it. It is not one of `all`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Redis forgets the scripts.
+//! Lets Redis forget the scripts.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The pooler is full.
+//! Fills the pooler.
 
 use std::sync::Arc;
 

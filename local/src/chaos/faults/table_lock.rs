@@ -1,4 +1,4 @@
-//! Somebody else has locked a table.
+//! Locks a table as somebody else does.
 
 use std::sync::Arc;
 

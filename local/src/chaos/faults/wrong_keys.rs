@@ -1,4 +1,4 @@
-//! Something else stands at a key.
+//! Puts something else at the queue's keys.
 
 use std::sync::Arc;
 
