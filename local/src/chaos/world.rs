@@ -33,8 +33,9 @@ pub(super) const QUEUE: &str = "deo_score_queue";
 pub(super) const USER: &str = "functions";
 pub(super) const PASSWORD: &str = "chaos";
 
-/// How the servers of a run keep what they were told.
-const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "everysec"];
+/// How the servers of a run keep what they were told: on disk before they answer. With `everysec` a Redis that is
+/// killed while its disk is busy loses what it has answered, and nobody can end that.
+const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 /// Of a user who may do all that the functions do.
 const ACL: [&str; 7] = ["--user", USER, "on", ">chaos", "~*", "&*", "+@all"];
