@@ -21,8 +21,10 @@ use crate::Failure;
 use crate::servers::PostgresServer;
 use crate::verify::{Accepted, Names, Rules, Verdict, verify};
 
-/// How long producers and strikes may take beyond their time, many times what they need.
+/// How long producers and strikes may take beyond their time, many times what they need; and that for each
+/// second of it.
 const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE_A_SECOND: u32 = 30;
 
 /// How a run is to be.
 #[derive(Clone, Copy, Debug)]
@@ -89,9 +91,9 @@ pub(super) async fn run(
     for fault in faults {
         busy.spawn(strike(Arc::clone(&world), *fault, begun));
     }
-    let until = plan.span() + PATIENCE;
+    let until = plan.span() * PATIENCE_A_SECOND + PATIENCE;
     let over = timeout(until, joined(&mut busy)).await;
-    over.map_err(|_| "producers and faults were not done after three minutes")??;
+    over.map_err(|_| unfinished(&world, until))??;
     world.end();
     timeout(PATIENCE, joined(&mut working)).await.map_err(|_| "drains do not end")??;
     quiet::rest(&world).await?;
@@ -118,6 +120,22 @@ pub(super) async fn run(
         verdict,
         notes,
     })
+}
+
+/// What a run was at that took too long.
+fn unfinished(world: &World, after: Duration) -> String {
+    let notes = world.journal.notes();
+    let missed = |name: &str| notes.missed.iter().filter(|it| it.starts_with(name)).count();
+    let planned = |name: &str| world.plan.strikes(name).len();
+    let strikes = notes.strikes.iter();
+    let open = strikes.filter(|(name, done)| **done as usize + missed(name) < planned(name));
+    let open: Vec<&str> = open.map(|(name, _)| *name).collect();
+    format!(
+        "after {} s not all was done: {} lines of jobs were accepted, and these faults have strikes left: {}",
+        after.as_secs(),
+        notes.accepted.len(),
+        if open.is_empty() { "none".to_owned() } else { open.join(", ") }
+    )
 }
 
 /// Waits for all of them.
