@@ -51,6 +51,16 @@ cron-patterns count='100000' seed='1':
 model steps='5000000' seed='1':
     MODEL_STEPS={{steps}} MODEL_SEED={{seed}} cargo test --release --package local --test queue -- model::the_queue --nocapture
 
+# Let everything go wrong, each fault alone and then all at once; --list lists the faults
+chaos *args='--each --at-a-time 3 --jobs 150':
+    cargo build --quiet --package local --package drain
+    "${CARGO_TARGET_DIR:-$PWD/target}/debug/deo" chaos {{args}}
+
+# The same with 10,000 jobs for each fault, and for all at once: the table of docs/figures.md
+chaos-long seed='1' jobs='10000':
+    cargo build --quiet --package local --package drain
+    "${CARGO_TARGET_DIR:-$PWD/target}/debug/deo" chaos --each --jobs {{jobs}} --seed {{seed}} --drains 5
+
 # Build the three functions as they are deployed
 build:
     cargo lambda build --release --package api --package drain --package cron

@@ -1,13 +1,16 @@
 //! `deo`: everything a developer's machine needs, and nothing that ships to AWS.
 //!
 //! [`cli`] is the command line, one file a command. What it shows comes from [`bench`], which measures, and
-//! [`cost`], which tells a bill; [`permissions`] is what the functions must be allowed, [`http_api`] serves the API's router, [`runtime_api`] plays Lambda to the
-//! functions, [`relay`] watches their connections, [`terminal`] is how results look. Crates of their own
-//! are the private servers ([`servers`]), Upstash's REST API in front of any Redis ([`gateway`]), the
+//! [`cost`], which tells a bill; [`permissions`] is what the functions must be allowed, [`http_api`] serves the
+//! API's router, [`runtime_api`] plays Lambda to the functions, [`relay`] watches their connections, [`tls_front`]
+//! takes TLS off before servers, [`chaos`] lets everything go wrong, [`verify`] proves what must hold after a
+//! run, [`terminal`] is how results look. Crates of their own are the private servers ([`servers`]), Upstash's
+//! REST API in front of any Redis ([`gateway`]), the
 //! platform's tables ([`migrations`], [`seed`]), the worker, and what that has in common with this command
 //! line.
 
 pub mod bench;
+pub mod chaos;
 pub mod cli;
 pub mod cost;
 pub mod delay;
@@ -20,6 +23,7 @@ pub mod simulate;
 pub mod terminal;
 pub mod tls_front;
 mod token;
+pub mod verify;
 
 pub use command::{Failure, Outcome};
 pub use servers::settings;

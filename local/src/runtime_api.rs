@@ -68,7 +68,19 @@ enum Call {
 #[derive(Clone, Debug)]
 struct Host {
     calls: mpsc::UnboundedSender<Call>,
-    events: Arc<Mutex<mpsc::UnboundedReceiver<String>>>,
+    events: Arc<Mutex<mpsc::UnboundedReceiver<Event>>>,
+    /// How far the function's clock is ahead of ours: milliseconds.
+    ahead_ms: i64,
+}
+
+/// An event that is handed out.
+#[derive(Debug)]
+struct Event {
+    body: String,
+    /// How long it may take.
+    limit: Duration,
+    /// The invocation's number, from 1.
+    number: u64,
 }
 
 /// A function that runs.
@@ -78,12 +90,31 @@ pub struct Function {
     child: Child,
     serving: JoinHandle<()>,
     calls: mpsc::UnboundedReceiver<Call>,
-    events: mpsc::UnboundedSender<String>,
+    events: mpsc::UnboundedSender<Event>,
+    invocations: u64,
     log: NamedTempFile,
     /// When it was started.
     pub started: Instant,
     /// From its start until it asked for its first event.
     pub init: Duration,
+}
+
+/// How an invocation ended that may fail.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    /// The function answered.
+    Answered {
+        /// When.
+        at: Instant,
+        /// Whether it said that it has failed.
+        failed: bool,
+        /// What it said.
+        answer: String,
+    },
+    /// Its process ended.
+    Ended,
+    /// It has not answered by its deadline. Lambda ends such a function: so must who asked.
+    Overdue,
 }
 
 /// What an invocation took and gave.
@@ -107,10 +138,25 @@ impl Function {
         arguments: &[impl AsRef<OsStr>],
         settings: &[(String, String)],
     ) -> Result<Self, Error> {
+        Self::start_ahead(name, program, arguments, settings, 0).await
+    }
+
+    /// As [`Function::start`], with a function whose clock is `ahead_ms` milliseconds ahead of ours, which the
+    /// settings see to: its deadlines are told by its own clock, as Lambda does.
+    ///
+    /// # Errors
+    /// As [`Function::start`].
+    pub async fn start_ahead(
+        name: &str,
+        program: impl AsRef<OsStr>,
+        arguments: &[impl AsRef<OsStr>],
+        settings: &[(String, String)],
+        ahead_ms: i64,
+    ) -> Result<Self, Error> {
         let (said, calls) = mpsc::unbounded_channel();
         let (events, asked) = mpsc::unbounded_channel();
-        let (address, serving) =
-            serve(Host { calls: said, events: Arc::new(asked.into()) }).await?;
+        let host = Host { calls: said, events: Arc::new(asked.into()), ahead_ms };
+        let (address, serving) = serve(host).await?;
         let log = NamedTempFile::new().map_err(io("making a file for a function's log"))?;
         let clone = || log.reopen().map(Stdio::from).map_err(io("opening a function's log"));
         let mut command = Command::new(program.as_ref());
@@ -127,7 +173,9 @@ impl Function {
         let started = Instant::now();
         let child = command.spawn().map_err(io(format!("starting {name}")))?;
         let (name, init) = (name.to_owned(), Duration::ZERO);
-        let mut function = Self { name, child, serving, calls, events, log, started, init };
+        let invocations = 0;
+        let mut function =
+            Self { name, child, serving, calls, events, invocations, log, started, init };
         match function.call(START).await? {
             Call::Next(at) => function.init = at - started,
             Call::Answer { body, .. } => return Err(function.failed(format!("said {body}"))),
@@ -141,8 +189,7 @@ impl Function {
     /// When it fails the event, ends, or does not answer in time.
     pub async fn invoke(&mut self, event: &str) -> Result<Invocation, Error> {
         let begun = Instant::now();
-        // An error means that it has ended, which the next line tells.
-        let _ = self.events.send(event.to_owned());
+        self.hand_out(event, INVOCATION);
         let (took, answer) = match self.call(INVOCATION).await? {
             Call::Answer { at, failed: false, body } => (at - begun, body),
             other => return Err(self.failed(format!("failed an event: {other:?}"))),
@@ -151,6 +198,42 @@ impl Function {
             Call::Next(_) => Ok(Invocation { took, answer }),
             other => Err(self.failed(format!("answered twice: {other:?}"))),
         }
+    }
+
+    /// Hands it an event that may take as long as `limit`, and waits until it has answered and asks for the
+    /// next, has ended, or is overdue.
+    pub async fn attempt(&mut self, event: &str, limit: Duration) -> Attempt {
+        self.hand_out(event, limit);
+        let answered = tokio::select! {
+            biased;
+            call = timeout(limit, self.calls.recv()) => call,
+            _ = self.child.wait() => return Attempt::Ended,
+        };
+        match answered {
+            Err(_) => Attempt::Overdue,
+            Ok(Some(Call::Answer { at, failed, body })) => match self.call(START).await {
+                Ok(Call::Next(_)) => Attempt::Answered { at, failed, answer: body },
+                _ => Attempt::Ended,
+            },
+            Ok(_) => Attempt::Ended,
+        }
+    }
+
+    fn hand_out(&mut self, event: &str, limit: Duration) {
+        self.invocations += 1;
+        let event = Event { body: event.to_owned(), limit, number: self.invocations };
+        // An error means that it has ended, which whoever waits for the answer is told.
+        let _ = self.events.send(event);
+    }
+
+    /// Its process' id, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap_or_default()
     }
 
     /// The most memory that it has had so far: bytes.
@@ -213,7 +296,7 @@ impl Function {
     }
 
     fn failed(&self, did: String) -> Error {
-        let log = std::fs::read_to_string(self.log.path()).unwrap_or_default();
+        let log = self.log();
         let from = log.char_indices().rev().nth(1_000).map_or(0, |(at, _)| at);
         Error::Function { name: self.name.clone(), did, log: log[from..].trim().to_owned() }
     }
@@ -267,17 +350,19 @@ async fn next(State(host): State<Host>) -> Response {
         return StatusCode::GONE.into_response();
     };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let deadline_ms = i64::try_from((now + event.limit).as_millis()).unwrap_or(i64::MAX);
+    let request_id = format!("8476a536-e9f4-11e8-9739-{:012x}", event.number);
     let headers = [
         ("content-type", "application/json".to_owned()),
-        ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
-        ("lambda-runtime-deadline-ms", (now + INVOCATION).as_millis().to_string()),
+        ("lambda-runtime-aws-request-id", request_id),
+        ("lambda-runtime-deadline-ms", deadline_ms.saturating_add(host.ahead_ms).to_string()),
         (
             "lambda-runtime-invoked-function-arn",
             "arn:aws:lambda:eu-central-1:123456789012:function:measured".to_owned(),
         ),
         ("lambda-runtime-trace-id", "Root=1-697de0c0-25b420912dee103a5db43412".to_owned()),
     ];
-    (headers, event).into_response()
+    (headers, event.body).into_response()
 }
 
 async fn answer(

@@ -29,7 +29,12 @@ const LOGGED: &str = "warn,batchmq_engine::ticker=off";
 /// Logs to stderr what `RUST_LOG` asks for; warnings and errors without it. Libraries tell these only: see
 /// [`shared::logs`].
 pub fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
+    log_unless_asked(LOGGED);
+}
+
+/// As [`log`], with what `filter` says where `RUST_LOG` says nothing: for a command that has much go wrong.
+pub fn log_unless_asked(filter: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     registry().with(filter_fn(may_be_told)).with(filter).with(lines).init();
 }

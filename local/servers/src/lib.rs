@@ -7,6 +7,7 @@
 mod account;
 mod docker;
 mod error;
+mod pooler;
 mod postgres;
 mod process;
 mod redis;
@@ -14,6 +15,7 @@ pub mod settings;
 pub mod tools;
 
 pub use error::Error;
+pub use pooler::{Pooled, Pooler};
 pub use postgres::PostgresServer;
 pub use redis::RedisServer;
 use shared::config::Env;

@@ -149,6 +149,11 @@ impl PostgresServer {
         Ok(self.url_of(&name))
     }
 
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What runs, in a word or two.
     pub fn description(&self) -> String {
         match &self.way {

@@ -24,9 +24,9 @@ pub struct RedisServer {
     process: Option<Process>,
     folder: TempDir,
     way: Way,
+    /// What its program is told besides.
+    settings: Vec<String>,
     port: u16,
-    /// Options of a test's own.
-    options: Vec<String>,
 }
 
 /// The ways to have a Redis, in the order in which they are tried.
@@ -90,13 +90,15 @@ impl Way {
         &self,
         folder: &TempDir,
         port: u16,
-        options: &[String],
+        more: &[String],
     ) -> Result<(Command, Stop), Error> {
         let port = port.to_string();
         let program = match self {
             Self::Binary(program) | Self::Wheel(program) => program,
-            Self::Docker if !options.is_empty() => {
-                return Err(Error::NoWay("a container takes no options of one's own".to_owned()));
+            Self::Docker if !more.is_empty() => {
+                let reason = "a Redis with settings of its own needs a redis-server or valkey-server \
+                              on the PATH, or python3 and PyPI; Docker's has none";
+                return Err(Error::NoWay(reason.to_owned()));
             }
             Self::Docker => {
                 let settings = [("REDIS_PORT", port)];
@@ -106,7 +108,7 @@ impl Way {
         };
         let mut command = Command::new(program);
         command.args(["--bind", "127.0.0.1", "--port", &port, "--dbfilename", "dump.rdb", "--dir"]);
-        command.arg(folder.path()).args(["--save", "", "--appendonly", "no"]).args(options);
+        command.arg(folder.path()).args(["--save", "", "--appendonly", "no"]).args(more);
         Ok((command, Stop::Kill))
     }
 
@@ -124,22 +126,23 @@ impl RedisServer {
     /// When no way works on this machine, in words that list the ways; when the server does not
     /// start, with the end of its log.
     pub async fn start() -> Result<Self, Error> {
-        Self::start_by(&ProcessEnv, &[]).await
+        Self::start_with(&[]).await
     }
 
-    /// As [`RedisServer::start`], with options of its program, as `--cluster-enabled yes`.
+    /// As [`RedisServer::start`], with `settings` on the command line of the server's program, such as
+    /// `["--appendonly", "yes"]`.
     ///
     /// # Errors
-    /// As [`RedisServer::start`], and where the way is a container.
-    pub async fn start_with(options: &[&str]) -> Result<Self, Error> {
-        Self::start_by(&ProcessEnv, options).await
+    /// As [`RedisServer::start`]; and when only Docker is at hand, which takes none.
+    pub async fn start_with(settings: &[&str]) -> Result<Self, Error> {
+        Self::start_by(&ProcessEnv, settings).await
     }
 
-    async fn start_by(env: &impl Env, options: &[&str]) -> Result<Self, Error> {
+    async fn start_by(env: &impl Env, settings: &[&str]) -> Result<Self, Error> {
         let way = Way::find(env)?;
+        let settings = settings.iter().map(|it| (*it).to_owned()).collect();
         let folder = process::folder("deo-redis-", None)?;
-        let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let mut server = Self { process: None, folder, way, port: 0, options };
+        let mut server = Self { process: None, folder, way, settings, port: 0 };
         for attempt in 1.. {
             server.port = process::free_port()?;
             match server.launch().await {
@@ -204,7 +207,7 @@ impl RedisServer {
     }
 
     async fn launch(&mut self) -> Result<(), Error> {
-        let (command, stop) = self.way.command(&self.folder, self.port, &self.options)?;
+        let (command, stop) = self.way.command(&self.folder, self.port, &self.settings)?;
         let mut process = Process::spawn(&command, self.folder.path(), None, stop)?;
         let url = self.url();
         let patience = Instant::now() + self.way.patience();

@@ -4,6 +4,7 @@
 //! printed and exits with 1. Wrong usage exits with 2.
 
 mod bench;
+mod chaos;
 mod config;
 mod cost;
 mod demo;
@@ -20,6 +21,7 @@ mod simulate;
 mod system;
 mod token;
 mod up;
+mod verify;
 mod with_servers;
 
 use std::process::ExitCode;
@@ -50,6 +52,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Bench(bench::Args),
+    Chaos(chaos::Args),
     Config(config::Args),
     Cost(cost::Args),
     Demo(demo::Args),
@@ -64,6 +67,7 @@ enum Command {
     Simulate(simulate::Args),
     Token(token::Args),
     Up(up::Args),
+    Verify(verify::Args),
     WithServers(with_servers::Args),
     Worker(worker::Args),
 }
@@ -72,6 +76,7 @@ impl Command {
     async fn run(self) -> Outcome {
         match self {
             Self::Bench(args) => bench::run(args).await,
+            Self::Chaos(args) => chaos::run(args).await,
             Self::Config(args) => config::run(args).await,
             Self::Cost(args) => cost::run(args).await,
             Self::Demo(args) => demo::run(args).await,
@@ -86,6 +91,7 @@ impl Command {
             Self::Simulate(args) => simulate::run(&args),
             Self::Token(args) => token::run(args).await,
             Self::Up(args) => up::run(args).await,
+            Self::Verify(args) => verify::run(args).await,
             Self::WithServers(args) => with_servers::run(args).await,
             Self::Worker(args) => worker::run(args).await,
         }
@@ -95,6 +101,10 @@ impl Command {
 /// Parses the command line, runs the command and turns its outcome into an exit code.
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
-    command::log();
+    match &cli.command {
+        // What goes wrong there is meant to.
+        Command::Chaos(_) => command::log_unless_asked("off"),
+        _ => command::log(),
+    }
     command::end("deo", cli.command.run().await)
 }

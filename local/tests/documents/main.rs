@@ -3,3 +3,4 @@
 
 mod agreement;
 mod env_example;
+mod reliability;

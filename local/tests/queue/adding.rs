@@ -189,3 +189,66 @@ async fn the_first_job_of_a_queue_that_runs_is_told_of_at_no_command() {
     b.queue.pause().await.unwrap();
     assert!(!add(plain()).await && !add(behind()).await, "nobody may take it");
 }
+
+/// A batch of every kind of job: plain, in front, ranked, delayed, and under ids that are found again.
+fn every_kind() -> Vec<NewJob> {
+    [
+        JobOptions::default(),
+        JobOptions { lifo: true, ..JobOptions::default() },
+        JobOptions { priority: 3, ..JobOptions::default() },
+        JobOptions { delay_ms: 500, ..JobOptions::default() },
+        JobOptions { job_id: Some("own".to_owned()), ..JobOptions::default() },
+        dedup("d"),
+        JobOptions::default(),
+    ]
+    .map(job)
+    .into()
+}
+
+/// How many jobs stand in a queue.
+async fn standing(b: &Bench) -> u64 {
+    let counts = b.queue.counts().await.unwrap();
+    counts.wait + counts.paused + counts.prioritized + counts.delayed
+}
+
+/// Whoever hears of a failure asks again: what had been placed before the refusal must not be there twice.
+#[tokio::test]
+async fn a_call_that_failed_part_way_adds_nothing_twice_when_it_is_made_again() {
+    for place in ["wait", "prioritized", "delayed"] {
+        for is_paused in [false, true] {
+            let b = Bench::new(&format!("part-way-{place}-{is_paused}")).await;
+            if is_paused {
+                b.queue.pause().await.unwrap();
+            }
+            b.raw("SET", if is_paused && place == "wait" { "paused" } else { place }, &["x"]).await;
+            for _ in 0..2 {
+                b.queue.enqueue_once(&every_kind(), "key").await.unwrap_err();
+            }
+            b.raw("DEL", if is_paused && place == "wait" { "paused" } else { place }, &[]).await;
+            b.queue.enqueue_once(&every_kind(), "key").await.unwrap();
+            assert_eq!(standing(&b).await, 7, "{place}, {is_paused}");
+            let numbered = b.raw("KEYS", "[0-9]*", &[]).await.as_array().unwrap().len();
+            assert_eq!(numbered, 6, "jobs that stand nowhere: {place}, {is_paused}");
+        }
+    }
+}
+
+/// The same for each command that it needs and may not run, the receipt's among them.
+#[tokio::test]
+async fn a_call_that_lacks_a_command_adds_nothing_twice_once_it_has_it() {
+    let server = servers::RedisServer::start().await.unwrap();
+    let url = server.url().replace("redis://", "redis://user:pw@");
+    for refused in ["set", "mset", "lpush", "rpush", "zadd", "incrby", "hset"] {
+        let owner = Bench::on(&server.url(), &format!("lacks-{refused}"), |_| {});
+        let acl = async |rule: &str| {
+            let command = ["SETUSER", "user", "on", ">pw", "~*", "&*", "+@all", rule];
+            owner.queue.redis().call(Command::new("ACL").args(command)).await.unwrap();
+        };
+        acl(&format!("-{refused}")).await;
+        let b = Bench::on(&url, &format!("lacks-{refused}"), |_| {});
+        b.queue.enqueue_once(&every_kind(), "key").await.unwrap_err();
+        acl("+@all").await;
+        b.queue.enqueue_once(&every_kind(), "key").await.unwrap();
+        assert_eq!(standing(&owner).await, 7, "{refused}");
+    }
+}

@@ -11,7 +11,7 @@ Cost    about 6, and a job 1 (HSET), plus 2 with events, plus 1 to 3 for a dedup
         duplicates only, without events, is answered after 1 for all and 1 a holder.
 Runs again with the same receipt key: answers what the first run answered, and adds nothing.
 A job is stored, placed, and then named by its deduplication key. When a write is refused, what was stored
-without a place is deleted, and the call fails. ]]
+without a place is deleted, what nobody would find again is taken back, and the call fails. ]]
 -- @include "commands"
 -- @include "queue"
 -- @include "settings"
@@ -67,10 +67,17 @@ local last = number + #jobs
 -- Of the jobs that were stored since the last write(): their ids, to be deleted if they find no place; keys that
 -- name them; and what leaves once they stand.
 local stored, named, timed, leaving = {}, {}, {}, {}
+-- Jobs that nobody would find again, since neither an id of their own nor a deduplication id names them: noted
+-- since the last write(), and placed.
+local noted, unfindable = {}, {}
 
 -- Places what was noted, then names it, then lets go what it replaces.
 local function write()
   placeNoted()
+  for _, job in ipairs(noted) do
+    if not unplaced[job.id] then push(unfindable, job) end
+  end
+  noted = {}
   local placed = stored
   stored = {}
   if refused then
@@ -82,6 +89,11 @@ local function write()
   end
   if #named > 0 then run('MSET', unpack(named)) end
   for _, command in ipairs(timed) do run(unpack(command)) end
+  local all = unfindable
+  unfindable = {}
+  for _, job in ipairs(all) do
+    if not job.deid then push(unfindable, job) end
+  end
   for _, job in ipairs(leaving) do
     run('ZREM', job.set, job.id)
     if job.isReplaced then
@@ -178,7 +190,7 @@ local function add(job)
     end
   end
   number = number + 1
-  local id = job.id or int(number)
+  local hasOwnId, id = job.id ~= nil, job.id or int(number)
   local standing, outcome = nil, 'added'
   if job.id and exists[prefix .. id] then
     standing, outcome = id, 'duplicate'
@@ -192,6 +204,7 @@ local function add(job)
       rereadHeld(id)
     end
     job.id, job.deid = id, job.de and job.de.id
+    if not hasOwnId then push(noted, job) end
     stored[#stored + 1] = id
     storeJob(job)
     if job.de then holdBy(job.de.id, {id = id, isNextInTurn = job.priority == 0 and job.delay == 0}) end
@@ -200,17 +213,32 @@ local function add(job)
   end
   push(out, standing or id, outcome)
 end
+-- Takes those back that are placed: whoever hears of the failure asks once more, and they would be there twice. One whose place is refused to be left stays.
+local function takeBack()
+  for _, job in ipairs(unfindable) do
+    local set = job.delay > 0 and delayed or job.priority > 0 and prioritized
+    local left = set and try('ZREM', set, job.id)
+      or not set and try('LREM', waitingList(prefix, settings.paused), job.lifo and -1 or 1, job.id)
+    if left and left > 0 then
+      doom(prefix .. job.id)
+      if job.deid and try('GET', prefix .. 'de:' .. job.deid) == job.id then doom(prefix .. 'de:' .. job.deid) end
+      if tellsAll then emit('removed', 'jobId', job.id, 'prev', 'waiting') end
+    end
+  end
+end
+local answer
 local isDone, refusal = pcall(function()
   for _, job in ipairs(jobs) do add(job) end
   write()
   if number < last then run('DECRBY', ids, int(last - number)) end
+  answer = {out, foundNone and not blocked and 1 or 0, unfound}
+  run('SET', receipt, cjson.encode(answer), 'PX', int(call.receiptMs))
 end)
 if not isDone then
   -- What was stored without a place would count as a job.
   for _, id in ipairs(stored) do doom(prefix .. id) end
+  attempt(takeBack)
   attempt(sweep)
   return refuse(refusal)
 end
-local answer = {out, foundNone and not blocked and 1 or 0, unfound}
-run('SET', receipt, cjson.encode(answer), 'PX', int(call.receiptMs))
 return {executed, unpack(answer)}

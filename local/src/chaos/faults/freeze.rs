@@ -1,0 +1,37 @@
+//! Stops drains, and lets them go on.
+
+use std::sync::Arc;
+
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+use tokio::time::sleep;
+
+use super::{Fault, Striking, between};
+use crate::chaos::world::World;
+
+/// The fault `freeze`.
+pub(super) struct Freeze;
+
+impl Fault for Freeze {
+    fn name(&self) -> &'static str {
+        "freeze"
+    }
+
+    fn sentence(&self) -> &'static str {
+        "A drain's process stands still, between two invocations or in one, and finds its connections dead or not."
+    }
+
+    fn strike(&self, world: Arc<World>, mut random: StdRng) -> Striking {
+        Box::pin(async move {
+            let Some(drain) = world.fleet.pick(&mut random).cloned() else { return Ok(()) };
+            drain.stop();
+            sleep(between(&mut random, 100, 3_000)).await;
+            if random.random_bool(0.5) {
+                world.redis.cut();
+                world.database.cut();
+            }
+            drain.go_on();
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,351 @@
+//! `deo verify` against a real Redis and a real Postgres: of each invariant a violation is planted, is found,
+//! and is told with the job that it is about.
+
+use std::fs;
+
+use fixture::World;
+use serde_json::{Value, json};
+use shared::queue::NewJob;
+use shared::redis::Command;
+use tempfile::TempDir;
+
+use crate::process::{deo, open_folder};
+
+/// A queue whose jobs `1` to `4` have been drained: three projects and one that is unknown.
+struct Run {
+    world: World,
+    folder: TempDir,
+    accepted: Vec<Value>,
+    evidence: Vec<Value>,
+}
+
+impl Run {
+    async fn new() -> Self {
+        let world = World::builder().own_redis().database("").start().await;
+        let mut projects = world.projects((1..=3).map(|n| format!("p{n}"))).await;
+        projects.push("unknown".to_owned());
+        let ids = world.enqueue(&projects).await;
+        assert_eq!(ids, ["1", "2", "3", "4"]);
+        let report = world.tick().await;
+        assert_eq!((report.completed, report.failed), (3, 1));
+        let line = |(id, project): (&String, &String)| json!({ "id": id, "project": project });
+        let accepted = ids.iter().zip(&projects).map(line).collect();
+        Self { world, folder: open_folder(), accepted, evidence: Vec::new() }
+    }
+
+    /// What `deo verify` prints, and its exit code.
+    fn verify_with(&self, arguments: &[&str]) -> (String, i32) {
+        let file = |name: &str, lines: &[Value]| {
+            let path = self.folder.path().join(name);
+            let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+            fs::write(&path, lines.join("\n")).unwrap();
+            path
+        };
+        let mut command = deo(self.folder.path());
+        command.arg("verify").args(arguments);
+        command.arg("--accepted").arg(file("accepted", &self.accepted));
+        if !self.evidence.is_empty() {
+            command.arg("--evidence").arg(file("evidence", &self.evidence));
+        }
+        let output = command.envs(&self.world.env).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.is_empty(), "{errors}");
+        (String::from_utf8(output.stdout).unwrap(), output.status.code().unwrap())
+    }
+
+    /// The violations as `I1 job: what`, sorted by invariant.
+    fn violations_with(&self, arguments: &[&str]) -> Vec<String> {
+        let (text, code) = self.verify_with(&[arguments, &["--json"]].concat());
+        let verdict: Value = serde_json::from_str(&text).unwrap();
+        let mut all = Vec::new();
+        for finding in verdict["findings"].as_array().unwrap() {
+            for violation in finding["violations"].as_array().unwrap() {
+                let job = violation["job"].as_str().unwrap_or("-");
+                let (invariant, what) =
+                    (&finding["invariant"], violation["what"].as_str().unwrap());
+                all.push(format!("{} {job}: {what}", invariant.as_str().unwrap()));
+            }
+        }
+        assert_eq!(code == 0, all.is_empty(), "{all:?}");
+        assert_eq!(verdict["holds"], all.is_empty());
+        all
+    }
+
+    fn violations(&self) -> Vec<String> {
+        self.violations_with(&[])
+    }
+
+    /// Runs a command whose second word is a name of the queue's.
+    async fn plant(&self, command: &str) {
+        let mut words = command.split(' ');
+        // Commands have static names: a test may leave them there.
+        let name: &'static str = words.next().unwrap().to_owned().leak();
+        let key = format!("engineo:deo_score_queue:{}", words.next().unwrap());
+        self.world.call(Command::new(name).arg(key).args(words)).await;
+    }
+
+    async fn sql(&self, statement: &str) {
+        self.world.database.batch_execute(statement).await.unwrap();
+    }
+
+    async fn returned(&self, id: &str) -> String {
+        let key = format!("engineo:deo_score_queue:{id}");
+        let value = self.world.call(Command::new("HGET").args([key.as_str(), "returnvalue"])).await;
+        let value: Value = serde_json::from_str(value.as_str().unwrap()).unwrap();
+        value["snapshotId"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_went_well_is_told_so() {
+    let mut run = Run::new().await;
+    assert_eq!(run.violations_with(&["--all-ended"]), [""; 0]);
+    let (text, code) = run.verify_with(&[]);
+    assert_eq!(code, 0, "{text}");
+    let first = "4 jobs were accepted; the queue has 3 completed, 1 failed; 3 snapshots";
+    assert_eq!(text.lines().next(), Some(first));
+    assert_eq!(text.matches(" holds (").count(), 7, "{text}");
+    // What no state can tell is not taken for proved.
+    assert!(text.contains("I4  not looked at") && text.contains("I5  not looked at"), "{text}");
+    run.evidence.push(json!({"kind": "invocation", "id": "a", "deadlineMs": 5, "endedMs": 5}));
+    run.evidence.push(json!({"kind": "commands", "by": "drains", "used": 5, "budget": 5}));
+    let (text, _) = run.verify_with(&[]);
+    assert_eq!(text.matches(" holds (").count(), 9, "{text}");
+}
+
+#[tokio::test]
+async fn a_job_that_is_lost_doubled_or_failed_without_a_reason_breaks_i1() {
+    let mut run = Run::new().await;
+    run.accepted.push(json!({ "id": "17", "project": "p1", "timestamp": 5 }));
+    run.plant("LPUSH wait 2").await;
+    run.plant("HDEL 4 failedReason").await;
+    let i1 = run.violations().into_iter().filter(|it| it.starts_with("I1")).collect::<Vec<_>>();
+    assert_eq!(
+        i1,
+        [
+            "I1 17: is lost: neither the job nor its snapshot is there",
+            "I1 2: stands in wait and completed",
+            "I1 4: has failed without a reason",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_job_that_nobody_accepted_breaks_i1_unless_a_call_was_not_answered() {
+    let mut run = Run::new().await;
+    assert_eq!(run.world.enqueue(&["p1".to_owned()]).await, ["5"]);
+    assert_eq!(run.violations(), ["I1 5: stands in the queue, and nobody accepted it"]);
+    run.accepted.push(json!({ "project": "p1", "unanswered": true }));
+    assert_eq!(run.violations(), [""; 0]);
+    run.accepted.pop();
+    // Nor is it one of the run's where that began later.
+    assert_eq!(run.violations_with(&["--since", "2999-01-01T00:00:00Z"]), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_retention_removed_is_proved_by_its_snapshot_and_its_timestamp() {
+    let mut run = Run::new().await;
+    let timestamp = run.world.queue.job("1").await.unwrap().unwrap().fields["timestamp"].clone();
+    run.plant("DEL 1").await;
+    run.plant("ZREM completed 1").await;
+    let first = run.violations();
+    assert!(
+        first[0].starts_with("I1 1: is not there, and its removal cannot be proved"),
+        "{first:?}"
+    );
+    run.accepted[0]["timestamp"] = json!(timestamp.parse::<i64>().unwrap());
+    assert_eq!(run.violations(), [""; 0]);
+    run.sql(r#"DELETE FROM "DeoScoreSnapshot" WHERE "projectId" = 'p1'"#).await;
+    assert!(run.violations()[0].starts_with("I1 1: is lost"), "{:?}", run.violations());
+}
+
+#[tokio::test]
+async fn a_snapshot_too_few_or_too_many_breaks_i2() {
+    let run = Run::new().await;
+    let (first, second) = (run.returned("1").await, run.returned("2").await);
+    let other = |id: &str, project: &str| {
+        format!(
+            r#"INSERT INTO "DeoScoreSnapshot" (id, "projectId", "overallScore", "computedAt", "updatedAt")
+            SELECT '{id}', '{project}', 1, '2020-01-01', now()"#
+        )
+    };
+    run.sql(&other("nobody-s", "p3")).await;
+    assert_eq!(
+        run.violations(),
+        ["I2 -: the snapshot nobody-s of project p3 belongs to no accepted job"]
+    );
+    // Job 1 names that one now, and so has two; job 2 names one that is gone; job 3 none.
+    let value = json!({ "projectId": "p1", "snapshotId": "nobody-s" });
+    run.plant(&format!("HSET 1 returnvalue {value}")).await;
+    run.plant("HSET 3 returnvalue null").await;
+    run.sql(&format!(
+        r#"DELETE FROM "DeoScoreSnapshot" WHERE id = '{second}';
+        UPDATE "Project" SET "currentDeoScore" = NULL, "currentDeoScoreComputedAt" = NULL WHERE id = 'p2'"#
+    ))
+    .await;
+    let third = run.violations().pop().unwrap();
+    assert!(third.starts_with("I2 3: has completed, and names no snapshot"), "{third}");
+    let found = run.violations();
+    assert_eq!(
+        found[1..],
+        [
+            format!("I2 1: has two snapshots, nobody-s and {first}"),
+            "I2 1: names the snapshot nobody-s of another project, p3".to_owned(),
+            format!("I2 2: names the snapshot {second}, which is not there"),
+            "I2 3: has completed, and names no snapshot".to_owned(),
+        ]
+    );
+    // That of job 3 belongs to nobody who names it.
+    assert!(found[0].starts_with("I2 -: the snapshot "), "{found:?}");
+    // Two that share one.
+    let value = json!({ "projectId": "p1", "snapshotId": first });
+    for id in ["1", "2"] {
+        run.plant(&format!("HSET {id} returnvalue {value}")).await;
+    }
+    let shared = run.violations();
+    assert!(shared.iter().any(|it| it.ends_with("and so does job 1")), "{shared:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_somebody_holds_breaks_i3() {
+    let run = Run::new().await;
+    run.plant("SET 2:lock somebody").await;
+    assert_eq!(run.violations(), ["I3 2: has a lock, and is not active"]);
+    run.plant("DEL 2:lock").await;
+    run.plant("ZREM failed 4").await;
+    run.plant("HDEL 4 finishedOn").await;
+    run.plant("LPUSH active 4").await;
+    assert_eq!(run.violations(), ["I3 4: is still active, without a lock"]);
+    run.plant("SET 4:lock somebody").await;
+    assert_eq!(run.violations(), ["I3 4: is still active, under a lock"]);
+    assert_eq!(run.violations_with(&["--running"]), [""; 0]);
+}
+
+#[tokio::test]
+async fn evidence_of_a_late_invocation_breaks_i4_and_of_many_commands_i5() {
+    let mut run = Run::new().await;
+    let late = json!({"kind": "invocation", "id": "a", "deadlineMs": 5, "endedMs": 7, "job": "3"});
+    run.evidence.push(late);
+    run.evidence.push(json!({"kind": "commands", "by": "job", "used": 9, "budget": 8, "job": "2"}));
+    assert_eq!(
+        run.violations(),
+        ["I4 3: invocation a ended 2 ms after its deadline", "I5 2: job: 9 commands, of at most 8"]
+    );
+}
+
+#[tokio::test]
+async fn what_bullmq_cannot_read_breaks_i6() {
+    let mut run = Run::new().await;
+    run.plant("HSET 1 data {").await;
+    run.plant("HSET 2 finishedOn 5").await;
+    run.plant("HSET 4 stacktrace oops").await;
+    let found = [
+        "I6 1: has data that is no JSON",
+        "I6 2: has another `finishedOn` than its place in completed",
+        "I6 4: has a `stacktrace` that is no JSON array of texts",
+    ];
+    // Without data that can be read, a snapshot is of no project that the job names.
+    let form = |it: &String| it.starts_with("I6");
+    assert_eq!(run.violations().into_iter().filter(form).collect::<Vec<_>>(), found);
+    // A producer's own data is its own, and what BullMQ itself could not do counts.
+    run.accepted[0]["poison"] = json!(true);
+    let could_not =
+        json!({"kind": "peer", "peer": "BullMQ 6", "did": "retry", "job": "4", "error": "no"});
+    run.evidence = vec![could_not];
+    let found = run.violations().into_iter().filter(form).collect::<Vec<_>>();
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found[1..].contains(&"I6 4: BullMQ 6 could not retry: no".to_owned()), "{found:?}");
+    run.plant("HSET 3 priority 5").await;
+    run.plant("ZREM completed 3").await;
+    run.plant("HDEL 3 finishedOn").await;
+    run.plant("ZADD prioritized 7 3").await;
+    let found = run.violations();
+    let ranked = "I6 3: has the priority 5, and stands at that of another one".to_owned();
+    assert!(found.contains(&ranked), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_project_that_shows_an_old_score_or_hides_new_rows_breaks_i7() {
+    let run = Run::new().await;
+    let (first, second) = (run.returned("1").await, run.returned("2").await);
+    run.sql(r#"UPDATE "Project" SET "currentDeoScore" = 99 WHERE id = 'p1'"#).await;
+    assert_eq!(
+        run.violations(),
+        [format!("I7 1: project p1 does not show its newest snapshot, {first}")]
+    );
+    run.sql(r#"UPDATE "Project" SET "currentDeoScore" = 9 WHERE id = 'p1'"#).await;
+    // Rows that came later make a project stale, unless its score claims to be newer still.
+    run.sql(
+        r#"INSERT INTO "Product" (id, "projectId", "externalId", title, "lastSyncedAt")
+        VALUES ('r', 'p2', 'r', 'r', now() AT TIME ZONE 'UTC')"#,
+    )
+    .await;
+    assert_eq!(run.violations(), [""; 0]);
+    run.sql(
+        r#"UPDATE "Project" SET "currentDeoScoreComputedAt" = now() + interval '1 day' WHERE id = 'p2'"#,
+    )
+    .await;
+    let found = run.violations();
+    let hidden = format!(
+        "I7 2: project p2 has rows newer than its newest snapshot, {second}, and is not found as stale"
+    );
+    assert!(found.contains(&hidden), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_does_not_get_on_breaks_i8() {
+    let mut run = Run::new().await;
+    assert_eq!(run.world.enqueue(&["p1".to_owned()]).await, ["5"]);
+    run.accepted.push(json!({ "id": "5", "project": "p1" }));
+    assert_eq!(run.violations(), [""; 0]);
+    assert_eq!(
+        run.violations_with(&["--all-ended"]),
+        ["I8 5: has not ended: it is in prioritized, started 0 times"]
+    );
+    run.plant("HSET 5 ats 51").await;
+    assert_eq!(run.violations(), ["I8 5: was started 51 times, and is in prioritized again"]);
+    run.plant("HSET 5 ats 1").await;
+    run.plant("ZREM prioritized 5").await;
+    run.plant("ZADD delayed 4096 5").await;
+    assert_eq!(run.violations(), ["I8 5: has not ended: it is in delayed, started 1 times"]);
+}
+
+#[tokio::test]
+async fn a_job_without_a_place_and_a_place_without_a_job_break_i9() {
+    let run = Run::new().await;
+    let stranger = NewJob { name: "x".into(), data: "{}".into(), ..NewJob::default() };
+    run.world.queue.enqueue(&[stranger]).await.unwrap();
+    run.plant("LREM wait 0 5").await;
+    assert_eq!(run.violations(), ["I9 5: is stored, and stands in no state"]);
+    // One that has ended was removed, whatever is left of it.
+    run.plant("HSET 5 finishedOn 5").await;
+    assert_eq!(run.violations(), [""; 0]);
+    let (text, _) = run.verify_with(&[]);
+    assert!(text.contains("1 jobs were removed after their end, but for their hashes"), "{text}");
+    run.plant("DEL 5").await;
+    run.plant("LPUSH wait 2:3:4").await;
+    run.plant("SET delayed text").await;
+    run.plant("DEL 1").await;
+    run.plant("SET 1 text").await;
+    let found = run.violations();
+    let i9 = found.into_iter().filter(|it| it.starts_with("I9")).collect::<Vec<_>>();
+    assert_eq!(
+        i9,
+        [
+            "I9 -: the queue's key `delayed` is a string, not a zset",
+            "I9 1: has something else than a job at its key",
+            "I9 2:3:4: stands in the queue, and there is no job",
+        ]
+    );
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_told_by_its_line() {
+    let folder = open_folder();
+    let path = folder.path().join("log");
+    fs::write(&path, "{\"id\": \"1\"}\nno").unwrap();
+    let output = deo(folder.path()).args(["verify", "--accepted"]).arg(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.starts_with("deo: line 2 of the log of accepted jobs"), "{errors}");
+}
