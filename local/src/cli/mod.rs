@@ -13,7 +13,8 @@ mod migrate;
 mod queue;
 mod report;
 mod rest_gateway;
-mod score;
+#[doc(hidden)]
+pub mod score;
 mod seed;
 mod simulate;
 mod system;

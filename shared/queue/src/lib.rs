@@ -24,6 +24,8 @@ mod answer;
 mod bookmark;
 pub mod clock;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod heartbeat;
 mod job;
 mod keys;

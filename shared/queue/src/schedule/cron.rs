@@ -119,10 +119,12 @@ impl Cron {
     /// one that they repeat in autumn happens the first time only. A pattern for every hour follows
     /// the clock instead. That holds for changes by an hour, by night; of others see [`super::walk`].
     pub fn next(&self, after_ms: i64, zone: &Zone) -> Option<i64> {
-        match self.dialect {
+        let next = match self.dialect {
             Dialect::Five => walk::five(self, after_ms, zone),
             Dialect::Six => walk::six(self, after_ms, zone),
-        }
+        };
+        // What JavaScript knows no time for, no peer would wait for.
+        next.filter(|ms| *ms <= walk::MOST_MS)
     }
 
     /// Whether the days of month and week take this day.

@@ -33,7 +33,7 @@ mod cron;
 mod dead;
 mod field;
 mod next;
-mod plan;
+pub(crate) mod plan;
 mod record;
 mod upsert;
 mod walk;
