@@ -65,10 +65,13 @@ enum Call {
     Answer { at: Instant, failed: bool, body: String },
 }
 
+/// An event, and how long its invocation may run.
+type Event = (String, Duration);
+
 #[derive(Clone, Debug)]
 struct Host {
     calls: mpsc::UnboundedSender<Call>,
-    events: Arc<Mutex<mpsc::UnboundedReceiver<String>>>,
+    events: Arc<Mutex<mpsc::UnboundedReceiver<Event>>>,
 }
 
 /// A function that runs.
@@ -78,7 +81,7 @@ pub struct Function {
     child: Child,
     serving: JoinHandle<()>,
     calls: mpsc::UnboundedReceiver<Call>,
-    events: mpsc::UnboundedSender<String>,
+    events: mpsc::UnboundedSender<Event>,
     log: NamedTempFile,
     /// When it was started.
     pub started: Instant,
@@ -135,15 +138,27 @@ impl Function {
         Ok(function)
     }
 
-    /// Hands it an event and waits until it has answered and asks for the next.
+    /// Hands it an event and waits until it has answered and asks for the next; [`INVOCATION`] is its time.
     ///
     /// # Errors
     /// When it fails the event, ends, or does not answer in time.
     pub async fn invoke(&mut self, event: &str) -> Result<Invocation, Error> {
+        self.invoke_within(event, INVOCATION).await
+    }
+
+    /// As [`Function::invoke`], with `time` until the deadline, of which the function is told.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn invoke_within(
+        &mut self,
+        event: &str,
+        time: Duration,
+    ) -> Result<Invocation, Error> {
         let begun = Instant::now();
         // An error means that it has ended, which the next line tells.
-        let _ = self.events.send(event.to_owned());
-        let (took, answer) = match self.call(INVOCATION).await? {
+        let _ = self.events.send((event.to_owned(), time));
+        let (took, answer) = match self.call(time).await? {
             Call::Answer { at, failed: false, body } => (at - begun, body),
             other => return Err(self.failed(format!("failed an event: {other:?}"))),
         };
@@ -202,7 +217,7 @@ impl Function {
             biased;
             call = timeout(patience, self.calls.recv()) => match call {
                 Ok(Some(call)) => return Ok(call),
-                Ok(None) | Err(_) => format!("said nothing for {} s", patience.as_secs()),
+                Ok(None) | Err(_) => format!("said nothing for {} s", patience.as_secs_f32()),
             },
             status = self.child.wait() => match status {
                 Ok(status) => format!("ended ({status})"),
@@ -263,14 +278,14 @@ async fn serve(host: Host) -> Result<(SocketAddr, JoinHandle<()>), Error> {
 async fn next(State(host): State<Host>) -> Response {
     // An error means that nobody measures any more.
     let _ = host.calls.send(Call::Next(Instant::now()));
-    let Some(event) = host.events.lock().await.recv().await else {
+    let Some((event, time)) = host.events.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let headers = [
         ("content-type", "application/json".to_owned()),
         ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
-        ("lambda-runtime-deadline-ms", (now + INVOCATION).as_millis().to_string()),
+        ("lambda-runtime-deadline-ms", (now + time).as_millis().to_string()),
         (
             "lambda-runtime-invoked-function-arn",
             "arn:aws:lambda:eu-central-1:123456789012:function:measured".to_owned(),

@@ -195,9 +195,8 @@ async fn through_gateway(world: &World, event: Value) -> Option<Answer> {
     let response = serde_json::to_value(response).expect("an answer is JSON");
     let body = response["body"].as_str().unwrap_or_default();
     let headers = response["headers"].as_object().into_iter().flatten();
-    let headers = headers.map(|(name, value)| {
-        (name.clone(), value.as_str().unwrap_or_default().to_owned())
-    });
+    let headers =
+        headers.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
     Some(Answer {
         status: response["statusCode"].as_u64().and_then(|code| code.try_into().ok())?,
         headers: headers.collect(),
@@ -227,7 +226,8 @@ fn is_plain(request: &Request<'_>) -> bool {
         && request.target.len() < 20_000
         && request.target.iter().all(is_path)
         && request.headers.iter().all(|(name, value)| {
-            value.iter().all(is_text) && !matches!(&name.to_ascii_lowercase()[..], b"host" | b"cookie")
+            value.iter().all(is_text)
+                && !matches!(&name.to_ascii_lowercase()[..], b"host" | b"cookie")
         })
 }
 
@@ -242,9 +242,9 @@ fn check(request: &Request<'_>, headers: &[(String, Vec<u8>)], answer: &Answer) 
         assert!(sent || !all.contains(secret), "shows a secret: {all}");
     }
     let is_open = is_open(request);
-    let is_let_in = headers.iter().any(|(_, value)| {
-        contains(value, WORLD.token.as_bytes()) || value.starts_with(b"v1,")
-    });
+    let is_let_in = headers
+        .iter()
+        .any(|(_, value)| contains(value, WORLD.token.as_bytes()) || value.starts_with(b"v1,"));
     assert!(is_let_in || is_open || *status >= 400, "{status} for a stranger");
     if *status < 400 || is_open || request.method == b"HEAD" {
         return;

@@ -71,7 +71,10 @@ fn follow(cron: &Cron, zone: &Zone, start: i64, is_utc: bool) {
         assert!(next > at, "{next} is not after {at}");
         assert!(next <= MOST_MS, "{next} is beyond all time");
         let window = |end_ms| Window { previous_ms: 0, start_ms: None, end_ms };
-        assert_eq!(next_iteration(cron, zone, at.max(0), window(Some(next - 1))).filter(|_| at >= 0), None);
+        assert_eq!(
+            next_iteration(cron, zone, at.max(0), window(Some(next - 1))).filter(|_| at >= 0),
+            None
+        );
         if is_utc {
             assert_eq!(next.rem_euclid(1_000), 0, "{next} is no whole second");
             // Nothing of the pattern lies between the two.

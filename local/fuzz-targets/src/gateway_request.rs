@@ -79,8 +79,8 @@ pub fn gateway_request(input: &[u8]) {
 /// Whether the answer would have no end: a stream of events.
 fn is_endless(request: &Request<'_>) -> bool {
     let path = String::from_utf8_lossy(request.target).to_ascii_lowercase();
-    ["monitor", "subscribe"].iter().any(|name| path.contains(name)) || path.contains('%')
-        && path.trim_start_matches('/').starts_with(['m', 'p', 's', '%'])
+    ["monitor", "subscribe"].iter().any(|name| path.contains(name))
+        || path.contains('%') && path.trim_start_matches('/').starts_with(['m', 'p', 's', '%'])
 }
 
 /// The request's lines, with what this exchange needs: how long the body is, and that it is the only one.
@@ -165,7 +165,8 @@ fn check(request: &Request<'_>, head: &[u8], answer: &Answer) {
                 assert!(*status == 200 || one.contains_key("error"), "{shown}");
             }
             Value::Array(all) => {
-                let ends = |item: &Value| item.get("result").is_some() != item.get("error").is_some();
+                let ends =
+                    |item: &Value| item.get("result").is_some() != item.get("error").is_some();
                 assert!(all.iter().all(ends), "{shown}");
             }
             _ => panic!("neither an answer nor a list: {shown}"),

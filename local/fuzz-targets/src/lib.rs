@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn each_target_has_a_program_and_a_corpus_and_all_are_small() {
-        let targets: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let targets: BTreeSet<String> =
+            TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(names(&fuzz().join("corpus")), targets);
         let programs = targets.iter().map(|name| format!("{name}.rs")).collect();
         assert_eq!(names(&fuzz().join("fuzz_targets")), programs);
@@ -126,7 +127,10 @@ mod tests {
             let replayed = include_str!("lib.rs").contains(&format!("replay(\"{name}\")"));
             assert!(replayed, "the corpus of {name} is not run");
             let folder = fuzz().join("corpus").join(name);
-            bytes += names(&folder).iter().map(|file| fs::metadata(folder.join(file)).unwrap().len()).sum::<u64>();
+            bytes += names(&folder)
+                .iter()
+                .map(|file| fs::metadata(folder.join(file)).unwrap().len())
+                .sum::<u64>();
         }
         assert!(bytes < MOST_BYTES, "{bytes} bytes of corpora");
     }

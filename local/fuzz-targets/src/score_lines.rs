@@ -74,5 +74,10 @@ fn same_again(line: &[u8], answer: &Map<String, Value>) {
     let line = Value::Object(case).to_string();
     let (mut output, mut report) = (Vec::new(), Vec::new());
     let summary = score(line.as_bytes(), &mut output, &mut report).expect("nothing to go wrong");
-    assert_eq!((summary.bad_lines, summary.mismatches), (0, 0), "{}", String::from_utf8_lossy(&report));
+    assert_eq!(
+        (summary.bad_lines, summary.mismatches),
+        (0, 0),
+        "{}",
+        String::from_utf8_lossy(&report)
+    );
 }

@@ -4,6 +4,7 @@
 mod budget;
 mod busy;
 mod cheap;
+mod deadlines;
 mod faults;
 mod invariants;
 mod limits;
