@@ -30,7 +30,7 @@ use crate::expand::expand;
 use crate::request::Request;
 
 /// What an answer may be.
-const STATUSES: [u16; 11] = [200, 201, 202, 304, 400, 401, 403, 404, 405, 413, 503];
+pub const STATUSES: [u16; 11] = [200, 201, 202, 304, 400, 401, 403, 404, 405, 413, 503];
 
 /// When it is: milliseconds since the epoch.
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -64,7 +64,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     // Waits cost no time; neither does refusing a connection.
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
-    let _in_it = runtime.enter();
+    let in_it = runtime.enter();
     let api = Api::with_clock(&config, Clock::manual(NOW_MS)).expect("an API");
     let claims = Claims {
         sub: "owner".to_owned(),
@@ -75,16 +75,19 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     };
     let token = api::sign(&Secret::new("jwt-canary"), &claims).expect("a token");
     let secrets = Secrets::parse(WEBHOOK).expect("a secret");
-    drop(_in_it);
+    drop(in_it);
     World { runtime, router: api::router(api), token, secrets }
 });
 
 /// What came back.
 #[derive(Debug, PartialEq)]
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// Asks the API for what `input` says.
@@ -92,8 +95,8 @@ pub fn api_request(input: &[u8]) {
     let input = expand(input);
     let request = Request::read(&input);
     let world = &*WORLD;
-    let headers = world.headers(&request);
-    let direct = world.runtime.block_on(direct(world, &request, &headers));
+    let headers = headers(&request, &world.token, &world.secrets);
+    let direct = world.runtime.block_on(direct(&world.router, &request, &headers));
     if let Some(answer) = &direct {
         check(&request, &headers, answer);
     }
@@ -109,27 +112,34 @@ pub fn api_request(input: &[u8]) {
     }
 }
 
-impl World {
-    /// The request's headers, with what stands for a token or a signature written out.
-    fn headers(&self, request: &Request<'_>) -> Vec<(String, Vec<u8>)> {
-        let text = |name| request.header(name).and_then(|value| std::str::from_utf8(value).ok());
-        let signature = || {
-            let id = text("webhook-id").unwrap_or_default();
-            self.secrets.sign(id, NOW_MS / 1_000, request.body)
-        };
-        let written = |value: &[u8]| match value {
-            b"Bearer @token" => format!("Bearer {}", self.token).into_bytes(),
-            b"@signature" => signature().into_bytes(),
-            value => value.to_vec(),
-        };
-        let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
-        request.headers.iter().map(|(n, value)| (name(n), written(value))).collect()
-    }
+/// Asks another API for what `input` says, in the name of whom `token` is of; `None` where HTTP itself cannot say
+/// such a thing.
+pub async fn ask(router: &Router, token: &str, input: &[u8]) -> Option<Answer> {
+    let input = expand(input);
+    let request = Request::read(&input);
+    let secrets = Secrets::parse(WEBHOOK).expect("a secret");
+    direct(router, &request, &headers(&request, token, &secrets)).await
+}
+
+/// The request's headers, with what stands for a token or a signature written out.
+fn headers(request: &Request<'_>, token: &str, secrets: &Secrets) -> Vec<(String, Vec<u8>)> {
+    let text = |name| request.header(name).and_then(|value| std::str::from_utf8(value).ok());
+    let signature = || {
+        let id = text("webhook-id").unwrap_or_default();
+        secrets.sign(id, NOW_MS / 1_000, request.body)
+    };
+    let written = |value: &[u8]| match value {
+        b"Bearer @token" => format!("Bearer {token}").into_bytes(),
+        b"@signature" => signature().into_bytes(),
+        value => value.to_vec(),
+    };
+    let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+    request.headers.iter().map(|(n, value)| (name(n), written(value))).collect()
 }
 
 /// As from a local server, unless HTTP itself cannot say such a thing.
 async fn direct(
-    world: &World,
+    router: &Router,
     request: &Request<'_>,
     headers: &[(String, Vec<u8>)],
 ) -> Option<Answer> {
@@ -141,7 +151,7 @@ async fn direct(
         built = built.header(name, HeaderValue::from_bytes(value).ok()?);
     }
     let built = built.body(Body::from(request.body.to_vec())).ok()?;
-    let Ok(response) = world.router.clone().oneshot(built).await;
+    let Ok(response) = router.clone().oneshot(built).await;
     let (parts, body) = response.into_parts();
     let headers = parts.headers.iter().map(|(name, value)| {
         (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())

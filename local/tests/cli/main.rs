@@ -8,6 +8,7 @@ mod board;
 mod config;
 mod cost;
 mod demo;
+mod hostile;
 mod leftovers;
 mod process;
 mod queue;

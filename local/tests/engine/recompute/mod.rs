@@ -6,6 +6,7 @@ mod busy;
 mod cheap;
 mod deadlines;
 mod faults;
+mod hostile;
 mod invariants;
 mod limits;
 mod order;

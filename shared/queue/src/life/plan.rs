@@ -11,7 +11,7 @@ use crate::life::enqueue::cuts;
 use crate::life::settlement::Settlement;
 use batchmq_redis::hex;
 
-/// Bytes of results and reasons a call at most, unless a job alone has more. In a request to Upstash, which
+/// Bytes of results, reasons and ids a call at most, unless a job alone has more. In a request to Upstash, which
 /// refuses those over 10 MB, a quote inside of a result is four bytes.
 const MOST_BYTES: usize = 1_250_000;
 
@@ -54,6 +54,14 @@ pub(super) struct Item<'a> {
     last: bool,
 }
 
+impl Item<'_> {
+    /// How long what another producer chose the length of is, in bytes.
+    fn bytes(&self) -> usize {
+        let texts = [self.id, self.hex.as_deref(), self.deid];
+        self.act.bytes() + texts.into_iter().flatten().map(str::len).sum::<usize>()
+    }
+}
+
 /// A batch as its calls take it: what is settled in each, with the jobs' places, and what is kept.
 pub(super) struct Plan<'a> {
     pub(super) calls: Vec<Vec<(usize, Item<'a>)>>,
@@ -67,7 +75,7 @@ impl<'a> Plan<'a> {
             if let Settlement::Keep { lock } = settlement {
                 kept.push((place, job, *lock));
             } else if let Some(item) = item(job, settlement) {
-                sizes.push(item.act.bytes());
+                sizes.push(item.bytes());
                 items.push((place, item));
             }
         }
