@@ -32,7 +32,7 @@ impl Queue {
         let redis = RedisServer::start().await.unwrap();
         let mut queue = Self { redis, folder: open_folder(), jobs: 0 };
         let mut plant = redis::pipe();
-        let (deep, huge) = ("[".repeat(100_000), "\x1b[2J".repeat(300_000));
+        let (deep, huge) = ("[".repeat(100_000), "\x1b[2J".repeat(50_000));
         let data: [&[u8]; 4] = [deep.as_bytes(), huge.as_bytes(), b"\xff\x1b[2J\0", b"{}"];
         let long = [vec![b'i'; 1_000_000]];
         for (n, id) in IDS.into_iter().chain(long.iter().map(Vec::as_slice)).enumerate() {
