@@ -10,6 +10,9 @@ use crate::expand::expand;
 /// The greatest time that JavaScript knows: milliseconds.
 const MOST_MS: i64 = 8_640_000_000_000_000;
 
+/// How long an error may be, whatever it is about: bytes.
+const MOST_BYTES: usize = 2_000;
+
 /// Reads `input` as both dialects do.
 pub fn cron(input: &[u8]) {
     let input = expand(input);
@@ -22,12 +25,14 @@ pub fn cron(input: &[u8]) {
     let zone = Zone::named(Some(named).filter(|name| !name.is_empty()));
     if let Err(wrong) = &zone {
         assert!(wrong.contains("Europe/Berlin"), "no remedy: {wrong}");
+        assert!(wrong.len() < MOST_BYTES, "{} bytes", wrong.len());
     }
     for dialect in [Dialect::Five, Dialect::Six] {
         let cron = match Cron::parse(pattern, dialect) {
             Ok(cron) => cron,
             Err(wrong) => {
                 let named = ["pattern", "second", "minute", "hour", "day", "month"];
+                assert!(wrong.len() < MOST_BYTES, "{} bytes", wrong.len());
                 assert!(named.iter().any(|name| wrong.contains(name)), "names nothing: {wrong}");
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Any bytes for [`fuzz_targets::api_request::api_request`].
+//! Any bytes for [`fuzz_targets::api_request`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz_targets::api_request::api_request(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz_targets::api_request(input));

@@ -109,6 +109,15 @@ fn read(pattern: &str, dialect: Option<Dialect>) -> Result<Cron, String> {
     }
 }
 
+/// A text of a rule for an error: what a peer wrote may be megabytes long.
+fn shown(text: &str) -> String {
+    const MOST: usize = 100;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
 impl Queue {
     /// The command that asks for `meta.version`.
     fn version(&self) -> Command {
