@@ -17,6 +17,7 @@ pub mod relay;
 pub mod runtime_api;
 pub mod simulate;
 pub mod terminal;
+pub mod tls_front;
 mod token;
 
 pub use command::{Failure, Outcome};

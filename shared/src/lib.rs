@@ -1,4 +1,4 @@
-//! Everything the three functions share.
+//! Holds everything that the three functions share.
 //!
 //! Arrows point one way, and cargo holds the first three: [`redis`] (the crate `batchmq-redis`) knows
 //! nothing of queues; [`queue`] (the crate `batchmq`) knows only [`redis`]; [`engine`] (the crate

@@ -1,4 +1,4 @@
-//! What the caller may do, and the questions to the store that need it.
+//! Decides what the caller may do, and asks the store what that depends on.
 
 use shared::deo::Signals;
 use shared::store::{Access, Cursor, ErrorKind, History, Snapshot, Store};

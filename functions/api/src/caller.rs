@@ -1,4 +1,4 @@
-//! Who is asking.
+//! Tells who is asking.
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::header::AUTHORIZATION;

@@ -1,4 +1,4 @@
-//! What routes share in their OpenAPI description: parameters and errors.
+//! Describes for OpenAPI what routes share: parameters and errors.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What can go wrong, and what the client sees of it.
+//! Defines what can go wrong, and what the client sees of it.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Conditional reads: a strong tag over the body, and 304 when the client has it already.
+//! Answers conditional reads: a strong tag over the body, and 304 when the client has it already.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

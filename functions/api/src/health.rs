@@ -1,4 +1,4 @@
-//! Whether the parts that a request needs are there.
+//! Tells whether the parts that a request needs are there.
 
 use std::time::Duration;
 

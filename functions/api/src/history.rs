@@ -1,4 +1,4 @@
-//! A project's scores over time, page by page.
+//! Serves a project's scores over time, page by page.
 
 use axum::extract::State;
 use axum::http::HeaderMap;

@@ -1,4 +1,4 @@
-//! HS256 for `jsonwebtoken`, on the `ring` that TLS already links.
+//! Implements HS256 for `jsonwebtoken`, on the `ring` that TLS already links.
 //!
 //! Its own providers would bring a second crypto library into the binary (aws-lc, or RSA and three
 //! elliptic curves); this one can do HMAC with SHA-256 and refuses everything else.

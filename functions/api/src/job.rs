@@ -1,4 +1,4 @@
-//! One job, for those who may read its project.
+//! Serves one job to those who may read its project.
 
 use std::collections::HashMap;
 

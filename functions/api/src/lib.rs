@@ -1,4 +1,4 @@
-//! The HTTP API: the platform's routes for the DEO score, and a few of its own.
+//! Implements the HTTP API: the platform's routes for the DEO score, and a few of its own.
 //!
 //! [`router`] is all there is: the Lambda function, the local server and the tests run the same.
 //! A request passes the envelope (errors get their body, a panic becomes a 500), its token is

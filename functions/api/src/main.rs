@@ -1,4 +1,4 @@
-//! The API as a Lambda function.
+//! Runs the API as a Lambda function.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The queue at a glance, for administrators.
+//! Shows administrators the queue at a glance.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! Asking for a recompute, of one project or of many.
+//! Asks for a recompute, of one project or of many.
 
 use std::collections::BTreeSet;
 

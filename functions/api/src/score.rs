@@ -1,4 +1,4 @@
-//! A project's latest score.
+//! Serves a project's latest score.
 
 use axum::extract::State;
 use axum::http::HeaderMap;

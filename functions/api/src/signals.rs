@@ -1,4 +1,4 @@
-//! A project's 17 signals, computed now.
+//! Computes a project's 17 signals at once.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What a cron tick did.
+//! Says what a cron tick did.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! A night's round over all projects, and the bookmark that keeps it from one tick to the next.
+//! Keeps a night's round over all projects, with the bookmark that carries it from one tick to the next.
 
 use serde::{Deserialize, Serialize};
 use shared::queue::{Error, Queue};

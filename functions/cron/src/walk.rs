@@ -1,4 +1,4 @@
-//! The walk over all projects, a page at a time.
+//! Walks over all projects, a page at a time.
 
 use std::sync::Arc;
 use std::time::Duration;

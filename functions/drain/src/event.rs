@@ -1,4 +1,4 @@
-//! Who asked for a tick: a schedule, or an HTTP request to the function's URL, which anybody may send.
+//! Tells who asked for a tick: a schedule, or an HTTP request to the function's URL, which anybody may send.
 
 use serde_json::{Value, json};
 use shared::config::WakeConfig;

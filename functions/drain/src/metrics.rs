@@ -1,4 +1,4 @@
-//! A tick's figures for CloudWatch: one line on stdout in its embedded metric format.
+//! Writes a tick's figures for CloudWatch: one line on stdout in its embedded metric format.
 
 use serde_json::{Map, Value, json};
 use shared::engine::{Remaining, Report, StoppedBecause};

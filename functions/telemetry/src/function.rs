@@ -1,4 +1,4 @@
-//! What every function's `main` does, and what a ticking one needs of its event.
+//! Does what every function's `main` does, and what a ticking one needs of its event.
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! A span around each invocation, and what is done after it while nobody waits.
+//! Puts a span around each invocation, and does after it what nobody waits for.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! What the functions have in common on Lambda: how they start, and what they tell of themselves.
+//! Holds what the functions have in common on Lambda: how they start, and what they tell of themselves.
 //!
 //! [`run`] is what each `main` does; [`deadline`] and [`told`] are for those that tick.
 //! [`init`] makes every log line one JSON object. [`Invocations`] is a layer that puts a span around

@@ -1,4 +1,4 @@
-//! Spans to a collector, over OTLP/HTTP.
+//! Sends spans to a collector, over OTLP/HTTP.
 //!
 //! Lambda freezes an environment between invocations, so a span that a thread would send "later" may
 //! be sent tomorrow. Spans are kept until their invocation has been answered and go out in one

@@ -66,3 +66,44 @@ fn jobs_without_work_are_done_and_added_however_many_wait() {
         assert!((1.0..10.0).contains(&commands), "{line}");
     }
 }
+
+#[test]
+fn several_drains_share_the_jobs() {
+    let few = ["--projects", "40", "--workload", "drains", "--round-trip", "2"];
+    let report = report(&[&few[..], &["--only", "ours-tcp"]].concat());
+    let lines = report["lines"].as_array().unwrap();
+    let drains: Vec<&Value> = lines.iter().map(|line| &line["processes"]).collect();
+    assert_eq!(drains, [1, 2, 4, 8]);
+    assert!(lines.iter().all(|line| line["jobs"] == 40), "{report}");
+}
+
+/// What 400 jobs in four batches one after the other may cost: counts, which are the same on every machine.
+/// Lower a figure here when the work gets cheaper.
+const COSTS: [(&str, &str, f64); 8] = [
+    ("ours-tcp", "commands", 4.185),
+    ("ours-tcp", "statements", 0.0225),
+    ("ours-tcp", "roundTrips", 0.0575),
+    ("ours-tcp", "bytes", 9_004.0),
+    ("ours-rest", "commands", 4.18),
+    ("ours-rest", "statements", 0.0225),
+    ("ours-rest", "roundTrips", 0.05),
+    ("ours-rest", "bytes", 8_928.0),
+];
+
+#[test]
+fn a_job_costs_no_more_than_before() {
+    let ours = "ours-tcp,ours-rest";
+    let few = ["--projects", "400", "--workload", "shops", "--only", ours];
+    let report = report(&[&few[..], &["--round-trip", "2", "--lanes", "1"]].concat());
+    let lines = report["lines"].as_array().unwrap();
+    let mut table = format!("{:<10} {:<11} {:>9} {:>9}\n", "a job", "", "before", "now");
+    let mut is_dearer = false;
+    for (subject, figure, before) in COSTS {
+        let line = lines.iter().find(|line| line["subject"] == subject).unwrap();
+        let now = line["median"][figure].as_f64().unwrap();
+        // Ids and times differ by some bytes from run to run.
+        is_dearer |= now > before * 1.001;
+        table += &format!("{subject:<10} {figure:<11} {before:>9} {now:>9}\n");
+    }
+    assert!(!is_dearer, "\n{table}");
+}

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use local::tls_front::TlsFront;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use servers::PostgresServer;
 use shared::config::Secret;
@@ -10,6 +11,25 @@ use tables::migrations::migrate;
 use tempfile::TempDir;
 
 use super::{Sql, store, strings};
+
+/// An authority's certificate, and one that it signed for `localhost` with its key: PEM.
+struct Certified {
+    ca: String,
+    own: String,
+    key: String,
+}
+
+impl Certified {
+    fn by_an_authority() -> Self {
+        let mut ca = CertificateParams::default();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let own = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let own = own.signed_by(&key, &ca).unwrap();
+        Self { ca: ca.pem(), own: own.pem(), key: key.serialize_pem() }
+    }
+}
 
 /// A server that speaks TLS as `localhost`, with SCRAM, and the file of the authority that vouches
 /// for it.
@@ -21,18 +41,12 @@ struct TlsServer {
 impl TlsServer {
     /// `None` where this machine's Postgres was built without TLS, as that of the PyPI wheel.
     async fn start() -> Option<Self> {
-        let mut ca = CertificateParams::default();
-        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let own = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let own = own.signed_by(&key, &ca).unwrap();
-
+        let Certified { ca, own, key } = Certified::by_an_authority();
         let this = Self {
             server: PostgresServer::start().await.unwrap(),
             folder: tempfile::tempdir().unwrap(),
         };
-        std::fs::write(this.ca_file(), ca.pem()).unwrap();
+        std::fs::write(this.ca_file(), ca).unwrap();
         let sql = Sql::connect(&this.server.url()).await;
         if sql
             .number("SELECT count(*) FROM pg_config WHERE setting ~ '--with-(openssl|ssl=openssl)'")
@@ -43,8 +57,8 @@ impl TlsServer {
         }
         // The server writes its own files, wherever and as whoever it runs.
         for (file, text) in [
-            ("server.crt", own.pem()),
-            ("server.key", key.serialize_pem()),
+            ("server.crt", own),
+            ("server.key", key),
             (
                 "pg_hba.conf",
                 "host all postgres all password\nhostssl all ann all scram-sha-256".into(),
@@ -131,6 +145,26 @@ async fn a_statement_is_cancelled_over_tls() {
     let read = store.signals_until(&strings(&["p"]), until).await.unwrap();
     assert!(read["p"].as_ref().is_err_and(shared::store::Error::is_overdue), "{read:?}");
     other.nothing_is_under_way().await;
+}
+
+#[tokio::test]
+async fn tls_begins_at_once_where_the_url_says_so() {
+    let url = super::server().await.create_database().await.unwrap();
+    let place = url.split('@').nth(1).unwrap();
+    let Certified { ca, own, key } = Certified::by_an_authority();
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    std::fs::write(&ca_file, ca).unwrap();
+    let target = place.split('/').next().unwrap().parse().unwrap();
+    let front = TlsFront::before(target, &own, &key, Some("postgresql")).await.unwrap();
+    let at_the_front =
+        url.replace(place.split('/').next().unwrap(), &format!("localhost:{}", front.port()));
+    let with = |options| {
+        format!("{at_the_front}?sslmode=require&sslrootcert={}{options}", ca_file.display())
+    };
+    store(&with("&sslnegotiation=direct")).ping().await.unwrap();
+    // It answers TLS alone, not the question whether it would speak it.
+    store(&with("")).ping().await.unwrap_err();
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A month's budget of billed commands, and what this process knows of how much of it is spent.
+//! Keeps a month's budget of billed commands, and what this process knows of how much of it is spent.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

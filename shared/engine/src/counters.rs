@@ -1,4 +1,4 @@
-//! What a handler counts beside its settlements.
+//! Counts what a handler has to tell beside its settlements.
 
 use std::collections::BTreeMap;
 

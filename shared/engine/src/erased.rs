@@ -1,4 +1,4 @@
-//! Handlers of any kind behind one type, so that a ticker can serve several queues.
+//! Puts handlers of any kind behind one type, so that a ticker can serve several queues.
 
 use std::future::Future;
 use std::pin::Pin;

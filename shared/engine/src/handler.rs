@@ -1,4 +1,4 @@
-//! What a queue's jobs do: the part that a user of the engine writes.
+//! Defines what a queue's jobs do: the part that a user of the engine writes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! Waiting within a tick until a rate limit is over.
+//! Waits within a tick until a rate limit is over.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the queues of a tick hold, for as few commands as can be.
+//! Finds out what the queues of a tick hold, for as few commands as can be.
 
 use std::sync::{Mutex, PoisonError};
 

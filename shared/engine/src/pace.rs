@@ -1,4 +1,4 @@
-//! How long a queue's jobs take, and how many of them make a batch that fits.
+//! Estimates how long a queue's jobs take, and how many of them make a batch that fits.
 
 use std::time::Duration;
 

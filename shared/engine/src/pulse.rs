@@ -1,4 +1,4 @@
-//! What a tick leaves in the queue's heartbeat, and what is read from it.
+//! Leaves a tick's report in the queue's heartbeat, and reads from it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

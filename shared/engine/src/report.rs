@@ -1,4 +1,4 @@
-//! What a tick did.
+//! Says what a tick did.
 
 use std::collections::BTreeMap;
 

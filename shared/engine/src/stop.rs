@@ -1,4 +1,4 @@
-//! An end to ticks that is asked for from outside: a long-running worker's SIGTERM.
+//! Ends ticks when that is asked for from outside: a long-running worker's SIGTERM.
 
 use std::time::Duration;
 

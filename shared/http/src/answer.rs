@@ -1,4 +1,4 @@
-//! A receiver's answer: how each job of its request ends.
+//! Reads a receiver's answer: how each job of its request ends.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! A batch on its way: sent as a whole, and in parts where the receiver cannot take it so.
+//! Sends a batch: as a whole, and in parts where the receiver cannot take it so.
 
 use std::ops::Range;
 use std::time::Duration;

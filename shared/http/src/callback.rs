@@ -1,4 +1,4 @@
-//! What a receiver sends that went on with jobs after its answer: how they ended, or that it needs more time.
+//! Reads what a receiver sends that went on with jobs after its answer: how they ended, or that it needs more time.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What a receiver says of one job, in its answer or in a callback.
+//! Reads what a receiver says of one job, in its answer or in a callback.
 
 use std::borrow::Cow;
 use std::time::Duration;

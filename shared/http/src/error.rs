@@ -1,4 +1,4 @@
-//! What keeps a whole batch from being forwarded.
+//! Defines what keeps a whole batch from being forwarded.
 
 use std::time::Duration;
 

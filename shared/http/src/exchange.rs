@@ -1,4 +1,4 @@
-//! One request to the receiver, and what came of it.
+//! Makes one request to the receiver, and says what came of it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The handler, and what it remembers of its receiver from one batch to the next.
+//! Implements the handler, and what it remembers of its receiver from one batch to the next.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

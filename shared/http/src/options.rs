@@ -1,4 +1,4 @@
-//! How batches are forwarded.
+//! Says how batches are forwarded.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A batch as its receiver gets it.
+//! Writes a batch as its receiver gets it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Signatures in the scheme of Standard Webhooks: HMAC-SHA256 over an id, a timestamp and the body.
+//! Signs in the scheme of Standard Webhooks: HMAC-SHA256 over an id, a timestamp and the body.
 
 use std::fmt;
 

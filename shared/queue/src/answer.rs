@@ -1,4 +1,4 @@
-//! What scripts and commands answer, as text.
+//! Reads what scripts and commands answer, as text.
 
 use std::collections::HashMap;
 

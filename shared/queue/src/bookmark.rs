@@ -1,4 +1,4 @@
-//! A producer's place in a long walk, kept beside the queue that it fills.
+//! Keeps a producer's place in a long walk, beside the queue that it fills.
 
 use crate::error::Error;
 

@@ -1,4 +1,4 @@
-//! The time, as a parameter: tests set it, production reads the system's.
+//! Makes the time a parameter: tests set it, production reads the system's.
 
 mod iso8601;
 

@@ -1,4 +1,4 @@
-//! Why a queue operation failed.
+//! Defines why a queue operation fails.
 
 use crate::operate::refusal::Refusal;
 

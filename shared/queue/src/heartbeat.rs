@@ -1,4 +1,4 @@
-//! Signs of life of those who work on the queue, for people to see that somebody does.
+//! Records signs of life of those who work on the queue, for people to see that somebody does.
 //!
 //! Two keys of our own. `heartbeat` is a stream of the newest [`MOST_BEATS`] reports of runs that
 //! had work. A stream, because one command appends to it and bounds it, whoever else does so at

@@ -1,4 +1,4 @@
-//! The queue's keys, in the order that the scripts expect them.
+//! Names the queue's keys, in the order that the scripts expect them.
 
 use ring::digest;
 

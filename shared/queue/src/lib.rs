@@ -1,4 +1,4 @@
-//! BullMQ's queue, in batches: one script call adds, claims or settles many jobs.
+//! Works BullMQ's queue in batches: one script call adds, claims or settles many jobs.
 //!
 //! The layout in Redis is BullMQ's own (versions 5 and 6), so that its producers, workers and
 //! dashboards work on the same queue at the same time. What differs is the price: variadic

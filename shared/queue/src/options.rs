@@ -1,4 +1,4 @@
-//! How a queue is used: what BullMQ calls the options of a queue and of a worker.
+//! Says how a queue is used: what BullMQ calls the options of a queue and of a worker.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A queue: its keys on one Redis, and how it is used.
+//! Describes a queue: its keys on one Redis, and how it is used.
 
 use batchmq_redis::Redis;
 

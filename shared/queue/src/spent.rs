@@ -1,4 +1,4 @@
-//! How many billed commands a month has taken, counted by those who spend them.
+//! Counts how many billed commands a month has taken, as those who spend them tell.
 //!
 //! A key of our own a month, by the month's name in UTC. It lives for two months, so that the last
 //! month can still be looked up.

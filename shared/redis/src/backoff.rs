@@ -1,4 +1,4 @@
-//! How long to wait before sending again.
+//! Decides how long to wait before sending again.
 
 use std::time::Duration;
 

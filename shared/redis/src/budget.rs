@@ -1,4 +1,4 @@
-//! How much time there is: for a call, and for sending again.
+//! Knows how much time there is: for a call, and for sending again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! One Redis command.
+//! Describes one Redis command.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Sending a request until it is answered, or until sending again is not allowed.
+//! Sends a request until it is answered, or until sending again is not allowed.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Where a Redis is and what opens it, and what people get wrong when they write that down.
+//! Says where a Redis is and what opens it, and what people get wrong when they write that down.
 
 use crate::rest::rest_url;
 use crate::secret::Secret;

@@ -1,4 +1,4 @@
-//! What can go wrong with a command, and what may be done next.
+//! Defines what can go wrong with a command, and what may be done next.
 
 use std::time::Duration;
 

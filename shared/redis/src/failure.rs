@@ -1,4 +1,4 @@
-//! How one try of a request can end badly, the same for both transports.
+//! Defines how one try of a request can end badly, the same for both transports.
 
 use std::time::Duration;
 

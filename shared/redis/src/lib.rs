@@ -1,4 +1,4 @@
-//! One client, two transports: Upstash's REST API and the Redis protocol.
+//! Speaks to Redis by one client over two transports: Upstash's REST API and the Redis protocol.
 //!
 //! - [`Command`], [`Script`]: what is asked, and whether it may be asked twice;
 //! - [`Redis`]: asks it, alone, in a pipeline or in a transaction;

@@ -1,4 +1,4 @@
-//! What a client has used.
+//! Counts what a client has used.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

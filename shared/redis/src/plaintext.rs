@@ -1,4 +1,4 @@
-//! Where a connection without TLS may go.
+//! Decides where a connection without TLS may go.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! Sending again, above the client.
+//! Sends again, above the client.
 
 use tokio::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What goes to the server in one round trip.
+//! Describes what goes to the server in one round trip.
 
 use std::fmt;
 

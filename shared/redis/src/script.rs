@@ -1,4 +1,4 @@
-//! A Lua script of ours.
+//! Describes a Lua script of ours.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -1,4 +1,4 @@
-//! A string that never prints itself.
+//! Holds a string that never prints itself.
 
 use std::fmt;
 

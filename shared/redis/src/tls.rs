@@ -1,4 +1,4 @@
-//! One TLS configuration for the whole tree: rustls on ring, Mozilla's roots, always verifying.
+//! Makes one TLS configuration for the whole tree: rustls on ring, Mozilla's roots, always verifying.
 //!
 //! REST, TCP Redis and Postgres all take it from here, so that the binary holds one provider and
 //! one set of roots.

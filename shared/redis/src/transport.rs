@@ -1,4 +1,4 @@
-//! The seam between the client and the wire.
+//! Separates the client from the wire.
 
 use std::time::Duration;
 

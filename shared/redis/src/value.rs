@@ -1,4 +1,4 @@
-//! What Redis answers.
+//! Describes what Redis answers.
 
 /// One answer, exactly as Redis gave it: no guessing of JSON, no rounding of integers.
 ///

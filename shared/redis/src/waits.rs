@@ -1,4 +1,4 @@
-//! Whether and when a request is sent again.
+//! Decides whether and when a request is sent again.
 
 use std::sync::Arc;
 use std::time::Duration;

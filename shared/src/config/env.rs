@@ -1,4 +1,4 @@
-//! Where settings come from: the process's environment, or a map in tests.
+//! Says where settings come from: the process's environment, or a map in tests.
 
 use std::collections::BTreeMap;
 

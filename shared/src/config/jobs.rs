@@ -1,4 +1,4 @@
-//! What the jobs have that we add.
+//! Says what the jobs have that we add.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Typed settings, read once at start.
+//! Reads typed settings, once at start.
 //!
 //! Every variable is declared once, in `variables`; `read` turns the environment into a [`Config`]
 //! or one sentence about what is wrong, and `summary` says what was resolved.

@@ -1,4 +1,4 @@
-//! From the environment to typed settings, or one sentence about what is wrong.
+//! Turns the environment into typed settings, or into one sentence about what is wrong.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Which snapshots stay in Postgres.
+//! Says which snapshots stay in Postgres.
 
 use std::fmt;
 use std::str::FromStr;

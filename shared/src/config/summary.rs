@@ -1,4 +1,4 @@
-//! What was resolved, for the log at start.
+//! Sums up what was resolved, for the log at start.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Every setting, declared once: parsing, its errors, the summary at start and the table in
+//! Declares every setting once: parsing, its errors, the summary at start and the table in
 //! `docs/configuration.md` all come from here.
 
 /// What a variable's value must look like.

@@ -1,4 +1,4 @@
-//! What of a row counts for the score.
+//! Defines what of a row counts for the score.
 
 use super::Issues;
 

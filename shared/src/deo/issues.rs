@@ -1,4 +1,4 @@
-//! The issues that a crawl found on a page, reduced to those that count.
+//! Reduces the issues that a crawl found on a page to those that count.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a snapshot's `metadata` column holds.
+//! Describes what a snapshot's `metadata` column holds.
 
 mod earlier;
 

@@ -1,4 +1,4 @@
-//! The DEO score: rows in, numbers out. No I/O.
+//! Computes the DEO score: rows in, numbers out, no I/O.
 //!
 //! ```text
 //! Page, Product ──facts()──▶ PageFacts, ProductFacts ──▶ Tally ──signals(now)──▶ Signals ──▶ Score

@@ -1,4 +1,4 @@
-//! From signals to scores of 0 to 100.
+//! Turns signals into scores of 0 to 100.
 
 use serde::Serialize;
 

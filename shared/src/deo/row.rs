@@ -1,4 +1,4 @@
-//! The platform's rows as JSON, and how each is reduced to facts.
+//! Reads the platform's rows as JSON, and reduces each to facts.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The 17 signals.
+//! Defines the 17 signals.
 
 use serde::Serialize;
 

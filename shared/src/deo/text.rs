@@ -1,4 +1,4 @@
-//! Text as ECMAScript sees it: which characters are white space.
+//! Treats text as ECMAScript does: which characters are white space.
 //!
 //! Rust's `char::is_whitespace` differs in two of them: U+FEFF is white space in ECMAScript,
 //! U+0085 is not.

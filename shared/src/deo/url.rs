@@ -1,4 +1,4 @@
-//! Which pages people navigate to by the brand's name.
+//! Tells which pages people navigate to by the brand's name.
 
 /// The paths of such pages.
 const NAVIGATIONAL: [&str; 7] =

@@ -1,4 +1,4 @@
-//! One batch: rows in, scores and snapshots out, a settlement for every job.
+//! Works one batch off: rows in, scores and snapshots out, a settlement for every job.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,4 @@
-//! What a job holds and what it returns: how both are written, and how they are read.
+//! Defines what a job holds and what it returns: how both are written, and how they are read.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -1,4 +1,4 @@
-//! The queue's handler: scores the projects that a batch of jobs asks for.
+//! Handles the queue's jobs: scores the projects that a batch asks for.
 
 use tracing::{debug, info, warn};
 

@@ -1,4 +1,4 @@
-//! The use case: the jobs that ask for a project's score, and the handler that computes it.
+//! Implements the use case: the jobs that ask for a project's score, and the handler that computes it.
 
 mod batch;
 mod data;

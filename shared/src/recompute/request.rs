@@ -1,4 +1,4 @@
-//! A request to recompute one project's score, as a job.
+//! Writes a request to recompute one project's score as a job.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! From the settings to a queue and a store, for whoever needs both.
+//! Makes a queue and a store of the settings, for whoever needs both.
 
 use crate::clock::Clock;
 use crate::config::Config;

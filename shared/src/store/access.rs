@@ -1,4 +1,4 @@
-//! Who may do what with a project.
+//! Tells who may do what with a project.
 
 use std::sync::atomic::Ordering;
 

@@ -1,4 +1,4 @@
-//! How a statement is asked: over one of a few connections, within a limit, and once more where its
+//! Asks a statement: over one of a few connections, within a limit, and once more where its
 //! connection turns out to be dead.
 //!
 //! Every statement is unnamed and goes out with its parameters in one round trip, so that a pooler

@@ -1,4 +1,4 @@
-//! `DATABASE_URL`, made fit for our client: where the database is and how to connect to it.
+//! Makes `DATABASE_URL` fit for our client: where the database is and how to connect to it.
 //!
 //! The platform's ORM (Prisma) and libpq put options into the URL that `tokio-postgres` refuses.
 //! What becomes of each is decided in [`Options`]:
@@ -9,7 +9,8 @@
 //! | `sslrootcert` | a PEM file with the authorities to trust instead of Mozilla's; `system` means Mozilla's |
 //! | `schema` | the tables are taken from this schema, by qualified names |
 //! | `connect_timeout` | seconds, at most 5 (also without it) |
-//! | `channel_binding`, `options`, `application_name`, `host`, `port`, `dbname`, `user`, `password`, `hostaddr`, `keepalives*`, `tcp_user_timeout`, `target_session_attrs`, `load_balance_hosts`, `sslnegotiation` | as libpq |
+//! | `channel_binding`, `options`, `application_name`, `host`, `port`, `dbname`, `user`, `password`, `hostaddr`, `keepalives*`, `tcp_user_timeout`, `target_session_attrs`, `load_balance_hosts` | as libpq |
+//! | `sslnegotiation` | `direct`: TLS begins at once, which saves a new connection a round trip; a server before Postgres 17 closes such a connection |
 //! | `pgbouncer`, `connection_limit`, `pool_timeout`, `statement_cache_size`, `sslaccept` and others that have no meaning for us | dropped |
 //! | `sslcert`, `sslkey`, `sslidentity`, `sslpassword`, `sslcrl` and other options of TLS | refused: leaving one out would change what is trusted |
 
@@ -21,7 +22,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use rustls::ClientConfig;
 use tokio::time::timeout;
-use tokio_postgres::config::{ChannelBinding, Host, SslMode};
+use tokio_postgres::config::{ChannelBinding, Host, SslMode, SslNegotiation};
 use tokio_postgres::{CancelToken, Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -110,6 +111,8 @@ impl Database {
             (Mode::Tls, None) => Some(tls::client_config()),
             (Mode::Tls, Some(file)) => Some(trusting(Path::new(file))?),
         };
+        let is_direct = config.get_ssl_negotiation() == SslNegotiation::Direct;
+        let tls = tls.map(|tls| if is_direct { naming_the_protocol(&tls) } else { tls });
         Ok(Self { config, tls, schema: options.schema, place })
     }
 
@@ -331,6 +334,13 @@ fn trusting(file: &Path) -> Result<Arc<ClientConfig>, Error> {
     tls::client_config_trusting(file).map_err(|reason| {
         Error::configuration(format!("DATABASE_URL: the file of sslrootcert: {reason}"))
     })
+}
+
+/// Without it, a server refuses TLS that begins at once (`sslnegotiation=direct`).
+fn naming_the_protocol(tls: &ClientConfig) -> Arc<ClientConfig> {
+    let mut tls = tls.clone();
+    tls.alpn_protocols = vec![b"postgresql".to_vec()];
+    Arc::new(tls)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A batch that fails as a whole, divided until what fails stands alone, within the batch's time.
+//! Divides a batch that fails as a whole until what fails stands alone, within the batch's time.
 //!
 //! What a healthy batch needs is one call. When that fails over one of its rows, halves are tried; when
 //! it fails over the moment (a time limit, a lock, a lack of memory), tenths, since each further failure

@@ -1,4 +1,4 @@
-//! What can go wrong with the database, and whose fault it is.
+//! Defines what can go wrong with the database, and whose fault it is.
 
 use std::error::Error as _;
 use std::io;

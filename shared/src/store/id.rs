@@ -1,4 +1,4 @@
-//! What can be an id in the platform's tables.
+//! Tells what can be an id in the platform's tables.
 
 use std::borrow::Borrow;
 use std::fmt;

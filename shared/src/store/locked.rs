@@ -1,4 +1,4 @@
-//! Projects whose rows somebody else keeps locked.
+//! Finds projects whose rows somebody else keeps locked.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Postgres: the platform's rows in, snapshots out.
+//! Talks to Postgres: the platform's rows in, snapshots out.
 //!
 //! A [`Store`] is cheap to make and to clone and opens nothing until it is asked something; its
 //! clones share its connections, of which it has one unless it is [told otherwise](Store::with_connections).

@@ -1,4 +1,4 @@
-//! A few connections, each opened when it is first needed and replaced when it is dead.
+//! Keeps a few connections, each opened when it is first needed and replaced when it is dead.
 //!
 //! A statement takes an open connection that nothing runs on. Only where there is none another one is
 //! opened, up to their number; after that statements share the least busy one, which answers them in

@@ -1,4 +1,4 @@
-//! Walking over all projects, page by page.
+//! Walks over all projects, page by page.
 
 use tokio_postgres::types::{ToSql, Type};
 

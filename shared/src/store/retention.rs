@@ -1,4 +1,4 @@
-//! How long snapshots stay: a nightly million is 2 to 3 GB of metadata a night.
+//! Limits how long snapshots stay: a nightly million is 2 to 3 GB of metadata a night.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The rows of a batch of projects, added up.
+//! Adds up the rows of a batch of projects.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Storing snapshots, a whole batch at once.
+//! Stores snapshots, a whole batch at once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

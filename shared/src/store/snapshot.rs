@@ -1,4 +1,4 @@
-//! Snapshots: one row a job, newest first.
+//! Reads snapshots: one row a job, newest first.
 
 use ring::digest::{Context, SHA256};
 use serde_json::value::RawValue;

@@ -1,4 +1,4 @@
-//! All the SQL that the functions send, one file a statement.
+//! Holds all the SQL that the functions send, one file a statement.
 
 use super::connection::Statement;
 

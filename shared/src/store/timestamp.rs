@@ -1,4 +1,4 @@
-//! `timestamp(3)` without time zone, which holds UTC, as milliseconds since the Unix epoch.
+//! Converts `timestamp(3)` without time zone, which holds UTC, to milliseconds since the Unix epoch.
 //!
 //! Whatever the column holds can be read: `infinity` and dates beyond ECMAScript's are `None`.
 

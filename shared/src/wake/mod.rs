@@ -1,4 +1,4 @@
-//! Waking the drain: a request to its function URL, or to QStash, as soon as jobs wait.
+//! Wakes the drain: by a request to its function URL, or to QStash, as soon as jobs wait.
 //!
 //! Off unless `DRAIN_WAKE_URL` is set, and never needed: what is not woken is ticked. So a wake-up
 //! never fails anything, and holds nobody up for long.

@@ -1,4 +1,4 @@
-//! One wake-up: an HTTP request, and what its answer means.
+//! Sends one wake-up: an HTTP request, and what its answer means.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -90,6 +90,7 @@ pub(crate) struct Line {
     pub(crate) subject: Subject,
     pub(crate) jobs: u32,
     pub(crate) waiting: u32,
+    pub(crate) processes: usize,
     #[serde(rename = "median", serialize_with = "as_median")]
     pub(crate) samples: Vec<Sample>,
 }
@@ -107,6 +108,7 @@ impl Line {
             subject: turn.subject,
             jobs: turn.jobs,
             waiting: turn.waiting,
+            processes: turn.processes,
             samples: Vec::new(),
         }
     }

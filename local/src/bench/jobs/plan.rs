@@ -22,9 +22,11 @@ pub(crate) enum Workload {
     Enqueue,
     /// A handler that does nothing, and more and more jobs that wait behind.
     Backlog,
+    /// Projects as in `shops`, on the farthest servers, by 1, 2, 4 and 8 drains of one batch at a time.
+    Drains,
 }
 
-const ALL: [Workload; 7] = [
+const ALL: [Workload; 8] = [
     Workload::Shops,
     Workload::Tiny,
     Workload::Huge,
@@ -32,6 +34,7 @@ const ALL: [Workload; 7] = [
     Workload::Noop,
     Workload::Enqueue,
     Workload::Backlog,
+    Workload::Drains,
 ];
 
 /// The workloads that were asked for; all if none was.
@@ -48,6 +51,8 @@ pub(crate) struct Turn {
     pub(crate) jobs: u32,
     /// Jobs that wait, those to be done among them.
     pub(crate) waiting: u32,
+    /// Processes that do them together.
+    pub(crate) processes: usize,
     pub(crate) round_trip: Duration,
 }
 
@@ -69,7 +74,8 @@ pub(crate) fn turns(
         let round_trip = Duration::from_millis(round_trip);
         let each = subjects.iter().filter(|subject| subject.does(workload)).map(|&subject| {
             let jobs = (jobs / subject.share(workload, round_trip)).max(1);
-            Turn { workload, subject, jobs, waiting: waiting.unwrap_or(jobs), round_trip }
+            let waiting = waiting.unwrap_or(jobs);
+            Turn { workload, subject, jobs, waiting, processes: 1, round_trip }
         });
         Turns { title, each: each.collect() }
     };
@@ -106,6 +112,16 @@ pub(crate) fn turns(
                 group(title, waiting.min(10 * projects), Some(waiting), 0)
             })
             .collect::<Vec<_>>(),
+        Workload::Drains => {
+            let ms = round_trips.iter().copied().max().unwrap_or_default();
+            let drains = |processes: usize| {
+                let title = format!("{processes} drains together, servers {ms} ms away");
+                let mut turns = group(title, projects, None, ms);
+                turns.each.iter_mut().for_each(|turn| turn.processes = processes);
+                turns
+            };
+            [1, 2, 4, 8].map(drains).into()
+        }
     };
     groups.into_iter().filter(|turns| !turns.each.is_empty()).collect()
 }

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use serde_json::json;
 use shared::clock::Clock;
 use shared::config::{Config, Endpoint, Secret};
@@ -17,7 +18,7 @@ use tokio_postgres::Client;
 use super::child::Task;
 use super::figures::Sample;
 use super::plan::{Turn, Workload};
-use super::subject::{Errand, Process, Subject};
+use super::subject::{Done, Errand, Process, Subject};
 use crate::Failure;
 use crate::bench::commandstats::Executed;
 use crate::delay::{DelayedRelay, Traffic};
@@ -164,10 +165,11 @@ impl Stage {
         }
         let ways = Ways::to(self, turn, &database);
         let before = self.statements(&database).await?;
-        let process = self.subject(turn, &ways).await?;
+        let processes =
+            try_join_all((0..turn.processes).map(|_| self.subject(turn, &ways))).await?;
         let commands = self.executed().await?;
         let traffic = self.traffic(turn);
-        let done = process.go().await?;
+        let done = Done::together(&try_join_all(processes.into_iter().map(Process::go)).await?);
         let commands = self.executed().await?.since(commands).commands;
         let statements = self.statements(&database).await? - before;
         let traffic = self.traffic(turn).zip(traffic).map(|(after, before)| {
@@ -230,7 +232,9 @@ impl Stage {
         let options = (turn.workload != Workload::Plain).then(|| queue.options().clone());
         let (_, plan) = rows_of(turn.workload, self.projects);
         let ids: Box<dyn Iterator<Item = String>> = match turn.workload {
-            Workload::Shops | Workload::Tiny | Workload::Huge => Box::new(plan.project_ids()),
+            Workload::Shops | Workload::Tiny | Workload::Huge | Workload::Drains => {
+                Box::new(plan.project_ids())
+            }
             _ => Box::new((0..).map(|n| format!("project-{n}"))),
         };
         let mut ids = ids.take(turn.waiting as usize).peekable();
@@ -274,7 +278,9 @@ impl Stage {
             | (_, Subject::FloorRedis) => Task::Noop { jobs },
             _ => Task::Drain,
         };
-        Process::ours(&serde_json::to_string(&task)?, ways.settings(subject, self.lanes)).await
+        // One process hides latency behind batches at once, several behind each other.
+        let lanes = if turn.workload == Workload::Drains { 1 } else { self.lanes };
+        Process::ours(&serde_json::to_string(&task)?, ways.settings(subject, lanes)).await
     }
 }
 

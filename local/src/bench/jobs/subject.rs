@@ -84,7 +84,7 @@ impl Subject {
                 ours || matches!(self, Self::Bullmq1 | Self::Bullmq50)
             }
             Workload::Enqueue => ours || matches!(self, Self::Add | Self::AddBulk),
-            Workload::Backlog => self == Self::OursTcp,
+            Workload::Backlog | Workload::Drains => self == Self::OursTcp,
         }
     }
 
@@ -153,6 +153,18 @@ pub(crate) struct Done {
     pub(crate) cpu_seconds: f64,
     /// The most memory it ever had, where the system tells.
     pub(crate) peak_kb: Option<u64>,
+}
+
+impl Done {
+    /// What several that began at once have done.
+    pub(crate) fn together(all: &[Self]) -> Self {
+        Self {
+            jobs: all.iter().map(|it| it.jobs).sum(),
+            seconds: all.iter().map(|it| it.seconds).fold(0.0, f64::max),
+            cpu_seconds: all.iter().map(|it| it.cpu_seconds).sum(),
+            peak_kb: all.iter().filter_map(|it| it.peak_kb).max(),
+        }
+    }
 }
 
 /// Where a rival works, and on what.

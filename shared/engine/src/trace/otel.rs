@@ -1,4 +1,4 @@
-//! The same contexts in OpenTelemetry's own terms.
+//! Expresses the same contexts in OpenTelemetry's own terms.
 
 use std::str::FromStr as _;
 

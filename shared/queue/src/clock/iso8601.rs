@@ -1,4 +1,4 @@
-//! Instants as ECMAScript writes them: `2026-01-31T12:00:00.000Z`.
+//! Reads and writes instants as ECMAScript does: `2026-01-31T12:00:00.000Z`.
 //!
 //! Years beyond four digits carry a sign and have six, as in `+010000-01-01T00:00:00.000Z`. The
 //! calendar is the proleptic Gregorian one, without leap seconds. It is little enough to do without a

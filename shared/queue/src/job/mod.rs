@@ -1,4 +1,4 @@
-//! A job: what a producer says of it, how that is stored, and what its options ask for at its end.
+//! Describes a job: what a producer says of it, how that is stored, and what its options ask for at its end.
 
 pub(crate) mod names;
 pub(crate) mod new;

@@ -1,4 +1,4 @@
-//! Which names behind a queue's prefix are jobs, and which are keys of something else.
+//! Tells which names behind a queue's prefix are jobs, and which are keys of something else.
 //!
 //! In BullMQ's layout a job's hash stands under its id beside the queue's own keys. Whoever asks
 //! for a job by name, or removes it, must not get hold of one of those.

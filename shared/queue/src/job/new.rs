@@ -1,4 +1,4 @@
-//! A job to be added, and what became of it.
+//! Describes a job to be added, and what became of it.
 
 use std::time::Duration;
 

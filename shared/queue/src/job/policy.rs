@@ -1,4 +1,4 @@
-//! What happens to a job whose attempt failed: another try, after how long, or the end.
+//! Decides what happens to a job whose attempt failed: another try, after how long, or the end.
 //!
 //! Numbers are JavaScript's: producers give fractions, and numbers that no integer holds.
 

@@ -1,6 +1,6 @@
-//! A producer's options as BullMQ stores them, and what BullMQ refuses.
+//! Writes a producer's options as BullMQ stores them, and refuses what BullMQ refuses.
 
-use serde_json::{Map, Value as Json, json};
+use serde::Serialize;
 
 use crate::job::names::is_tagged;
 use crate::job::new::{Backoff, JobOptions, KeepJobs, NewJob};
@@ -78,92 +78,127 @@ fn id_refusal(id: &str) -> Option<String> {
     None
 }
 
-/// BullMQ's options JSON: short keys, and only what was given.
-pub(crate) fn stored(opts: &JobOptions) -> String {
-    let mut out = Map::new();
-    let mut put = |key: &str, value: Json| out.insert(key.to_owned(), value);
-    put("attempts", opts.attempts.into());
-    if let Some(backoff) = &opts.backoff {
-        put("backoff", backoff_json(backoff));
-    }
-    if opts.delay_ms > 0 {
-        put("delay", opts.delay_ms.into());
-    }
-    if opts.priority > 0 {
-        put("priority", opts.priority.into());
-    }
-    if opts.lifo {
-        put("lifo", true.into());
-    }
-    if let Some(id) = &opts.job_id {
-        put("jobId", id.as_str().into());
-    }
-    if let Some(timestamp) = opts.timestamp_ms {
-        put("timestamp", timestamp.into());
-    }
-    if let Some(limit) = opts.size_limit {
-        put("sizeLimit", limit.into());
-    }
-    if let Some(keep) = opts.remove_on_complete {
-        put("removeOnComplete", keep_json(keep));
-    }
-    if let Some(keep) = opts.remove_on_fail {
-        put("removeOnFail", keep_json(keep));
-    }
-    if let Some(tm) = &opts.telemetry {
-        put("tm", tm.as_str().into());
-    }
-    if let Some(d) = &opts.deduplication {
-        let mut de = Map::new();
-        de.insert("id".to_owned(), d.id.as_str().into());
-        if let Some(ttl) = d.ttl_ms {
-            de.insert("ttl".to_owned(), ttl.into());
-        }
-        for (key, set) in [
-            ("extend", d.extend),
-            ("replace", d.replace),
-            ("keepLastIfActive", d.keep_last_if_active),
-            ("reschedule", d.reschedule),
-        ] {
-            if set {
-                de.insert(key.to_owned(), true.into());
-            }
-        }
-        put("de", Json::Object(de));
-    }
-    Json::Object(out).to_string()
+/// BullMQ's options in JSON: short keys, and only what was given.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Stored<'a> {
+    attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backoff: Option<StoredBackoff>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    de: Option<StoredDeduplication<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifo: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remove_on_complete: Option<StoredKeep>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remove_on_fail: Option<StoredKeep>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_limit: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tm: Option<&'a str>,
 }
 
-fn backoff_json(backoff: &Backoff) -> Json {
-    let (kind, delay, jitter) = match backoff {
-        Backoff::Fixed { delay_ms, jitter } => ("fixed", delay_ms, jitter),
-        Backoff::Exponential { delay_ms, jitter } => ("exponential", delay_ms, jitter),
-    };
-    let mut json = json!({"type": kind, "delay": delay});
-    if let Some(jitter) = jitter {
-        json["jitter"] = (*jitter).into();
+impl<'a> Stored<'a> {
+    pub(crate) fn of(opts: &'a JobOptions) -> Self {
+        let given = |set: bool| set.then_some(true);
+        let more_than_0 = |number: u64| (number > 0).then_some(number);
+        Self {
+            attempts: opts.attempts,
+            backoff: opts.backoff.as_ref().map(StoredBackoff::of),
+            de: opts.deduplication.as_ref().map(|d| StoredDeduplication {
+                extend: given(d.extend),
+                id: &d.id,
+                keep_last_if_active: given(d.keep_last_if_active),
+                replace: given(d.replace),
+                reschedule: given(d.reschedule),
+                ttl: d.ttl_ms,
+            }),
+            delay: more_than_0(opts.delay_ms),
+            job_id: opts.job_id.as_deref(),
+            lifo: given(opts.lifo),
+            priority: more_than_0(opts.priority.into()),
+            remove_on_complete: opts.remove_on_complete.map(StoredKeep::of),
+            remove_on_fail: opts.remove_on_fail.map(StoredKeep::of),
+            size_limit: opts.size_limit,
+            timestamp: opts.timestamp_ms,
+            tm: opts.telemetry.as_deref(),
+        }
     }
-    json
 }
 
-fn keep_json(keep: KeepJobs) -> Json {
-    match keep {
-        KeepJobs::All => false.into(),
-        KeepJobs::None => true.into(),
-        KeepJobs::Bounded { count, age_s, limit } => {
-            let mut json = Map::new();
-            for (key, value) in [("count", count), ("age", age_s), ("limit", limit)] {
-                if let Some(value) = value {
-                    json.insert(key.to_owned(), value.into());
-                }
-            }
-            Json::Object(json)
+#[derive(Serialize)]
+struct StoredBackoff {
+    delay: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jitter: Option<f64>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+impl StoredBackoff {
+    fn of(backoff: &Backoff) -> Self {
+        let (kind, delay, jitter) = match *backoff {
+            Backoff::Fixed { delay_ms, jitter } => ("fixed", delay_ms, jitter),
+            Backoff::Exponential { delay_ms, jitter } => ("exponential", delay_ms, jitter),
+        };
+        Self { delay, jitter, kind }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredDeduplication<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extend: Option<bool>,
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_last_if_active: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replace: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reschedule: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<u64>,
+}
+
+/// Whether a finished job is removed at once, or how many are kept and for how long.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum StoredKeep {
+    AtOnce(bool),
+    Bounded {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        age: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        count: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        limit: Option<u64>,
+    },
+}
+
+impl StoredKeep {
+    fn of(keep: KeepJobs) -> Self {
+        match keep {
+            KeepJobs::All => Self::AtOnce(false),
+            KeepJobs::None => Self::AtOnce(true),
+            KeepJobs::Bounded { count, age_s, limit } => Self::Bounded { age: age_s, count, limit },
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::job::new::Deduplication;
 
@@ -207,7 +242,8 @@ mod tests {
 
     #[test]
     fn only_what_was_given_is_stored() {
-        assert_eq!(stored(&JobOptions::default()), r#"{"attempts":0}"#);
+        let stored = |opts: &JobOptions| serde_json::to_value(Stored::of(opts)).unwrap();
+        assert_eq!(stored(&JobOptions::default()), json!({"attempts": 0}));
         let all = JobOptions {
             job_id: Some("j".to_owned()),
             priority: 3,
@@ -227,9 +263,8 @@ mod tests {
             size_limit: Some(11),
             telemetry: Some("t".to_owned()),
         };
-        let json: Json = serde_json::from_str(&stored(&all)).unwrap();
         assert_eq!(
-            json,
+            stored(&all),
             json!({
                 "jobId": "j", "sizeLimit": 11, "priority": 3, "delay": 4, "attempts": 5, "lifo": true,
                 "backoff": {"type": "exponential", "delay": 6, "jitter": 0.5},

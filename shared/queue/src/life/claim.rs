@@ -1,4 +1,4 @@
-//! Claiming: waiting jobs become active under one lock token.
+//! Claims: waiting jobs become active under one lock token.
 
 use std::time::Duration;
 

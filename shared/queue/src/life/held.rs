@@ -1,4 +1,4 @@
-//! Reading claimed jobs anew: for an owner that was told of them by whoever claimed them.
+//! Reads claimed jobs anew, for an owner that was told of them by whoever claimed them.
 
 use serde::Serialize;
 

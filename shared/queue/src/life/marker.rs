@@ -1,4 +1,4 @@
-//! Sleeping until there is work, as BullMQ's workers do: blocked on the marker that every add leaves.
+//! Sleeps until there is work, as BullMQ's workers do: blocked on the marker that every add leaves.
 
 use std::time::Duration;
 

@@ -1,9 +1,10 @@
-//! A job's life: added, claimed, settled, recovered from an owner that died.
+//! Leads a job through its life: added, claimed, settled, recovered from an owner that died.
 
 pub(crate) mod claim;
 pub(crate) mod enqueue;
 pub(crate) mod held;
 pub(crate) mod marker;
+mod parts;
 mod plan;
 pub(crate) mod recover;
 pub(crate) mod renew;

@@ -1,5 +1,6 @@
-//! A batch that is to be settled, as its calls take it.
+//! Puts a batch that is to be settled together as its calls take it.
 
+use std::iter;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::Serialize;
 use crate::job::policy::{Ending, Keep};
 use crate::job::stored::is_counted;
 use crate::life::claim::ClaimedJob;
-use crate::life::enqueue::cuts;
+use crate::life::parts::next_call;
 use crate::life::settlement::Settlement;
 use batchmq_redis::hex;
 
@@ -70,18 +71,18 @@ pub(super) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     pub(super) fn new(jobs: &'a [(ClaimedJob, Settlement)]) -> Self {
-        let (mut items, mut kept, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut items, mut kept) = (Vec::new(), Vec::new());
         for (place, (job, settlement)) in jobs.iter().enumerate() {
             if let Settlement::Keep { lock } = settlement {
                 kept.push((place, job, *lock));
             } else if let Some(item) = item(job, settlement) {
-                sizes.push(item.bytes());
                 items.push((place, item));
             }
         }
-        let mut items = items.into_iter();
-        let calls = cuts(&sizes, jobs.len(), MOST_BYTES);
-        let calls = calls.map(|count| items.by_ref().take(count).collect()).collect();
+        let mut items = items.into_iter().peekable();
+        let bytes = |(_, item): &(usize, Item<'_>)| item.bytes();
+        let calls = iter::repeat_with(|| next_call(&mut items, bytes, jobs.len(), MOST_BYTES));
+        let calls = calls.take_while(|call| !call.is_empty()).collect();
         Self { calls, kept }
     }
 }

@@ -1,4 +1,4 @@
-//! Jobs whose owner died.
+//! Recovers jobs whose owner died.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Keeping what was claimed for longer than a lock lives.
+//! Keeps what was claimed for longer than a lock lives.
 
 use std::time::Duration;
 

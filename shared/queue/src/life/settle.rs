@@ -1,4 +1,4 @@
-//! Settling: a batch of claimed jobs ends, each in its own way.
+//! Settles: a batch of claimed jobs ends, each in its own way.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

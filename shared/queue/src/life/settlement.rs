@@ -1,4 +1,4 @@
-//! How jobs end, and what became of that.
+//! Defines how jobs end, and what became of that.
 
 use std::time::Duration;
 

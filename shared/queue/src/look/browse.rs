@@ -1,4 +1,4 @@
-//! Pages of jobs, of logs and of priorities, for people to read.
+//! Reads pages of jobs, of logs and of priorities, for people.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! How many jobs a queue has in each state.
+//! Counts how many jobs a queue has in each state.
 
 use serde::Serialize;
 

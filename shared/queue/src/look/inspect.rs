@@ -1,4 +1,4 @@
-//! Looking in from outside: counts, one job.
+//! Looks in from outside: at counts, at one job.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Looking in from outside: counts, lists, single jobs, throughput.
+//! Looks in from outside: at counts, lists, single jobs, throughput.
 
 pub(crate) mod browse;
 pub(crate) mod counts;

@@ -1,4 +1,4 @@
-//! Since when the job that waits longest has waited.
+//! Finds since when the job that waits longest has waited.
 
 use crate::answer::strings;
 use crate::error::Error;

@@ -1,4 +1,4 @@
-//! The queue at a glance, for people.
+//! Shows the queue at a glance, for people.
 
 use crate::error::Error;
 use crate::look::counts::Counts;

@@ -1,4 +1,4 @@
-//! Which states hold jobs, and whether there are job schedulers, for one billed command.
+//! Finds which states hold jobs, and whether there are job schedulers, for one billed command.
 
 use crate::look::counts::Counts;
 

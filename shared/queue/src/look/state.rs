@@ -1,4 +1,4 @@
-//! Where a job is.
+//! Tells where a job is.
 
 use std::str::FromStr;
 

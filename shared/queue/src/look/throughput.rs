@@ -1,4 +1,4 @@
-//! What the queue got done lately.
+//! Tells what the queue got done lately.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Deleting what is old: the jobs of one state, or the whole queue.
+//! Deletes what is old: the jobs of one state, or the whole queue.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! An operator's hand: pause, limits, retry, promote, remove, clean, obliterate.
+//! Gives operators a hand: pause, limits, retry, promote, remove, clean, obliterate.
 
 pub(crate) mod clean;
 pub(crate) mod limits;

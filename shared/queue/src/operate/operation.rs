@@ -1,4 +1,4 @@
-//! What the operators' scripts have in common.
+//! Holds what the operators' scripts have in common.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Pausing and resuming the whole queue, for every peer.
+//! Pauses and resumes the whole queue, for every peer.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What the queue refuses to do, in BullMQ's words.
+//! Defines what the queue refuses to do, in BullMQ's words.
 
 /// Why an operation was refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

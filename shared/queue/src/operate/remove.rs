@@ -1,4 +1,4 @@
-//! Removing one job.
+//! Removes one job.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Jobs that go back to waiting: finished ones that are retried, delayed ones that are promoted.
+//! Takes jobs back to waiting: finished ones that are retried, delayed ones that are promoted.
 
 use serde::Serialize;
 

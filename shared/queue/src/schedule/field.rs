@@ -1,4 +1,4 @@
-//! One field of a cron pattern, read as npm's cron-parser reads it.
+//! Reads one field of a cron pattern as npm's cron-parser does.
 
 use super::{Dialect, shown};
 

@@ -1,4 +1,4 @@
-//! Job schedulers: jobs that come back by a cron pattern or every so often.
+//! Schedules jobs that come back by a cron pattern or every so often.
 //!
 //! - [`Queue::schedule`], [`Queue::schedulers`], [`Queue::unschedule`]: an operator's side.
 //! - The consumer's duty: whoever claims a scheduler's job puts the next one in place, else the

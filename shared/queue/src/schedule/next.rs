@@ -1,4 +1,4 @@
-//! The consumer's duty: the next job of a scheduler, made when its current one is claimed.
+//! Does a consumer's duty: makes the next job of a scheduler when its current one is claimed.
 
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;

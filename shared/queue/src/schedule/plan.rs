@@ -1,4 +1,4 @@
-//! The next job of a scheduler, out of its current one.
+//! Derives the next job of a scheduler from its current one.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Job schedulers as they stand.
+//! Reads job schedulers as they stand.
 
 use std::collections::HashMap;
 

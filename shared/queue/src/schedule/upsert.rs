@@ -1,4 +1,4 @@
-//! Making, changing and ending a job scheduler.
+//! Makes, changes and ends a job scheduler.
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{Window, Zone, dialect, next_iteration, read};
 use crate::error::Error;
 use crate::job::new::{JobOptions, NewJob};
-use crate::job::stored::{refusal, stored};
+use crate::job::stored::{Stored, refusal};
 use crate::operate::operation::code;
 use crate::operate::refusal::Refusal;
 use crate::queue::Queue;
@@ -224,8 +224,9 @@ fn check(scheduler: &Scheduler) -> Result<(), String> {
 
 /// The template's options as BullMQ keeps them.
 fn template(scheduler: &Scheduler) -> Map<String, Json> {
-    let mut opts: Map<String, Json> =
-        serde_json::from_str(&stored(&scheduler.opts)).unwrap_or_default();
+    let Ok(Json::Object(mut opts)) = serde_json::to_value(Stored::of(&scheduler.opts)) else {
+        return Map::new();
+    };
     if scheduler.opts.attempts == 0 {
         opts.remove("attempts");
     }

@@ -1,4 +1,4 @@
-//! The way from one time of a pattern to the next, as cron-parser walks it.
+//! Goes from one time of a pattern to the next, as cron-parser walks it.
 //!
 //! Where a zone's clocks change, what a pattern means is what the parsers' loops come to: they tell a
 //! change by how far a step moves the hands, so that changes at midnight, by half an hour or by a day

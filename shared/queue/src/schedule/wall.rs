@@ -1,4 +1,4 @@
-//! A moment on a zone's clock, moved as luxon moves it: cron-parser counts with that.
+//! Moves a moment on a zone's clock as luxon does: cron-parser counts with that.
 
 use super::zone::Zone;
 use crate::clock::{civil, days};

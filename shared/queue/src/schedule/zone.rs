@@ -1,4 +1,4 @@
-//! Time zones by the names that BullMQ takes.
+//! Finds time zones by the names that BullMQ takes.
 
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};

@@ -1,4 +1,4 @@
-//! The Lua scripts: one a verb, put together from a library of named functions.
+//! Holds the Lua scripts: one a verb, put together from a library of named functions.
 //!
 //! None of the scripts is replayed by the client on its own: the queue sends a lost one again with
 //! `again` set, and the script then answers what its first run did.

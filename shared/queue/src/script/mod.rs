@@ -1,4 +1,4 @@
-//! The Lua scripts: how they are put together, shortened and run.
+//! Puts the Lua scripts together, shortens and runs them.
 
 pub(crate) mod library;
 pub(crate) mod replay;

@@ -1,4 +1,4 @@
-//! Running a script whose answer may be lost: the second run is told so.
+//! Runs a script whose answer may be lost: the second run is told so.
 
 use serde::Serialize;
 use tracing::warn;

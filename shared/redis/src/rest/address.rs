@@ -1,4 +1,4 @@
-//! The REST URL and its token, checked before the first request.
+//! Checks the REST URL and its token before the first request.
 
 use reqwest::Url;
 use reqwest::header::HeaderValue;

@@ -1,4 +1,4 @@
-//! Commands as a JSON body.
+//! Writes commands as a JSON body.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! Answers in JSON, their strings in base64.
+//! Reads answers in JSON, their strings in base64.
 //!
 //! Straight into [`Value`], so that integers stay exact to 64 bits and no string is taken for
 //! anything else. Any bytes may come in; none of them makes this panic.

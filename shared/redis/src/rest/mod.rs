@@ -1,4 +1,4 @@
-//! Upstash's REST API.
+//! Speaks Upstash's REST API.
 //!
 //! Commands go as JSON arrays of strings. Answers come back in a form that any bytes survive
 //! ([`RestAnswers`]). Every answer's `upstash-sync-token` goes on the next request, so that

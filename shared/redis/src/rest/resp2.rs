@@ -1,4 +1,4 @@
-//! Answers as the Redis protocol has them, one reply after the other.
+//! Reads answers as the Redis protocol has them, one reply after the other.
 //!
 //! Any bytes may come in; none of them makes this panic, and none makes it take more memory than
 //! they are long.

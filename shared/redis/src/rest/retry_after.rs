@@ -1,4 +1,4 @@
-//! The `Retry-After` header.
+//! Reads the `Retry-After` header.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

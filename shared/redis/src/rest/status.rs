@@ -1,4 +1,4 @@
-//! What an HTTP answer means.
+//! Tells what an HTTP answer means.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Reading one's own writes.
+//! Makes sure that one reads one's own writes.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! The URL of a Redis server, checked before the first connection.
+//! Checks the URL of a Redis server before the first connection.
 
 use percent_encoding::percent_decode_str;
 use redis::{ProtocolVersion, RedisConnectionInfo};

@@ -1,4 +1,4 @@
-//! Between our types and the `redis` crate's.
+//! Converts between our types and the `redis` crate's.
 
 use redis::{ServerError, Value as Resp};
 

@@ -1,4 +1,4 @@
-//! One open connection.
+//! Keeps one open connection.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! The Redis protocol over TCP or TLS.
+//! Speaks the Redis protocol over TCP or TLS.
 //!
 //! One connection, opened by the first command, carries all requests; a dropped one is replaced
 //! before the next. Nothing is sent beside the commands, so that an idle tick executes exactly one, but

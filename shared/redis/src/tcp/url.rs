@@ -1,4 +1,4 @@
-//! The URL of a Redis server: what people get wrong, one sentence each.
+//! Tells what people get wrong in the URL of a Redis server, one sentence each.
 
 use reqwest::Url;
 

@@ -1,4 +1,4 @@
-//! The form in which we stored `v2` earlier, and how it becomes the present one.
+//! Reads the form in which we stored `v2` earlier, and turns it into the present one.
 //!
 //! It listed the components as an array and weighted what each could gain. Rows in that form stay
 //! in the database as they are; they are converted whenever they are read.
