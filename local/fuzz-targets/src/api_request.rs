@@ -1,5 +1,4 @@
-//! Any HTTP request to the API, as it comes from a local server and as API Gateway hands it to the function:
-//! the answer is one of the documented ones, and both say the same.
+//! Sends any HTTP request to the API, as from a local server and as API Gateway hands it to the function: the answer is one of the documented ones, and both say the same.
 //!
 //! No server is behind it: who may go on than to Redis or Postgres gets a 503. `local/tests/api/corpus.rs` sends
 //! the corpus to an API with both.

@@ -1,4 +1,4 @@
-//! Any text as a cron pattern and a zone: what is taken gives times that come after one another and lie on
+//! Takes any text for a cron pattern and a zone: what is taken gives times that come after one another and lie on
 //! the pattern's grid, and is the same pattern however it is spelled.
 //!
 //! The first line is the pattern, the second the zone, the third the time to start from (milliseconds).

@@ -1,4 +1,4 @@
-//! A short way to write a long input.
+//! Expands a short way to write a long input.
 
 /// Bytes of an expanded input at most.
 const MOST: usize = 1_100_000;

@@ -1,4 +1,4 @@
-//! Any HTTP request to the REST gateway, over a real connection and with a real Redis behind it: it is answered
+//! Sends any HTTP request to the REST gateway, over a real connection and with a real Redis behind it: it is answered
 //! with one of Upstash's statuses in the form that was asked for, and who has no token reaches nothing.
 //!
 //! In a header or the query `@token` is the token for everything, `@reads` the one for reads.

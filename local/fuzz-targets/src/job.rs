@@ -1,4 +1,4 @@
-//! Any bytes as a job that another producer wrote: its id, its options and its data.
+//! Takes any bytes for a job that another producer wrote: its id, its options and its data.
 //!
 //! The first line is the id, the second the options, and the data is the rest.
 
@@ -166,7 +166,7 @@ fn adds(id: &str, opts: &str, data: &str) {
         assert!(!reason.is_empty() && !reason.contains(data) || data.len() < 8, "{reason}");
         return;
     }
-    let text = queue::stored_options(&job.opts);
+    let text = queue::stored_options(&job.opts).expect("options are JSON");
     let read = StoredOptions::parse(&text);
     assert_eq!(read.attempts, f64::from(job.opts.attempts));
     assert_eq!(read.lifo, job.opts.lifo);

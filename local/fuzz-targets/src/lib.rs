@@ -1,5 +1,5 @@
-//! What the fuzzer runs: one function a target, which takes any bytes and panics where something holds that must
-//! not. [`TARGETS`] lists them.
+//! Holds what the fuzzer runs: one function a target, which takes any bytes and panics where something is not as it
+//! must be. [`TARGETS`] lists them.
 //!
 //! `local/fuzz` has a program for each, which libFuzzer drives; here the inputs that it found are run once, as a
 //! test like any other.

@@ -1,4 +1,4 @@
-//! An HTTP request as an input: its first line is the method and the target, lines with headers follow, and
+//! Reads an HTTP request from an input: its first line is the method and the target, lines with headers follow, and
 //! behind an empty line the body.
 
 /// A request.

@@ -1,4 +1,4 @@
-//! Any bytes as an answer of the REST API: no panic, no memory out of proportion, and whatever is
+//! Takes any bytes for an answer of the REST API: no panic, no memory out of proportion, and whatever is
 //! taken for an answer comes back the same when it is written down again in either form.
 
 use base64::Engine as _;

@@ -1,4 +1,4 @@
-//! Any bytes as lines for `deo score`: each line that is not blank has one line of answer, a score is a score,
+//! Takes any bytes for lines of `deo score`: each line that is not blank has one line of answer, a score is a score,
 //! and a bad line changes nothing for the others.
 
 use local::cli::score::score;

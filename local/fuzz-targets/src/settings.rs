@@ -1,4 +1,4 @@
-//! Any text as settings: an error names a variable, no secret is shown, and what is taken is taken again from
+//! Takes any text for settings: an error names a variable, no secret is shown, and what is taken is taken again from
 //! what it was resolved to.
 //!
 //! Each line is `NAME=value`; `\n` in a value is a line end, and each `~` stands for something secret.

@@ -1,4 +1,4 @@
-//! What the fuzzer sends to an API without servers, sent to one that has them: whatever is asked for, it has an
+//! Sends what the fuzzer sends to an API without servers to one that has them: whatever is asked for, it has an
 //! answer, and is none the worse for it.
 
 use std::path::Path;

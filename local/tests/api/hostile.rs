@@ -1,4 +1,4 @@
-//! Jobs that another producer wrote straight into Redis, asked for over HTTP.
+//! Asks over HTTP for jobs that another producer wrote straight into Redis.
 
 use reqwest::Method;
 use shared::redis::Command;

@@ -1,4 +1,4 @@
-//! Jobs that another producer wrote straight into Redis, before an operator: all are listed, and nothing of them
+//! Shows an operator jobs that another producer wrote straight into Redis: all are listed, and nothing of them
 //! steers the terminal.
 
 use std::process::Output;

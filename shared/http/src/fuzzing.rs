@@ -1,4 +1,4 @@
-//! What the fuzz targets feed past the public API: a batch as its receiver gets it, and any answer to it.
+//! Lets the fuzz targets reach, past the public API, what writes a batch for its receiver and reads the answer.
 
 use std::time::Duration;
 

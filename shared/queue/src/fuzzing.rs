@@ -1,4 +1,4 @@
-//! What the fuzz targets feed past the public API: the readers of what other producers wrote.
+//! Lets the fuzz targets reach, past the public API, what reads the jobs of other producers.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,11 @@ pub fn claimed_job(answer: &Value) -> Option<ClaimedJob> {
 }
 
 /// Returns the options as they are stored, as JSON text.
-pub fn stored_options(opts: &JobOptions) -> String {
-    stored::stored(opts)
+///
+/// # Errors
+/// They cannot be written as JSON.
+pub fn stored_options(opts: &JobOptions) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&stored::Stored::of(opts))
 }
 
 /// Returns why a job is refused, if it is.

@@ -1,4 +1,4 @@
-//! The way to a Redis on a clock that is paused: requests wait by that clock, and while one is answered the
+//! Carries requests to a Redis on a clock that is paused: they wait by that clock, and while one is answered the
 //! clock stands.
 //!
 //! A paused clock jumps to the next timer whenever nothing else is to be done, and waiting for a socket is

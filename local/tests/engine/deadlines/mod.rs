@@ -1,4 +1,4 @@
-//! A thousand invocations on a paused clock, with slow jobs, jobs that hang, and a Redis that is far away: none
+//! Runs a thousand invocations on a paused clock, with slow jobs, jobs that hang, and a Redis that is far away: none
 //! outlives its deadline, and none ends a job after the end of its lock. (With a database and on the machine's
 //! clock: `recompute::slow` and `recompute::deadlines`.)
 //!

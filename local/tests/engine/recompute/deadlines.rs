@@ -1,4 +1,4 @@
-//! Forty invocations of the drain's real binary with deadlines of one to five seconds, over a slow database: none
+//! Runs the drain's real binary for forty invocations with deadlines of one to five seconds, over a slow database: none
 //! outlives its deadline, and none ends a job whose lock is over.
 //!
 //! `DEO_SEED` repeats a run's deadlines and delays; every run prints its seed.

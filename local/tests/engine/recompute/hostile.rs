@@ -1,4 +1,4 @@
-//! Jobs that another producer wrote straight into Redis, and that ours never would: ids and data of any form and
+//! Drains jobs that another producer wrote straight into Redis, and that ours never would: ids and data of any form and
 //! length. Each has an end, with its score or with its reason, and holds up none of its mates.
 
 use shared::redis::Command;
