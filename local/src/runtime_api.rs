@@ -28,6 +28,9 @@ const START: Duration = Duration::from_secs(30);
 /// How long an invocation may run: the drain's own timeout.
 pub const INVOCATION: Duration = Duration::from_secs(60);
 
+/// How long after its deadline an answer is waited for.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Why a function could not be measured.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -146,7 +149,8 @@ impl Function {
         self.invoke_within(event, INVOCATION).await
     }
 
-    /// As [`Function::invoke`], with `time` until the deadline, of which the function is told.
+    /// As [`Function::invoke`], with `time` until the deadline, of which the function is told. An answer that comes
+    /// a little later is one, too: [`Invocation::took`] tells.
     ///
     /// # Errors
     /// As there.
@@ -158,7 +162,7 @@ impl Function {
         let begun = Instant::now();
         // An error means that it has ended, which the next line tells.
         let _ = self.events.send((event.to_owned(), time));
-        let (took, answer) = match self.call(time).await? {
+        let (took, answer) = match self.call(time + GRACE).await? {
             Call::Answer { at, failed: false, body } => (at - begun, body),
             other => return Err(self.failed(format!("failed an event: {other:?}"))),
         };
