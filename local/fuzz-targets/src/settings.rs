@@ -75,13 +75,14 @@ fn names_one(text: &str) -> bool {
 
 /// The hosts of all URLs, in lower case: a host is shown.
 fn hosts(env: &BTreeMap<String, String>) -> BTreeSet<String> {
-    let urls = env.values().flat_map(|value| value.split(['=', ',']));
-    let host = |url: &str| {
-        let (_, rest) = url.split_once("://")?;
-        let authority = rest.split(['/', '?', '#']).next()?;
-        Some(authority.rsplit('@').next()?.to_lowercase())
+    let host = |after: &str| {
+        let authority = after.split(['/', '?', '#']).next().unwrap_or_default();
+        authority.rsplit('@').next().unwrap_or_default().to_lowercase()
     };
-    urls.filter_map(host).collect()
+    let hosts = |value: &String| -> Vec<String> {
+        value.match_indices("://").map(|(at, sign)| host(&value[at + sign.len()..])).collect()
+    };
+    env.values().flat_map(hosts).collect()
 }
 
 /// What is in force, where that is no secret, can be set as it is shown, and then is in force again.
