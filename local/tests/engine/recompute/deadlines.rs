@@ -116,6 +116,9 @@ async fn real_invocations_end_before_their_deadlines() {
     assert!(late > 20 && completed > 100, "nothing was slow: {late}, {completed}");
     assert_eq!(world.counts().await.active, 0, "a job was left behind");
 
+    for name in ["QUEUE_BATCH_SIZE", "DRAIN_LANES", "DRAIN_MARGIN_MS"] {
+        world.env.remove(name);
+    }
     let mut last = world.tick().await;
     // What was not done in time is put off, to be begun by another tick.
     while matches!(last.stopped_because, StoppedBecause::Deadline | StoppedBecause::Held) {
