@@ -156,7 +156,7 @@ fn a_thousand_invocations_end_in_time_whatever_their_jobs_take() {
             let mut random = StdRng::seed_from_u64(seed.wrapping_add(n));
             let plan = Plan::new(&mut random);
             let at = format!("seed {seed}, invocation {n}: {plan:?}");
-            let options = QueueOptions::new(&format!("deadline-{n}"));
+            let options = QueueOptions::new(format!("deadline-{n}"));
             let queue = Queue::new(here.clone(), &options, Clock::System);
             queue.add(&vec![NewJob::new("job", "{}"); plan.jobs], None).await.expect(&at);
             let handler = Arc::new(Slow {
