@@ -81,7 +81,11 @@ interop-upstash:
 interop-schemathesis *args:
     local/interop/schemathesis/run {{args}}
 
-# Feed the decoder of REST answers with anything, for SECONDS (wants `cargo install cargo-fuzz`)
-fuzz seconds="600":
-    mkdir -p local/fuzz/corpus
-    RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir local/fuzz rest_answer local/fuzz/corpus local/fuzz/seeds -- -max_total_time={{seconds}}
+# Feed a target of local/fuzz with anything, for SECONDS or ten million times (wants `cargo install cargo-fuzz`)
+fuzz target="rest_answer" seconds="600":
+    mkdir -p local/fuzz/target/found/{{target}}
+    RUSTC_BOOTSTRAP=1 cargo fuzz run -s none --fuzz-dir local/fuzz {{target}} local/fuzz/target/found/{{target}} local/fuzz/corpus/{{target}} -- -max_total_time={{seconds}} -runs=10000000 -max_len=8192 -timeout=60
+
+# Take into a target's corpus as few of the inputs found as reach what all of them reach
+fuzz-keep target:
+    RUSTC_BOOTSTRAP=1 cargo fuzz run -s none --fuzz-dir local/fuzz {{target}} -- -set_cover_merge=1 local/fuzz/corpus/{{target}} local/fuzz/target/found/{{target}}

@@ -28,6 +28,9 @@ const START: Duration = Duration::from_secs(30);
 /// How long an invocation may run: the drain's own timeout.
 pub const INVOCATION: Duration = Duration::from_secs(60);
 
+/// How long after its deadline an answer is waited for.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Why a function could not be measured.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -183,14 +186,27 @@ impl Function {
         Ok(function)
     }
 
-    /// Hands it an event and waits until it has answered and asks for the next.
+    /// Hands it an event and waits until it has answered and asks for the next; [`INVOCATION`] is its time.
     ///
     /// # Errors
     /// When it fails the event, ends, or does not answer in time.
     pub async fn invoke(&mut self, event: &str) -> Result<Invocation, Error> {
+        self.invoke_within(event, INVOCATION).await
+    }
+
+    /// As [`Function::invoke`], with `time` until the deadline, of which the function is told. An answer that comes
+    /// a little later is one, too: [`Invocation::took`] tells.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn invoke_within(
+        &mut self,
+        event: &str,
+        time: Duration,
+    ) -> Result<Invocation, Error> {
         let begun = Instant::now();
-        self.hand_out(event, INVOCATION);
-        let (took, answer) = match self.call(INVOCATION).await? {
+        self.hand_out(event, time);
+        let (took, answer) = match self.call(time + GRACE).await? {
             Call::Answer { at, failed: false, body } => (at - begun, body),
             other => return Err(self.failed(format!("failed an event: {other:?}"))),
         };
@@ -285,7 +301,7 @@ impl Function {
             biased;
             call = timeout(patience, self.calls.recv()) => match call {
                 Ok(Some(call)) => return Ok(call),
-                Ok(None) | Err(_) => format!("said nothing for {} s", patience.as_secs()),
+                Ok(None) | Err(_) => format!("said nothing for {} s", patience.as_secs_f32()),
             },
             status = self.child.wait() => match status {
                 Ok(status) => format!("ended ({status})"),

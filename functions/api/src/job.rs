@@ -21,6 +21,12 @@ use crate::input::Id;
 use crate::queue::{no_queue, not_read};
 use crate::refused::Refusal;
 
+/// The longest return value that is shown. An answer of Lambda's has 6 MB, and a peer may write more.
+const MOST_SHOWN_BYTES: usize = 1_000_000;
+
+/// How much is shown of why a job failed. In JSON a character may take twelve bytes.
+const MOST_SHOWN_CHARS: usize = 100_000;
+
 /// A job as it stands.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -39,10 +45,10 @@ pub(crate) struct JobBody {
     /// When the job ended, in milliseconds since the Unix epoch.
     #[schema(required = true)]
     finished_on: Option<i64>,
-    /// Why the last try failed.
+    /// Why the last try failed; cut at 100,000 characters.
     #[schema(required = true)]
     failed_reason: Option<String>,
-    /// What the job returned: the project and its snapshot.
+    /// What the job returned: the project and its snapshot. Null where a peer's is longer than 1 MB.
     #[schema(required = true)]
     returnvalue: Option<Value>,
 }
@@ -93,8 +99,13 @@ fn body(view: JobView) -> Option<JobBody> {
         attempts_made: number(&fields, "attemptsMade").or(number(&fields, "atm")).unwrap_or(0),
         processed_on: number(&fields, "processedOn"),
         finished_on: number(&fields, "finishedOn"),
-        returnvalue: fields.get("returnvalue").and_then(|text| serde_json::from_str(text).ok()),
-        failed_reason: fields.remove("failedReason"),
+        returnvalue: fields
+            .get("returnvalue")
+            .filter(|text| text.len() <= MOST_SHOWN_BYTES)
+            .and_then(|text| serde_json::from_str(text).ok()),
+        failed_reason: fields
+            .remove("failedReason")
+            .map(|reason| reason.chars().take(MOST_SHOWN_CHARS).collect()),
     })
 }
 

@@ -45,10 +45,23 @@ pub fn end(name: &str, outcome: Outcome) -> ExitCode {
         Ok(code) => code,
         Err(error) if reader_is_gone(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{name}: {error}");
+            eprintln!("{name}: {}", tame(&error.to_string()));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Returns a text in which nothing can steer the terminal: an id that a peer chose may stand in an error.
+fn tame(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// Returns whether the output went into a pipe whose reader has seen enough, as in `deo score | head`.
@@ -64,4 +77,14 @@ fn reader_is_gone(error: &(dyn Error + 'static)) -> bool {
 pub fn say(line: impl AsRef<str>) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{}", line.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_steers_no_terminal() {
+        assert_eq!(tame("no job \u{1b}[2J\u{7}é\n\tx"), "no job \\u{1b}[2J\\u{7}é\n\tx");
+    }
 }

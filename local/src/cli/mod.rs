@@ -15,7 +15,8 @@ mod permissions;
 mod queue;
 mod report;
 mod rest_gateway;
-mod score;
+#[doc(hidden)]
+pub mod score;
 mod seed;
 mod simulate;
 mod system;

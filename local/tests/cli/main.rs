@@ -9,6 +9,7 @@ mod chaos;
 mod config;
 mod cost;
 mod demo;
+mod hostile;
 mod leftovers;
 mod permissions;
 mod process;

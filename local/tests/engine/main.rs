@@ -6,6 +6,7 @@
 
 mod budget;
 mod chaos;
+mod deadlines;
 mod faults;
 mod forward;
 mod lanes;

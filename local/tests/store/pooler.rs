@@ -20,7 +20,7 @@ async fn a_statement_is_cancelled_through_a_pooler() {
     let bench = Bench::new().await;
     let ids = ["p", "q"];
     bench.empty_projects(&ids).await;
-    let pooler = Pooled::start(&bench.url).await;
+    let pooler = Pooler::start(&bench.url).await;
     let store = store(&pooler.url);
     bench.sql.run(r#"BEGIN; SELECT 1 FROM "Project" WHERE id = 'p' FOR UPDATE"#).await;
     let batch = ids.map(|id| snapshot(id, id, NOON, 50));
@@ -79,7 +79,7 @@ async fn everything_works_through_a_pooler_in_transaction_mode() {
         let page = json!({"url": "/", "statusCode": 200, "issues": [], "scannedAt": "2026-02-01T00:00:00Z"});
         bench.project(id, &json!([page]), &json!([])).await;
     }
-    let pooler = Pooled::start(&bench.url).await;
+    let pooler = Pooler::start(&bench.url).await;
     let url = format!("{}?pgbouncer=true&connection_limit=1&schema=public", pooler.url);
     let drain = |n: i64| {
         let (store, ids, direct) = (store(&url), ids.clone(), bench.url.clone());

@@ -39,6 +39,8 @@ mod entry;
 mod error;
 mod exchange;
 mod forward;
+#[doc(hidden)]
+pub mod fuzzing;
 mod options;
 mod request;
 mod secrets;

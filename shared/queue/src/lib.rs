@@ -26,6 +26,8 @@ mod asked;
 mod bookmark;
 pub mod clock;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod heartbeat;
 mod job;
 mod keys;

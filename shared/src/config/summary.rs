@@ -135,15 +135,31 @@ fn secret_host(url: &Secret) -> String {
 
 /// The scheme, host and port of a URL: what stands before them (user, password) and after them
 /// (path, query) may be secret. Where an `@` behind the host leaves it open where the password
-/// ends, nothing is shown.
+/// ends, or what stands there is no host, as where the next setting was pasted behind it, nothing is shown.
 pub(super) fn host(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return SET.to_owned() };
     let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if after.contains('@') {
         return SET.to_owned();
     }
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{host}")
+    let hosts = authority.rsplit('@').next().unwrap_or_default();
+    if !hosts.split(',').all(is_place) {
+        return SET.to_owned();
+    }
+    format!("{scheme}://{hosts}")
+}
+
+/// Whether it is a name or an address, perhaps with a port.
+fn is_place(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (text, ""),
+    };
+    let is_address = host.strip_prefix('[').is_some_and(|rest| rest.ends_with(']'));
+    let fits = |c: char| {
+        c.is_alphanumeric() || matches!(c, '.' | '-' | '_') || (is_address && "[]:%".contains(c))
+    };
+    host.chars().all(fits) && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -199,6 +215,22 @@ mod tests {
 
         let torn = config(&[("DATABASE_URL", "postgres://user:pa/ss@db.neon.tech/app")]);
         assert!(torn.summary().to_string().contains("DATABASE_URL=set "));
+
+        // Two settings on one line.
+        let pasted = "postgres://user:word@db.neon.tech:5432JWT_SECRET=sesame-jwt";
+        for url in [pasted, "postgres://user:word@db.neon.tech JWT_SECRET=sesame-jwt"] {
+            let shown = host(url);
+            assert_eq!(shown, SET, "{url}");
+        }
+        for hosts in [
+            "a.example",
+            "a-b_c.example:5432,d:1",
+            "[::1]:6379",
+            "bücher.example",
+            "[fe80::1%eth0]",
+        ] {
+            assert_eq!(host(&format!("postgres://u:p@{hosts}/x")), format!("postgres://{hosts}"));
+        }
 
         let tcp = config(&[("REDIS_URL", "rediss://default:sesame@r.example:6380/0")]);
         let text = format!("{} {tcp:?}", tcp.summary());

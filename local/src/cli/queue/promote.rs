@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Outcome, jobs_of, queue, report};
+use super::{Outcome, jobs_of, queue, report, shown};
 
 /// Let a delayed job, or all of them, run as soon as it is their turn
 #[derive(Debug, clap::Args)]
@@ -34,5 +34,9 @@ pub(super) async fn run(args: Args) -> Outcome {
         return report(args.json, &json!({"promoted": promoted}), sentence);
     };
     queue.promote(id).await?;
-    report(args.json, &json!({"promoted": 1, "id": id}), format!("Job {id} waits for its turn."))
+    report(
+        args.json,
+        &json!({"promoted": 1, "id": id}),
+        format!("Job {} waits for its turn.", shown::line(id, 120)),
+    )
 }

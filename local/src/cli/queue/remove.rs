@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Outcome, queue, report};
+use super::{Outcome, queue, report, shown};
 
 /// Remove a job in whatever state it is, and its children
 ///
@@ -23,6 +23,6 @@ pub(super) async fn run(args: Args) -> Outcome {
     report(
         args.json,
         &json!({"removed": id, "state": state}),
-        format!("Job {id} is removed; its state was {state}."),
+        format!("Job {} is removed; its state was {state}.", shown::line(id, 120)),
     )
 }

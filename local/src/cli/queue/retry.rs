@@ -5,7 +5,7 @@ use clap::builder::NonEmptyStringValueParser;
 use serde_json::json;
 use shared::queue::Ended;
 
-use super::{Outcome, jobs_of, queue, report};
+use super::{Outcome, jobs_of, queue, report, shown};
 
 /// Put a finished job, or all failed ones, back to work
 ///
@@ -69,5 +69,9 @@ pub(super) async fn run(args: Args) -> Outcome {
         End::Completed => Ended::Completed,
     };
     queue.retry(id, ended, args.reset_attempts).await?;
-    report(args.json, &json!({"retried": 1, "id": id}), format!("Job {id} waits again."))
+    report(
+        args.json,
+        &json!({"retried": 1, "id": id}),
+        format!("Job {} waits again.", shown::line(id, 120)),
+    )
 }

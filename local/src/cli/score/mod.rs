@@ -36,11 +36,11 @@ pub(super) async fn run(_: Args) -> Outcome {
 
 /// What became of the lines.
 #[derive(Clone, Copy, Debug, Default)]
-struct Summary {
+pub struct Summary {
     /// Lines that were no case.
-    bad_lines: u64,
+    pub bad_lines: u64,
     /// Lines whose score is not the expected one.
-    mismatches: u64,
+    pub mismatches: u64,
 }
 
 impl Summary {
@@ -68,7 +68,10 @@ struct BadLine<'a> {
 
 /// Scores the lines of `input` to `output`, one at a time, and reports differences to `report`.
 /// Blank lines are skipped, but counted in line numbers.
-fn score(
+///
+/// # Errors
+/// When one of the three cannot be read or written.
+pub fn score(
     mut input: impl BufRead,
     mut output: impl Write,
     mut report: impl Write,

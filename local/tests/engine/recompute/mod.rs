@@ -4,7 +4,9 @@
 mod budget;
 mod busy;
 mod cheap;
+mod deadlines;
 mod faults;
+mod hostile;
 mod invariants;
 mod limits;
 mod order;

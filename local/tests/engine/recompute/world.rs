@@ -12,6 +12,11 @@ impl World {
         Self(fixture::World::builder().own_redis().database("").start().await)
     }
 
+    /// As it was built.
+    pub(super) fn of(built: fixture::World) -> Self {
+        Self(built)
+    }
+
     /// Adds so many projects: `p0000`, `p0001` and so on.
     pub(super) async fn numbered(&self, n: usize) -> Vec<String> {
         self.projects((0..n).map(|i| format!("p{i:04}"))).await

@@ -12,7 +12,7 @@ use crate::life::parts::next_call;
 use crate::life::settlement::Settlement;
 use batchmq_redis::hex;
 
-/// Bytes of results and reasons a call at most, unless a job alone has more. In a request to Upstash, which
+/// Bytes of results, reasons and ids a call at most, unless a job alone has more. In a request to Upstash, which
 /// refuses those over 10 MB, a quote inside of a result is four bytes.
 const MOST_BYTES: usize = 1_250_000;
 
@@ -55,6 +55,14 @@ pub(super) struct Item<'a> {
     last: bool,
 }
 
+impl Item<'_> {
+    /// How long what another producer chose the length of is, in bytes.
+    fn bytes(&self) -> usize {
+        let texts = [self.id, self.hex.as_deref(), self.deid];
+        self.act.bytes() + texts.into_iter().flatten().map(str::len).sum::<usize>()
+    }
+}
+
 /// A batch as its calls take it: what is settled in each, with the jobs' places, and what is kept.
 pub(super) struct Plan<'a> {
     pub(super) calls: Vec<Vec<(usize, Item<'a>)>>,
@@ -72,7 +80,7 @@ impl<'a> Plan<'a> {
             }
         }
         let mut items = items.into_iter().peekable();
-        let bytes = |(_, item): &(usize, Item<'_>)| item.act.bytes();
+        let bytes = |(_, item): &(usize, Item<'_>)| item.bytes();
         let calls = iter::repeat_with(|| next_call(&mut items, bytes, jobs.len(), MOST_BYTES));
         let calls = calls.take_while(|call| !call.is_empty()).collect();
         Self { calls, kept }

@@ -18,6 +18,10 @@ use crate::script::library::SETTLE;
 use crate::script::replay::nonce;
 use batchmq_redis::Value;
 
+/// The longest id of which keys are declared, in bytes. Each of them repeats the id, of which there is one in
+/// what the script gets: an id of a megabyte, settled alone, fits into a request to Upstash.
+const LONGEST_DECLARED: usize = 1_000;
+
 /// BullMQ's code for a job without the lock that it was claimed under.
 const NO_LOCK: i64 = -2;
 
@@ -162,14 +166,15 @@ impl Queue {
     }
 
     /// The keys that a settle call declares, and its items. The script makes these names itself, of ids
-    /// that JSON can carry and of others.
+    /// that JSON can carry and of others, of short ones and of long ones.
     fn settle_parts<'a>(&self, call: &'a [(usize, Item<'a>)]) -> (Vec<String>, Vec<&'a Item<'a>>) {
+        let is_short = |id: &&str| id.len() <= LONGEST_DECLARED;
         let mut keys = self.keys.fixed(&nonce());
         for suffix in ["", ":lock", ":dependencies", ":unsuccessful"] {
-            let ids = call.iter().filter_map(|(_, item)| item.id);
+            let ids = call.iter().filter_map(|(_, item)| item.id).filter(is_short);
             keys.extend(ids.map(|id| self.keys.of(&format!("{id}{suffix}"))));
         }
-        for id in call.iter().filter_map(|(_, item)| item.deid) {
+        for id in call.iter().filter_map(|(_, item)| item.deid).filter(is_short) {
             keys.push(self.keys.of(&format!("de:{id}")));
             keys.push(self.keys.of(&format!("dn:{id}")));
         }

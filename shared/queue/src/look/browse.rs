@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::answer::{due_ms, lossy, strings};
+use crate::answer::{due_ms, lossy, text};
 use crate::error::Error;
 use crate::look::state::State;
 use crate::queue::Queue;
@@ -17,9 +17,10 @@ pub const MOST_PER_PAGE: u64 = 1_000;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct JobLine {
-    /// Its id.
+    /// Its id; bytes that are not UTF-8 stand in it as `\xff`.
     pub id: String,
-    /// BullMQ's job name; `None` when there is no job behind the id.
+    /// BullMQ's job name; `None` when there is no job behind the id, or when that is not UTF-8 and REST cannot
+    /// ask for it.
     pub name: Option<String>,
     /// When it was added: milliseconds since the epoch.
     pub timestamp: Option<i64>,
@@ -56,6 +57,9 @@ pub struct Logs {
     pub total: u64,
 }
 
+/// A job's id, and when it falls due, if it is delayed.
+type Found = (Vec<u8>, Option<i64>);
+
 #[derive(Serialize)]
 struct Most {
     most: u64,
@@ -69,7 +73,7 @@ impl Queue {
     /// [`Error::Redis`].
     pub async fn jobs(&self, state: State, skip: u64, count: u64) -> Result<Vec<JobLine>, Error> {
         let ids = self.ids(state, skip, count.min(MOST_PER_PAGE)).await?;
-        let read = |(id, _): &(String, Option<i64>)| {
+        let read = |(id, _): &Found| {
             let fields = [
                 "name",
                 "timestamp",
@@ -79,22 +83,27 @@ impl Queue {
                 "atm",
                 "failedReason",
             ];
-            Command::new("HMGET").arg(self.keys.of(id)).args(fields).replay_safe()
+            Command::new("HMGET").arg(self.hash(id)).args(fields).replay_safe()
         };
         let answers = self.redis.pipeline(ids.iter().map(read).collect()).await?;
         ids.into_iter()
             .zip(answers)
-            .map(|((id, due), answer)| line(id, due, &answer?).ok_or(Error::Protocol("HMGET")))
+            .map(|((id, due), answer)| {
+                line(text(&id), due, &answer?).ok_or(Error::Protocol("HMGET"))
+            })
             .collect()
     }
 
+    /// The key of a job with this id, which REST cannot carry where it is not UTF-8: there it is that of no job.
+    fn hash(&self, id: &[u8]) -> Vec<u8> {
+        match self.redis.transport() {
+            "rest" => self.keys.of(&text(id)).into_bytes(),
+            _ => [self.keys.of("").as_bytes(), id].concat(),
+        }
+    }
+
     /// The ids of a page, each with the time at which it falls due if `state` is the delayed jobs'.
-    async fn ids(
-        &self,
-        state: State,
-        skip: u64,
-        count: u64,
-    ) -> Result<Vec<(String, Option<i64>)>, Error> {
+    async fn ids(&self, state: State, skip: u64, count: u64) -> Result<Vec<Found>, Error> {
         if count == 0 {
             return Ok(Vec::new());
         }
@@ -113,11 +122,13 @@ impl Queue {
         if state == State::Delayed {
             command = command.arg("WITHSCORES");
         }
-        let found = strings(&self.redis.call(command).await?).ok_or(Error::Protocol(name))?;
+        let answer = self.redis.call(command).await?;
+        let items = answer.as_array().ok_or(Error::Protocol(name))?;
         if state == State::Delayed {
-            return Ok(found.chunks_exact(2).map(|p| (p[0].clone(), due_ms(&p[1]))).collect());
+            let pair = |pair: &[Value]| (bytes(&pair[0]), pair[1].as_str().and_then(due_ms));
+            return Ok(items.chunks_exact(2).map(pair).collect());
         }
-        let mut ids: Vec<_> = found.into_iter().map(|id| (id, None)).collect();
+        let mut ids: Vec<_> = items.iter().map(|id| (bytes(id), None)).collect();
         if backwards {
             ids.reverse();
         }
@@ -174,20 +185,24 @@ impl Queue {
     }
 }
 
+fn bytes(id: &Value) -> Vec<u8> {
+    id.as_bytes().unwrap_or_default().to_vec()
+}
+
 /// Reads one answer to the HMGET of [`Queue::jobs`].
 fn line(id: String, due: Option<i64>, answer: &Value) -> Option<JobLine> {
     let fields = answer.as_array()?;
-    let text = |i: usize| fields.get(i).filter(|value| !value.is_nil()).map(lossy);
-    let number = |i: usize| Some(text(i)?.parse::<f64>().ok()? as i64);
+    let field = |i: usize| fields.get(i).filter(|value| !value.is_nil()).map(lossy);
+    let number = |i: usize| Some(field(i)?.parse::<f64>().ok()? as i64);
     Some(JobLine {
         id,
-        name: text(0),
+        name: field(0),
         timestamp: number(1),
         processed_on: number(2),
         finished_on: number(3),
         due,
         priority: number(4),
         attempts_made: number(5),
-        failed_reason: text(6),
+        failed_reason: field(6),
     })
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::answer::text;
 use crate::error::Error;
 use crate::look::state::State;
 use crate::operate::operation::code;
@@ -95,7 +96,7 @@ impl Queue {
             let answer = self.operate(&CLEAN, known, page).await?;
             let (found, ids) = code(&answer).ok_or(Error::Protocol(CLEAN.name))?;
             let found = u64::try_from(found).map_err(|_| Error::Protocol(CLEAN.name))?;
-            deleted.extend(ids.iter().filter_map(Value::as_str).map(str::to_owned));
+            deleted.extend(ids.iter().filter_map(Value::as_bytes).map(text));
             gone += ids.len() as u64;
             skip += found.saturating_sub(ids.len() as u64);
             left -= size;

@@ -8,7 +8,7 @@
 use super::field::{DAYS, Field, Kind};
 use super::wall::Wall;
 use super::zone::Zone;
-use super::{Dialect, walk};
+use super::{Dialect, shown, walk};
 use crate::clock::{civil, days};
 
 /// The longest pattern that BullMQ 6 reads.
@@ -62,7 +62,8 @@ impl Cron {
         let mut atoms: Vec<&str> = pattern.split_whitespace().collect();
         if atoms.is_empty() || atoms.len() > 6 {
             return Err(format!(
-                "the pattern {pattern:?} has {} fields instead of five, or six with seconds first",
+                "the pattern {} has {} fields instead of five, or six with seconds first",
+                shown(pattern),
                 atoms.len()
             ));
         }
@@ -102,7 +103,8 @@ impl Cron {
         let other_days = self.dialect == Dialect::Six && (self.day.last != 0 || !self.any_weekday);
         if self.day.values != 0 && self.day.values.trailing_zeros() > most && !other_days {
             return Err(format!(
-                "the pattern {pattern:?} names a day that its month does not have"
+                "the pattern {} names a day that its month does not have",
+                shown(pattern)
             ));
         }
         let beyond = self.day.values & (u64::MAX << (most + 1));
@@ -119,10 +121,12 @@ impl Cron {
     /// one that they repeat in autumn happens the first time only. A pattern for every hour follows
     /// the clock instead. That holds for changes by an hour, by night; of others see [`super::walk`].
     pub fn next(&self, after_ms: i64, zone: &Zone) -> Option<i64> {
-        match self.dialect {
+        let next = match self.dialect {
             Dialect::Five => walk::five(self, after_ms, zone),
             Dialect::Six => walk::six(self, after_ms, zone),
-        }
+        };
+        // What JavaScript knows no time for, no peer would wait for.
+        next.filter(|ms| *ms <= walk::MOST_MS)
     }
 
     /// Whether the days of month and week take this day.
@@ -169,7 +173,33 @@ fn nth(text: &str) -> Result<(&str, Option<u32>), String> {
     let Some((weekday, nth)) = text.split_once('#') else { return Ok((text, None)) };
     let digits = nth.parse::<u32>().ok().filter(|nth| (1..=5).contains(nth));
     if digits.is_none() || weekday.contains([',', '-', '/']) {
-        return Err(format!("the day of week {text:?} is not one weekday and, after #, 1 to 5"));
+        return Err(format!(
+            "the day of week {} is not one weekday and, after #, 1 to 5",
+            shown(text)
+        ));
     }
     Ok((weekday, digits))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// Counted in milliseconds, JavaScript's time ends 100,000,000 days after the epoch, at midnight.
+    #[test]
+    fn no_time_comes_after_the_last_one() {
+        let utc = Zone::named(Some("UTC")).unwrap();
+        for dialect in [Dialect::Five, Dialect::Six] {
+            let next = |pattern, after| Cron::parse(pattern, dialect).unwrap().next(after, &utc);
+            let midnight = walk::MOST_MS;
+            assert_eq!(next("0 0 * * *", midnight - 1), Some(midnight), "{dialect:?}");
+            for (pattern, after) in
+                [("0 0 * * *", midnight), ("0 0 1 1 *", midnight - 1), ("* * * * *", midnight + 1)]
+            {
+                assert_eq!(next(pattern, after), None, "{dialect:?}: {pattern}");
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Reads one field of a cron pattern as npm's cron-parser does.
 
-use super::Dialect;
+use super::{Dialect, shown};
 
 /// Which field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Field {
 
     /// Reads a field.
     pub(crate) fn parse(kind: Kind, text: &str, dialect: Dialect) -> Result<Self, String> {
-        let wrong = |what: &str| format!("the {} {text:?} {what}", kind.name());
+        let wrong = |what: &str| format!("the {} {} {what}", kind.name(), shown(text));
         let plain = numbers_for_names(kind, text).ok_or_else(|| wrong("has an unknown name"))?;
         if plain.contains('H') {
             return Err(wrong("has an H, a time that each process would choose for itself"));

@@ -33,7 +33,7 @@ mod cron;
 mod dead;
 mod field;
 mod next;
-mod plan;
+pub(crate) mod plan;
 mod record;
 mod upsert;
 mod walk;
@@ -106,6 +106,15 @@ fn read(pattern: &str, dialect: Option<Dialect>) -> Result<Cron, String> {
         None => {
             Cron::parse(pattern, Dialect::Five).and_then(|_| Cron::parse(pattern, Dialect::Six))
         }
+    }
+}
+
+/// A text of a rule for an error: what a peer wrote may be megabytes long.
+fn shown(text: &str) -> String {
+    const MOST: usize = 100;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
     }
 }
 

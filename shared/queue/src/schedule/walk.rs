@@ -12,7 +12,7 @@ use super::zone::Zone;
 const MOST_STEPS: u32 = 10_000;
 
 /// The greatest time that JavaScript knows: milliseconds.
-const MOST_MS: i64 = 8_640_000_000_000_000;
+pub(crate) const MOST_MS: i64 = 8_640_000_000_000_000;
 
 /// The first time after `after_ms`, as cron-parser 4.9.0 finds it.
 pub(crate) fn five(cron: &Cron, after_ms: i64, zone: &Zone) -> Option<i64> {

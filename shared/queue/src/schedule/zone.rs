@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
+use super::shown;
+
 /// A time zone.
 #[derive(Clone, Debug)]
 pub struct Zone(TimeZone);
@@ -20,9 +22,9 @@ impl Zone {
         if let Some(zone) = fixed(name) {
             return Ok(Self(zone));
         }
-        TimeZone::get(name)
-            .map(Self)
-            .map_err(|_| format!("there is no time zone {name:?}; write one as Europe/Berlin"))
+        TimeZone::get(name).map(Self).map_err(|_| {
+            format!("there is no time zone {}; write one as Europe/Berlin", shown(name))
+        })
     }
 
     /// How far its clocks are ahead of UTC at `at` (both in milliseconds).

@@ -1,6 +1,6 @@
 --[[ Reads the fields of a job that whoever claims it needs.
 Keys    the job's hash
-Answer  {id, field values in the order of FIELDS}, and how many bytes they have; nil for what is no hash or has
+Answer  {id, field values in the order of FIELDS}, and how many bytes all of it has; nil for what is no hash or has
         none of them: no job
 Cost    1 ]]
 local FIELDS = {'name', 'data', 'opts', 'timestamp', 'priority', 'ats', 'atm', 'attemptsMade', 'stc', 'deid',
@@ -12,7 +12,7 @@ local function readJob(id)
   if not values then return end
   -- A job that must fail unrun does so without its data, which may be why it never ended.
   if values[DEFERRED_FAILURE - 1] then values[DATA - 1] = false end
-  local isKnown, bytes = false, 0
+  local isKnown, bytes = false, #id
   for place = 1, #FIELDS do
     local value = values[place]
     if value then isKnown, bytes = true, bytes + #value end
