@@ -30,6 +30,9 @@ const MOST_LIMIT_MS: u64 = 6_000;
 /// How far apart two of a drain's invocations are, at most: milliseconds.
 const MOST_APART_MS: u64 = 150;
 
+/// How much of an invocation's end is looked at for what this machine has kept from it.
+const LAST: Duration = Duration::from_secs(2);
+
 /// How long until another process is started where one did not start.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -194,6 +197,9 @@ async fn invoke(
     });
     // One that stood still may be late, and is killed for it; so is one by a fault, and is not late.
     if let Some(ended) = ended.filter(|_| !drain.was_stopped.load(Ordering::SeqCst)) {
+        let last = ended.checked_sub(LAST).unwrap_or(begun).max(begun);
+        let stood = world.journal.notes().stood_still(last, Instant::now());
+        let ended = ended.checked_sub(stood).unwrap_or(begun).max(begun);
         world.journal.evidence(Evidence::Invocation {
             id: format!("drain {number} at {now_ms}"),
             deadline_ms: now_ms + millis(limit),

@@ -9,7 +9,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde::Serialize;
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::faults::Fault;
@@ -78,6 +78,10 @@ pub(super) async fn run(
     }
     let world = Arc::new(World::start(plan, setup, drains, Arc::clone(postgres)).await?);
     let begun = Instant::now();
+    let watching = AbortOnDrop(tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.journal.watch().await }
+    }));
     let mut working = JoinSet::new();
     for (number, drain) in world.fleet.drains().iter().enumerate() {
         let (world, drain) = (Arc::clone(&world), Arc::clone(drain));
@@ -96,6 +100,7 @@ pub(super) async fn run(
     over.map_err(|_| unfinished(&world, until))??;
     world.end();
     timeout(PATIENCE, joined(&mut working)).await.map_err(|_| "drains do not end")??;
+    drop(watching);
     quiet::rest(&world).await?;
 
     let notes = std::mem::take(&mut *world.journal.notes());
@@ -120,6 +125,15 @@ pub(super) async fn run(
         verdict,
         notes,
     })
+}
+
+/// A task that ends with this.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// What a run was at that took too long.
