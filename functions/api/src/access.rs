@@ -99,13 +99,14 @@ impl Api {
         self.asked()?.history(id, before, limit).await.map_err(|error| failed(&error))
     }
 
-    fn asked(&self) -> Result<&Store, Error> {
+    /// The store, for one question.
+    pub(crate) fn asked(&self) -> Result<&Store, Error> {
         self.store().ok_or_else(|| Error::internal(&"DATABASE_URL is not set"))
     }
 }
 
 /// The client sees only whether it helps to come back later.
-fn failed(error: &shared::store::Error) -> Error {
+pub(crate) fn failed(error: &shared::store::Error) -> Error {
     if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Busy) {
         tracing::error!(%error, "the database does not answer");
         return Error::Unavailable("The database cannot be reached; try again");

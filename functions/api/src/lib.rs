@@ -7,11 +7,13 @@
 
 mod access;
 mod caller;
+mod compare;
 mod described;
 mod edge;
 mod envelope;
 mod error;
 mod etag;
+mod export;
 mod health;
 mod history;
 mod hs256;
@@ -21,6 +23,7 @@ mod openapi;
 mod queue;
 mod recompute;
 mod score;
+mod series;
 mod settle;
 mod signals;
 mod timing;

@@ -8,6 +8,7 @@ mod contract_pairs;
 mod description;
 mod errors;
 mod frozen;
+mod history;
 mod lambda;
 mod platform;
 mod queue;

@@ -186,7 +186,7 @@ impl Computed {
 fn compute(project: &str, rows: &ProjectRows, now_ms: i64) -> Result<Computed, Settlement> {
     let scored = catch_unwind(AssertUnwindSafe(|| {
         let score = Score::of(rows.tally.signals(now_ms));
-        let metadata = to_raw_value(&score.metadata());
+        let metadata = to_raw_value(&score.metadata().with_facts(rows.tally.facts(now_ms)));
         metadata.map(|metadata| Computed { score, metadata, read_at_ms: rows.read_at_ms })
     }));
     match scored {
