@@ -9,6 +9,8 @@ mod cost;
 mod demo;
 mod drain;
 mod enqueue;
+mod explain;
+mod history;
 mod migrate;
 mod queue;
 mod report;
@@ -54,6 +56,8 @@ enum Command {
     Demo(demo::Args),
     Drain(drain::Args),
     Enqueue(enqueue::Args),
+    Explain(explain::Args),
+    History(history::Args),
     Migrate(migrate::Args),
     Queue(queue::Args),
     RestGateway(rest_gateway::Args),
@@ -75,6 +79,8 @@ impl Command {
             Self::Demo(args) => demo::run(args).await,
             Self::Drain(args) => drain::run(args).await,
             Self::Enqueue(args) => enqueue::run(args).await,
+            Self::Explain(args) => explain::run(args).await,
+            Self::History(args) => history::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::Queue(args) => queue::run(args).await,
             Self::RestGateway(args) => rest_gateway::run(args).await,

@@ -10,6 +10,7 @@ mod cost;
 mod demo;
 mod leftovers;
 mod process;
+mod project;
 mod queue;
 mod score;
 mod starting;

@@ -2,7 +2,7 @@
 
 /// One line of at most `most` characters; control characters, which could steer the terminal, are
 /// shown as what they are.
-pub(super) fn line(text: &str, most: usize) -> String {
+pub(in crate::cli) fn line(text: &str, most: usize) -> String {
     let mut out = String::new();
     for (at, c) in text.chars().enumerate() {
         if at == most {

@@ -35,6 +35,9 @@ pub struct JobLine {
     pub attempts_made: Option<i64>,
     /// Why it failed last.
     pub failed_reason: Option<String>,
+    /// Its data, which may be long: JSON, unless a peer wrote something else.
+    #[serde(skip)]
+    pub data: Option<String>,
 }
 
 /// Jobs of one priority that wait.
@@ -78,6 +81,7 @@ impl Queue {
                 "priority",
                 "atm",
                 "failedReason",
+                "data",
             ];
             Command::new("HMGET").arg(self.keys.of(id)).args(fields).replay_safe()
         };
@@ -189,5 +193,6 @@ fn line(id: String, due: Option<i64>, answer: &Value) -> Option<JobLine> {
         priority: number(4),
         attempts_made: number(5),
         failed_reason: text(6),
+        data: text(7),
     })
 }
