@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn a_line_goes_from_corner_to_corner() {
         let lines = plot(&[(0, 0), (100, 9)], 12, 3);
-        assert_eq!(lines, ["  10 ┤⠀⠀⠀⠀⣀⠔", "     │⠀⠀⡠⠒", "   0 ┤⡠⠊"].map(|line| line));
+        assert_eq!(lines, ["  10 ┤⠀⠀⠀⠀⢀⠔", "     │⠀⠀⡠⠔⠁", "   0 ┤⡠⠊"]);
     }
 
     #[test]
