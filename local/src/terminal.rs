@@ -1,6 +1,7 @@
 //! How results and progress look: tables and finished steps on stdout; bars on stderr and only on a
 //! terminal.
 
+mod plot;
 mod screen;
 
 use std::io;
@@ -11,6 +12,7 @@ use console::{Term, style};
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub use command::say;
+pub use plot::plot;
 pub use screen::Screen;
 
 /// Writes a heading after an empty line.
@@ -46,6 +48,19 @@ pub fn table(header: &[&str], right: &[usize]) -> Table {
         }
     }
     table
+}
+
+/// How many columns stdout has: the terminal's, or else what `COLUMNS` says.
+pub fn width() -> Option<usize> {
+    let terminal = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+    terminal.or_else(|| std::env::var("COLUMNS").ok()?.parse().ok()).filter(|&columns| columns > 0)
+}
+
+/// Breaks the lines of what is too long in `table`, so that it fits to stdout's width, where that has one.
+pub fn fit(table: &mut Table) {
+    if let Some(width) = width().and_then(|width| u16::try_from(width).ok()) {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
 }
 
 /// A bar for `total` steps of `what`; it shows itself only on a terminal.

@@ -99,6 +99,7 @@ impl Api {
         self.asked()?.history(id, before, limit).await.map_err(|error| failed(&error))
     }
 
+    /// The store, for one question.
     pub(crate) fn asked(&self) -> Result<&Store, Error> {
         self.store().ok_or_else(|| Error::internal(&"DATABASE_URL is not set"))
     }

@@ -13,19 +13,24 @@ use crate::error::Error;
 /// must ask each time.
 pub(crate) fn tagged<T: Serialize>(request: &HeaderMap, body: &T) -> Result<Response, Error> {
     let body = serde_json::to_vec(body).map_err(|error| Error::internal(&error))?;
+    Ok(tagged_text(request, "application/json", body))
+}
+
+/// The same of a body of another type.
+pub(crate) fn tagged_text(request: &HeaderMap, kind: &'static str, body: Vec<u8>) -> Response {
     let digest = digest::digest(&digest::SHA256, &body);
     let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16]));
     let mut response = if matches(request, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+        ([(header::CONTENT_TYPE, kind)], body).into_response()
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }
-    Ok(response)
+    response
 }
 
 /// Whether `If-None-Match` names `tag`, weakly compared as RFC 9110 has it for reads.

@@ -1,23 +1,23 @@
-//! Serves a project's scores over time, page by page.
+//! Serves a project's past: its scores page by page, in a plot's points, two of them compared.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
 use serde::Serialize;
-use shared::clock::{from_iso8601, to_iso8601};
-use shared::store::Cursor;
-use shared::store::is_id;
+use shared::clock::to_iso8601;
+use shared::store::{Cursor, Span, is_id};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::Api;
-use crate::access::Need;
+use crate::access::{Need, failed};
 use crate::caller::Caller;
 use crate::described::{ForReader, IdParam, TagParam};
 use crate::error::Error;
 use crate::etag::tagged;
-use crate::input::{Id, Params};
+use crate::export::{self, Format};
+use crate::input::{Id, Params, number};
 use crate::score::SnapshotBody;
+use crate::{Api, compare, series};
 
 /// Snapshots a page, where the request does not say.
 const DEFAULT_LIMIT: u32 = 30;
@@ -43,9 +43,12 @@ pub(crate) struct HistoryBody {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only described; `limit` and `before` read it")]
 struct HistoryQuery {
-    /// Snapshots a page; 30 when left out.
+    /// Snapshots a page; when left out 30, and as CSV and NDJSON 10,000.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
+    /// What the page is: JSON, CSV (RFC 4180) or a JSON object a line. Left out, `Accept` decides.
+    #[param(schema_with = export::formats, required = false)]
+    format: String,
     #[param(schema_with = cursors, required = false)]
     before: String,
 }
@@ -71,7 +74,7 @@ fn cursors() -> Object {
 ///
 /// Keys, not offsets: a snapshot that is added meanwhile moves nothing, and the hundredth page
 /// costs what the first one does.
-fn text(cursor: &Cursor) -> String {
+pub(crate) fn text(cursor: &Cursor) -> String {
     format!("{}_{}", to_iso8601(cursor.computed_at_ms), cursor.id)
 }
 
@@ -82,16 +85,11 @@ fn cursor(text: &str) -> Option<Cursor> {
         Some(_) => return None,
         None => (text, ""),
     };
-    // Years of four digits: Postgres cannot hold all that ECMAScript can.
-    let year = time.split('-').next().filter(|year| year.len() == 4);
-    let computed_at_ms = year.and_then(|_| from_iso8601(time))?;
-    Some(Cursor { computed_at_ms, id: id.to_owned() })
+    Some(Cursor { computed_at_ms: series::time(time)?, id: id.to_owned() })
 }
 
 fn limit(text: Option<&str>) -> Result<u32, Error> {
-    let Some(text) = text else { return Ok(DEFAULT_LIMIT) };
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let limit = text.parse().ok().filter(|limit| digits && (1..=MAX_LIMIT).contains(limit));
+    let limit = number(text, DEFAULT_LIMIT, 1..=MAX_LIMIT);
     limit.ok_or(Error::bad_request("limit must be a number from 1 to 100"))
 }
 
@@ -101,7 +99,38 @@ fn before(text: Option<&str>) -> Result<Option<Cursor>, Error> {
     text.map(|text| cursor(text).ok_or(Error::bad_request(refusal))).transpose()
 }
 
+/// What a request asks of a project's past.
+enum Asked {
+    /// A page of its snapshots.
+    Page { format: Format, limit: u32, before: Option<Cursor> },
+    /// Its scores in so many points.
+    Series((Span, u32)),
+    /// What changed from one snapshot to another.
+    Change(compare::Places),
+}
+
+impl Asked {
+    fn read(uri: &Uri, headers: &HeaderMap, params: &Params) -> Result<Self, Error> {
+        let path = uri.path().trim_end_matches('/');
+        if path.ends_with("/series") {
+            return series::asked(params).map(Self::Series);
+        }
+        if path.ends_with("/compare") {
+            return compare::asked(params).map(Self::Change);
+        }
+        let format = export::format(params.get("format")?, headers)?;
+        let limit = match params.get("limit")? {
+            None if format != Format::Json => export::PAGE,
+            text => limit(text)?,
+        };
+        Ok(Self::Page { format, limit, before: params.get("before").and_then(before)? })
+    }
+}
+
 /// A project's scores, newest first.
+///
+/// A page of CSV or NDJSON ends at 4 MB, if not before. The header `Link` names the next page
+/// (`rel="next"`) where there is one.
 #[utoipa::path(
     get,
     path = "/projects/{id}/deo-score/history",
@@ -112,7 +141,11 @@ fn before(text: Option<&str>) -> Result<Option<Cursor>, Error> {
         TagParam,
     ),
     responses(
-        (status = 200, description = "A page", body = HistoryBody, headers(("ETag" = String))),
+        (status = 200, description = "A page", headers(("ETag" = String)), content(
+            (HistoryBody = "application/json"),
+            (String = "text/csv"),
+            (String = "application/x-ndjson"),
+        )),
         (status = 304, description = "The client has it already"),
         ForReader,
     ),
@@ -121,19 +154,36 @@ pub(crate) async fn history(
     State(api): State<Api>,
     caller: Caller,
     id: Result<Id, Error>,
+    uri: Uri,
     params: Result<Params, Error>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let Id(project_id) = caller.check(id).await?;
     let params = caller.check(params).await?;
-    let limit = caller.check(params.get("limit").and_then(limit)).await?;
-    let before = caller.check(params.get("before").and_then(before)).await?;
+    let asked = caller.check(Asked::read(&uri, &headers, &params)).await?;
     api.project(&caller.user_id, &project_id, Need::Read).await?;
-    let page = api.history(&project_id, before.as_ref(), limit).await?;
-    let brief = |snapshot| SnapshotBody::brief(&project_id, snapshot);
-    let snapshots = page.snapshots.into_iter().map(brief).collect();
-    let next_before = page.next.as_ref().map(text);
-    tagged(&headers, &HistoryBody { snapshots, next_before, project_id: project_id.clone() })
+    let (format, limit, before) = match asked {
+        Asked::Page { format, limit, before } => (format, limit, before),
+        Asked::Series(asked) => return series::series(&api, &project_id, &headers, asked).await,
+        Asked::Change(places) => return compare::compare(&api, project_id, &headers, places).await,
+    };
+    let mut response = match format {
+        Format::Json => {
+            let page = api.history(&project_id, before.as_ref(), limit).await?;
+            let brief = |snapshot| SnapshotBody::brief(&project_id, snapshot);
+            let snapshots = page.snapshots.into_iter().map(brief).collect();
+            let next_before = page.next.as_ref().map(text);
+            let project_id = project_id.clone();
+            tagged(&headers, &HistoryBody { snapshots, next_before, project_id })?
+        }
+        _ => {
+            let page = api.asked()?.brief_history(&project_id, before.as_ref(), limit).await;
+            let page = page.map_err(|error| failed(&error))?;
+            export::page(&headers, format, limit, page, &project_id)?
+        }
+    };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    Ok(response)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What a request may bring: ids in the path, a body, a query, an idempotency key. Everything is
 //! checked here, before anything else is touched.
 
+use std::ops::RangeInclusive;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
@@ -98,6 +100,13 @@ impl Params {
             _ => Err(Error::bad_request("A query parameter was given more than once")),
         }
     }
+}
+
+/// The number that a parameter's text holds; `None` where it is none of `range`.
+pub(crate) fn number(text: Option<&str>, default: u32, range: RangeInclusive<u32>) -> Option<u32> {
+    let Some(text) = text else { return Some(default) };
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|number| digits && range.contains(number))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Params {

@@ -7,11 +7,13 @@
 
 mod access;
 mod caller;
+mod compare;
 mod described;
 mod edge;
 mod envelope;
 mod error;
 mod etag;
+mod export;
 mod health;
 mod history;
 mod hs256;
@@ -24,6 +26,7 @@ mod rate;
 mod recompute;
 mod refused;
 mod score;
+mod series;
 mod settle;
 mod signals;
 mod sync;

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use axum::http::header;
 use axum::response::IntoResponse;
+use axum::routing::get;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
@@ -14,7 +15,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::envelope::ErrorBody;
-use crate::{Api, health, history, job, queue, recompute, score, settle, signals, sync};
+use crate::{
+    Api, compare, health, history, job, queue, recompute, score, series, settle, signals, sync,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,6 +27,7 @@ use crate::{Api, health, history, job, queue, recompute, score, settle, signals,
                        them to be computed again."
     ),
     components(schemas(ErrorBody)),
+    paths(series::series, compare::compare),
     modifiers(&Bearer),
 )]
 struct Document;
@@ -36,6 +40,9 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(sync::recompute_sync))
         .routes(routes!(score::latest))
         .routes(routes!(history::history))
+        // One handler for three routes: what differs is what it is asked for.
+        .route("/projects/{id}/deo-score/series", get(history::history))
+        .route("/projects/{id}/deo-score/compare", get(history::history))
         .routes(routes!(signals::debug))
         .routes(routes!(job::job))
         .routes(routes!(queue::queue))

@@ -10,6 +10,8 @@ mod cost;
 mod demo;
 mod drain;
 mod enqueue;
+mod explain;
+mod history;
 mod migrate;
 mod permissions;
 mod queue;
@@ -59,6 +61,8 @@ enum Command {
     Demo(demo::Args),
     Drain(drain::Args),
     Enqueue(enqueue::Args),
+    Explain(explain::Args),
+    History(history::Args),
     Migrate(migrate::Args),
     Permissions(permissions::Args),
     Queue(queue::Args),
@@ -83,6 +87,8 @@ impl Command {
             Self::Demo(args) => demo::run(args).await,
             Self::Drain(args) => drain::run(args).await,
             Self::Enqueue(args) => enqueue::run(args).await,
+            Self::Explain(args) => explain::run(args).await,
+            Self::History(args) => history::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::Permissions(args) => permissions::run(args).await,
             Self::Queue(args) => queue::run(args).await,

@@ -4,14 +4,20 @@ use reqwest::Method;
 
 use crate::world::{Answer, SECRET, World, assert_error, serve, token};
 
-const READS: [&str; 3] =
-    ["/projects/p1/deo-score", "/projects/p1/deo-score/history", "/projects/p1/deo-signals/debug"];
+const READS: [&str; 4] = [
+    "/projects/p1/deo-score",
+    "/projects/p1/deo-score/history",
+    "/projects/p1/deo-score/series",
+    "/projects/p1/deo-signals/debug",
+];
 const RECOMPUTE: &str = "/projects/p1/deo-score/recompute";
 
 /// Every route that takes a token.
-const GUARDED: [(&str, &str); 8] = [
+const GUARDED: [(&str, &str); 10] = [
     ("GET", "/projects/p1/deo-score"),
     ("GET", "/projects/p1/deo-score/history"),
+    ("GET", "/projects/p1/deo-score/series"),
+    ("GET", "/projects/p1/deo-score/compare"),
     ("GET", "/projects/p1/deo-signals/debug"),
     ("POST", RECOMPUTE),
     ("POST", "/projects/p1/deo-score/recompute-sync"),

@@ -68,6 +68,11 @@ async fn a_bad_request_is_refused_and_touches_nothing() {
     let too_long = serde_json::json!({"projectIds": ["p1", long]}).to_string();
     let bulk = "/deo-score/recompute";
     let history = "/projects/p1/deo-score/history";
+    let (series, compare) = ("/projects/p1/deo-score/series", "/projects/p1/deo-score/compare");
+    let points = "points must be a number from 4 to 400";
+    let span = "from and to must be times such as 2026-01-31 or 2026-01-31T12:00:00.000Z";
+    let places = "from and to must be ids of snapshots, or times such as 2026-01-31 or \
+                  2026-01-31T12:00:00.000Z";
     let cases = [
         ("POST", format!("/projects/{long}/deo-score/recompute"), "", id),
         ("POST", "/projects/%00/deo-score/recompute".to_owned(), "", id),
@@ -122,6 +127,16 @@ async fn a_bad_request_is_refused_and_touches_nothing() {
         ("GET", format!("{history}?before="), "", before),
         ("GET", format!("{history}?before=yesterday"), "", before),
         ("GET", format!("{history}?before=2026-01-31T12:00:00.000Z_%00"), "", before),
+        ("GET", format!("{history}?format=xml"), "", "format must be json, csv or ndjson"),
+        ("GET", format!("{history}?format=csv&limit=101"), "", limit),
+        ("GET", format!("{series}?points=3"), "", points),
+        ("GET", format!("{series}?points=401"), "", points),
+        ("GET", format!("{series}?from=yesterday"), "", span),
+        ("GET", format!("{series}?to=2026-02-30"), "", span),
+        ("GET", format!("{series}?from=%2B275760-09-13T00:00:00.000Z"), "", span),
+        ("GET", format!("{series}?from=2026-01-01&from=2026-01-02"), "", twice),
+        ("GET", format!("{compare}?from="), "", places),
+        ("GET", format!("{compare}?to=a%00"), "", places),
         ("GET", "/health?deep=yes".to_owned(), "", "deep must be 0 or 1"),
     ];
     for (method, path, body, message) in cases {

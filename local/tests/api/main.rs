@@ -9,6 +9,7 @@ mod corpus;
 mod description;
 mod errors;
 mod frozen;
+mod history;
 mod hostile;
 mod lambda;
 mod load;

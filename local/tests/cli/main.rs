@@ -13,6 +13,7 @@ mod hostile;
 mod leftovers;
 mod permissions;
 mod process;
+mod project;
 mod queue;
 mod score;
 mod secrets;

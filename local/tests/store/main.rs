@@ -13,6 +13,7 @@ mod projects;
 mod retention;
 mod save;
 mod seed;
+mod series;
 mod signals;
 mod snapshots;
 mod tls;

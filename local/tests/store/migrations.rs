@@ -11,12 +11,13 @@ use tokio::time::timeout;
 
 use super::{Sql, server, store, strings};
 
-const ALL: [&str; 5] = [
+const ALL: [&str; 6] = [
     "V1__platform_tables",
     "V2__deo_score_snapshot",
     "V3__snapshots_by_project",
     "V4__pages_by_project",
     "V5__products_by_project",
+    "V6__scores_by_project",
 ];
 
 /// The platform's tables with more columns than we know of, as its ORM makes them, and rows.
@@ -39,7 +40,7 @@ async fn everything_foreign(sql: &Sql) -> Vec<String> {
                 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
             WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0
                 AND c.relname NOT IN ('deo_CrawlResult_projectId_idx', 'deo_Product_projectId_idx')
-                AND c.relname <> 'DeoScoreSnapshot_projectId_computedAt_idx'
+                AND c.relname NOT LIKE '%DeoScoreSnapshot_projectId_computedAt_%idx'
             UNION ALL SELECT format('%s %s', conname, pg_get_constraintdef(oid)) FROM pg_constraint
                 WHERE connamespace = 'public'::regnamespace
             UNION ALL SELECT format('rows %s', md5(string_agg(r, '|' ORDER BY r))) FROM (
@@ -61,9 +62,10 @@ async fn indexes(sql: &Sql) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-const OURS: [&str; 3] = [
+const OURS: [&str; 4] = [
     r#""DeoScoreSnapshot_projectId_computedAt_idx""#,
     r#""deo_CrawlResult_projectId_idx""#,
+    r#""deo_DeoScoreSnapshot_projectId_computedAt_overallScore_idx""#,
     r#""deo_Product_projectId_idx""#,
 ];
 
@@ -106,7 +108,7 @@ async fn the_orms_database_is_taken_as_it_is() {
     let error = migrate(&database, false).await.unwrap_err();
     assert!(matches!(error, Error::Owned), "{error}");
     assert!(error.to_string().contains("--baseline"));
-    assert_eq!(pending(&database).await.unwrap().len(), 5, "nothing was touched");
+    assert_eq!(pending(&database).await.unwrap().len(), 6, "nothing was touched");
 
     let report = migrate(&database, true).await.unwrap();
     assert_eq!(report.adopted, ALL[..2]);
@@ -167,7 +169,7 @@ async fn tables_that_do_not_fit_are_named_and_left_alone() {
         "{error}"
     );
     assert_eq!(everything_foreign(&sql).await, before);
-    assert_eq!(pending(&database).await.unwrap().len(), 5);
+    assert_eq!(pending(&database).await.unwrap().len(), 6);
 }
 
 #[tokio::test]
@@ -206,7 +208,7 @@ async fn the_command_says_what_it_did_and_exits_accordingly() {
     let (url, _, sql) = empty().await;
     let said = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
     let check = deo(&url, &["migrate", "--check"]);
-    assert_eq!((check.status.code(), said(&check).lines().count()), (Some(1), 5));
+    assert_eq!((check.status.code(), said(&check).lines().count()), (Some(1), 6));
     sql.run(ORM).await;
     let refused = deo(&url, &["migrate"]);
     assert_eq!(refused.status.code(), Some(1));
@@ -240,7 +242,7 @@ async fn the_history_is_in_a_schema_of_its_own() {
     let (_, database, sql) = empty().await;
     sql.run(ORM).await;
     migrate(&database, true).await.unwrap();
-    assert_eq!(recorded(&sql, OURS_NOW).await, Some(5));
+    assert_eq!(recorded(&sql, OURS_NOW).await, Some(6));
     assert_eq!(recorded(&sql, OURS_BEFORE).await, None);
 }
 
@@ -251,14 +253,15 @@ async fn a_history_of_before_is_taken_into_it() {
     let kept = "SELECT string_agg(h::text, ',' ORDER BY version) FROM deo.schema_history h WHERE version < 5";
     let before: String = sql.rows(kept).await[0].get(0);
     sql.run(TO_BEFORE).await;
-    sql.run(r#"DROP INDEX "deo_Product_projectId_idx"; DELETE FROM deo_schema_history WHERE version = 5"#)
+    sql.run(r#"DROP INDEX "deo_Product_projectId_idx", "deo_DeoScoreSnapshot_projectId_computedAt_overallScore_idx";
+        DELETE FROM deo_schema_history WHERE version >= 5"#)
         .await;
     assert_eq!(pending(&database).await.unwrap(), ALL[4..], "a check knows it");
     assert_eq!(recorded(&sql, OURS_BEFORE).await, Some(4), "and leaves it");
     assert_eq!(migrate(&database, false).await.unwrap().applied, ALL[4..]);
     assert_eq!(recorded(&sql, OURS_BEFORE).await, None);
     assert_eq!(sql.rows(kept).await[0].get::<_, String>(0), before);
-    assert_eq!(recorded(&sql, OURS_NOW).await, Some(5));
+    assert_eq!(recorded(&sql, OURS_NOW).await, Some(6));
     assert!(pending(&database).await.unwrap().is_empty());
     assert_eq!(migrate(&database, false).await.unwrap().applied.len(), 0);
 }
@@ -279,11 +282,11 @@ async fn who_may_make_no_schema_goes_on_with_the_history_of_before() {
     for _ in 0..2 {
         assert_eq!(migrate(&theirs, false).await.unwrap(), Default::default());
         assert!(pending(&theirs).await.unwrap().is_empty());
-        assert_eq!(recorded(&sql, OURS_BEFORE).await, Some(5));
+        assert_eq!(recorded(&sql, OURS_BEFORE).await, Some(6));
     }
     // Whoever may takes it over later.
     assert_eq!(migrate(&database, false).await.unwrap(), Default::default());
-    assert_eq!(recorded(&sql, OURS_NOW).await, Some(5));
+    assert_eq!(recorded(&sql, OURS_NOW).await, Some(6));
 }
 
 #[tokio::test]
@@ -296,7 +299,7 @@ async fn each_platform_in_a_database_has_a_history() {
         assert!(pending(&database).await.unwrap().is_empty());
     }
     for table in [OURS_NOW, r#"deo."schema_history_of_my-shop""#, "deo.schema_history_of_deo"] {
-        assert_eq!(recorded(&sql, table).await, Some(5), "{table}");
+        assert_eq!(recorded(&sql, table).await, Some(6), "{table}");
     }
 }
 
@@ -311,10 +314,10 @@ async fn a_role_of_the_schema_s_name_keeps_its_search_path() {
         .await;
     let place = url.split('@').next_back().unwrap();
     let database = Database::parse(&Secret::new(format!("postgres://deo:p@{place}"))).unwrap();
-    for applied in [5, 0] {
+    for applied in [6, 0] {
         assert_eq!(migrate(&database, false).await.unwrap().applied.len(), applied);
         assert!(pending(&database).await.unwrap().is_empty());
     }
-    assert_eq!(recorded(&sql, OURS_BEFORE).await, Some(5));
+    assert_eq!(recorded(&sql, OURS_BEFORE).await, Some(6));
     assert_eq!(sql.number("SELECT count(*) FROM pg_namespace WHERE nspname = 'deo'").await, 0);
 }

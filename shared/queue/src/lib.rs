@@ -55,6 +55,7 @@ pub use look::browse::{JobLine, Logs, MOST_PER_PAGE, PriorityCount};
 pub use look::counts::Counts;
 pub use look::inspect::JobView;
 pub use look::overview::Overview;
+pub use look::owner::{Holder, Lock};
 pub use look::peek::Occupied;
 pub use look::state::{State, UnknownState};
 pub use look::throughput::Throughput;

@@ -1,5 +1,7 @@
 //! Defines what of a row counts for the score.
 
+use serde::Serialize;
+
 use super::Issues;
 
 /// A crawled page, reduced. *Present* means not null and not empty; white space alone is present.
@@ -78,3 +80,39 @@ impl ProductFacts {
         self.has_title && self.has_description
     }
 }
+
+/// A project's rows, counted as a person would: what a score's change is explained by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectFacts {
+    pub(super) pages: u64,
+    pub(super) pages_with_errors: u64,
+    pub(super) pages_without_title: u64,
+    pub(super) pages_without_description: u64,
+    pub(super) pages_without_h1: u64,
+    pub(super) pages_under_150_words: u64,
+    pub(super) pages_of_400_words: u64,
+    pub(super) brand_pages: u64,
+    pub(super) pages_over_90_days: u64,
+    pub(super) products: u64,
+    pub(super) products_without_text: u64,
+    pub(super) products_under_80_words: u64,
+    pub(super) products_over_90_days: u64,
+}
+
+/// The names of [`ProjectFacts`], each with what is counted and what is said of it.
+pub(super) const FACTS: [(&str, &str, &str); 13] = [
+    ("pages", "page", ""),
+    ("pagesWithErrors", "page", " that cannot be reached"),
+    ("pagesWithoutTitle", "page", " without a title"),
+    ("pagesWithoutDescription", "page", " without a meta description"),
+    ("pagesWithoutH1", "page", " without a first heading"),
+    ("pagesUnder150Words", "page", " with fewer than 150 words"),
+    ("pagesOf400Words", "page", " with 400 words or more"),
+    ("brandPages", "page", " about the brand (home, about, contact, pricing, FAQ or support)"),
+    ("pagesOver90Days", "page", " not crawled for 90 days"),
+    ("products", "product", ""),
+    ("productsWithoutText", "product", " without a title or a description"),
+    ("productsUnder80Words", "product", " with a description of fewer than 80 words"),
+    ("productsOver90Days", "product", " not synced for 90 days"),
+];

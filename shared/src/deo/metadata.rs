@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use serde::{Serialize, Serializer};
 
 use super::model::COMPONENTS;
-use super::{Score, Signals, V1, V2};
+use super::{ProjectFacts, Score, Signals, V1, V2};
 
 pub(crate) use earlier::to_present_form;
 
@@ -21,6 +21,9 @@ pub struct Metadata {
     signals: Signals,
     v1: Canonical,
     v2: Explanation,
+    /// Left out where nobody counted; the platform's own worker does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facts: Option<ProjectFacts>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -77,7 +80,13 @@ impl Metadata {
                 breakdown: score.v2,
                 ranking: Ranking::of(score.v2.scores()),
             },
+            facts: None,
         }
+    }
+
+    /// Adds the counts of the rows that the score comes from.
+    pub fn with_facts(self, facts: ProjectFacts) -> Self {
+        Self { facts: Some(facts), ..self }
     }
 }
 

@@ -30,6 +30,7 @@
 //! assert_eq!(score.v1.technical, 83);
 //! ```
 
+mod compare;
 mod facts;
 mod issues;
 mod metadata;
@@ -40,7 +41,8 @@ mod tally;
 mod text;
 mod url;
 
-pub use facts::{PageFacts, ProductFacts};
+pub use compare::{Change, Compared, Comparison, ROUNDING};
+pub use facts::{PageFacts, ProductFacts, ProjectFacts};
 pub use issues::Issues;
 pub use metadata::Metadata;
 pub(crate) use metadata::to_present_form;

@@ -1,6 +1,6 @@
 //! Adds rows up and turns the sums into signals.
 
-use super::{PageFacts, ProductFacts, Signals};
+use super::{PageFacts, ProductFacts, ProjectFacts, Signals};
 
 /// 90 days, in milliseconds: after it, content is stale.
 const STALE_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
@@ -33,6 +33,11 @@ struct Pages {
     /// The sum of the internal links; `None` until a page has a count of them.
     links: Option<f64>,
     scanned_at_ms: Vec<i64>,
+    without_title: u64,
+    without_description: u64,
+    without_h1: u64,
+    under_150_words: u64,
+    of_400_words: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -41,6 +46,7 @@ struct Products {
     inaccurate: u64,
     words: Words,
     last_synced_at_ms: Vec<i64>,
+    under_80_words: u64,
 }
 
 /// Words of the rows that have any. The sum is a double, as the platform's is: 32 bits overflow.
@@ -91,6 +97,12 @@ impl Tally {
             *sums.links.get_or_insert(0.0) += links;
         }
         sums.scanned_at_ms.push(page.scanned_at_ms);
+        sums.without_title += u64::from(!page.has_title);
+        sums.without_description += u64::from(!page.has_meta_description);
+        sums.without_h1 += u64::from(!page.has_h1);
+        let counted = |enough: i64| page.word_count.map(|words| words >= enough);
+        sums.under_150_words += u64::from(counted(150) == Some(false));
+        sums.of_400_words += u64::from(counted(400) == Some(true));
         self.malformed_rows += u64::from(page.issues.malformed);
     }
 
@@ -98,7 +110,9 @@ impl Tally {
     pub fn add_product(&mut self, product: &ProductFacts) {
         let sums = &mut self.products;
         sums.described += u64::from(product.described());
-        sums.inaccurate += u64::from(!product.described() || (1..80).contains(&product.words));
+        let short = (1..80).contains(&product.words);
+        sums.inaccurate += u64::from(!product.described() || short);
+        sums.under_80_words += u64::from(short);
         if product.words > 0 {
             sums.words.add(product.words as f64);
         }
@@ -108,6 +122,28 @@ impl Tally {
     /// How many of the rows held JSON that the platform never writes.
     pub fn malformed_rows(&self) -> u64 {
         self.malformed_rows
+    }
+
+    /// The rows, counted at the time `now_ms`, in milliseconds since the Unix epoch.
+    pub fn facts(&self, now_ms: i64) -> ProjectFacts {
+        let (pages, products) = (&self.pages, &self.products);
+        let (page_count, product_count) =
+            (pages.scanned_at_ms.len() as u64, products.last_synced_at_ms.len() as u64);
+        ProjectFacts {
+            pages: page_count,
+            pages_with_errors: page_count - pages.healthy,
+            pages_without_title: pages.without_title,
+            pages_without_description: pages.without_description,
+            pages_without_h1: pages.without_h1,
+            pages_under_150_words: pages.under_150_words,
+            pages_of_400_words: pages.of_400_words,
+            brand_pages: pages.navigational,
+            pages_over_90_days: page_count - fresh(&pages.scanned_at_ms, now_ms),
+            products: product_count,
+            products_without_text: product_count - products.described,
+            products_under_80_words: products.under_80_words,
+            products_over_90_days: product_count - fresh(&products.last_synced_at_ms, now_ms),
+        }
     }
 
     /// The signals at the time `now_ms`, in milliseconds since the Unix epoch.
@@ -143,7 +179,7 @@ impl Tally {
             content_depth: blend(pages.words.depth(800.0), products.words.depth(600.0)),
             content_freshness: blend(
                 ratio(pages.freshness_sum(now_ms), page_count),
-                of_products(products.fresh(now_ms)),
+                of_products(fresh(&products.last_synced_at_ms, now_ms)),
             ),
             entity_coverage: entity_hint_coverage,
             entity_accuracy: entity_structure_accuracy,
@@ -178,12 +214,10 @@ impl Pages {
     }
 }
 
-impl Products {
-    /// How many are at most 90 days old, to the millisecond.
-    fn fresh(&self, now_ms: i64) -> u64 {
-        let fresh = |at: &&i64| now_ms.saturating_sub(**at) <= STALE_MS;
-        self.last_synced_at_ms.iter().filter(fresh).count() as u64
-    }
+/// How many of these times are at most 90 days ago, to the millisecond.
+fn fresh(times_ms: &[i64], now_ms: i64) -> u64 {
+    let fresh = |at: &&i64| now_ms.saturating_sub(**at) <= STALE_MS;
+    times_ms.iter().filter(fresh).count() as u64
 }
 
 /// `sum / count`, 0 when there is nothing to divide by.

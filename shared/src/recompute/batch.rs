@@ -191,7 +191,8 @@ impl Computed {
 pub(super) fn compute(project: &str, rows: &ProjectRows, now_ms: i64) -> Option<Computed> {
     let scored = catch_unwind(AssertUnwindSafe(|| {
         let score = Score::of(rows.tally.signals(now_ms));
-        let metadata = to_raw_value(&score.metadata()).ok()?;
+        let metadata = score.metadata().with_facts(rows.tally.facts(now_ms));
+        let metadata = to_raw_value(&metadata).ok()?;
         Some(Computed { score, metadata, read_at_ms: rows.read_at_ms })
     }));
     let computed = scored.ok().flatten();

@@ -10,7 +10,7 @@
 //!   or slow, is found apart, and costs the others nothing.
 //!   [`Store::signals_alone`] reads one project for one caller at a time.
 //! - [`Store::access`] says who may do what; [`Store::history`] and [`Store::latest_snapshot`] read
-//!   what was stored, and [`Store::prune_snapshots`] deletes the old; [`Store::projects_page`] walks
+//!   what was stored, [`Store::series`] what a plot shows of it, and [`Store::prune_snapshots`] deletes the old; [`Store::projects_page`] walks
 //!   over all projects.
 //! - [`Database`] is `DATABASE_URL` made fit for our client: which of its options do what.
 //! - [`Error`] tells whose fault a failure is.
@@ -36,6 +36,7 @@ mod projects;
 mod retention;
 mod rows;
 mod save;
+mod series;
 mod snapshot;
 mod sql;
 mod timestamp;
@@ -52,6 +53,7 @@ pub use id::{MAX_ID_CHARS, NotAnId, ProjectId, is_id};
 pub use projects::{ProjectPage, Stretch};
 pub use rows::{Alone, ProjectRows};
 pub use save::{NewSnapshot, Saved};
+pub use series::{FEWEST_POINTS, MOST_POINTS, Point, Series, Span};
 pub use snapshot::{CurrentScore, Cursor, History, Snapshot, snapshot_id};
 
 use crate::config::Secret;

@@ -96,6 +96,14 @@ impl Store {
         Ok(self.history(project_id, None, 1).await?.snapshots.pop())
     }
 
+    /// The snapshot of a project that has this id.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    pub async fn snapshot(&self, project_id: &str, id: &str) -> Result<Option<Snapshot>, Error> {
+        Ok(self.page(project_id, None, 1, Some(id), true).await?.snapshots.pop())
+    }
+
     /// At most `limit` of a project's snapshots, newest first, from behind `before` on.
     ///
     /// # Errors
@@ -106,11 +114,36 @@ impl Store {
         before: Option<&Cursor>,
         limit: u32,
     ) -> Result<History, Error> {
+        self.page(project_id, before, limit, None, true).await
+    }
+
+    /// The same without metadata, which is most of a snapshot.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    pub async fn brief_history(
+        &self,
+        project_id: &str,
+        before: Option<&Cursor>,
+        limit: u32,
+    ) -> Result<History, Error> {
+        self.page(project_id, before, limit, None, false).await
+    }
+
+    async fn page(
+        &self,
+        project_id: &str,
+        before: Option<&Cursor>,
+        limit: u32,
+        only: Option<&str>,
+        metadata: bool,
+    ) -> Result<History, Error> {
         let end = History { snapshots: Vec::new(), next: None };
         let at = before.map(|before| Timestamp::from_ms(before.computed_at_ms));
         // Nothing is stored under such a name, or before any date.
         let none = project_id.contains('\0')
             || before.is_some_and(|before| before.id.contains('\0'))
+            || only.is_some_and(|id| id.contains('\0'))
             || matches!(at, Some(None));
         if limit == 0 || none {
             return Ok(end);
@@ -128,6 +161,8 @@ impl Store {
                     (&at, Type::TIMESTAMP),
                     (&id, Type::TEXT),
                     (&asked, Type::INT8),
+                    (&only, Type::TEXT),
+                    (&metadata, Type::BOOL),
                 ],
             )
             .await?;

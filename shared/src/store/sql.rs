@@ -49,6 +49,8 @@ pub(super) struct Sql {
     pub(super) prune: Statement,
     /// A project's snapshots, newest first.
     pub(super) history: Statement,
+    /// A project's scores over a span.
+    pub(super) series: Statement,
     /// A project's current score.
     pub(super) current_score: Statement,
     /// The next projects.
@@ -80,6 +82,7 @@ impl Sql {
             user_role: statement("looking up a user", include_str!("sql/user_role.sql")),
             prune: statement("deleting old snapshots", include_str!("sql/prune.sql")),
             history: statement("reading snapshots", include_str!("sql/history.sql")),
+            series: statement("reading a series of scores", include_str!("sql/series.sql")),
             current_score: statement("reading a score", include_str!("sql/current_score.sql")),
             all_projects: statement("listing projects", include_str!("sql/all_projects.sql")),
             stale_projects: statement(

@@ -2,7 +2,7 @@
 
 mod clean;
 mod job;
-mod jobs;
+pub(super) mod jobs;
 mod limit;
 mod obliterate;
 mod pause;
@@ -11,7 +11,7 @@ mod remove;
 mod resume;
 mod retry;
 mod schedule;
-mod shown;
+pub(super) mod shown;
 pub(super) mod span;
 mod stats;
 mod watch;

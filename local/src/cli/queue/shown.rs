@@ -2,7 +2,7 @@
 
 /// One line of at most `most` characters; what could steer the terminal, or turn around the order of what it
 /// shows, is shown as what it is.
-pub(super) fn line(text: &str, most: usize) -> String {
+pub(in crate::cli) fn line(text: &str, most: usize) -> String {
     let mut out = String::new();
     for (at, c) in text.chars().enumerate() {
         if at == most {

@@ -23,7 +23,7 @@ pub(in crate::cli) fn parse(text: &str) -> Result<Duration, String> {
 }
 
 /// Writes milliseconds with their two greatest units; what is negative counts as nothing.
-pub(super) fn shown(ms: i64) -> String {
+pub(in crate::cli) fn shown(ms: i64) -> String {
     let mut rest = u64::try_from(ms).unwrap_or(0);
     let mut parts = Vec::new();
     for (name, unit) in UNITS {

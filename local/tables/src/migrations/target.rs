@@ -30,6 +30,11 @@ pub(super) fn of(version: i32) -> Makes {
             table: "Product",
             columns: &["projectId"],
         },
+        6 => Makes::Index {
+            name: "deo_DeoScoreSnapshot_projectId_computedAt_overallScore_idx",
+            table: "DeoScoreSnapshot",
+            columns: &["projectId", "computedAt", "overallScore"],
+        },
         // A later one says itself what it needs.
         _ => Makes::Tables(&[]),
     }

@@ -36,6 +36,9 @@ pub struct JobLine {
     pub attempts_made: Option<i64>,
     /// Why it failed last.
     pub failed_reason: Option<String>,
+    /// Its data, which may be long: JSON, unless a peer wrote something else.
+    #[serde(skip)]
+    pub data: Option<String>,
 }
 
 /// Jobs of one priority that wait.
@@ -82,6 +85,7 @@ impl Queue {
                 "priority",
                 "atm",
                 "failedReason",
+                "data",
             ];
             Command::new("HMGET").arg(self.hash(id)).args(fields).replay_safe()
         };
@@ -204,5 +208,6 @@ fn line(id: String, due: Option<i64>, answer: &Value) -> Option<JobLine> {
         priority: number(4),
         attempts_made: number(5),
         failed_reason: field(6),
+        data: field(7),
     })
 }

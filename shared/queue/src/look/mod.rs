@@ -5,6 +5,7 @@ pub(crate) mod counts;
 pub(crate) mod inspect;
 pub(crate) mod oldest;
 pub(crate) mod overview;
+pub(crate) mod owner;
 pub(crate) mod peek;
 pub(crate) mod state;
 pub(crate) mod throughput;

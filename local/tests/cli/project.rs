@@ -1,0 +1,176 @@
+//! `deo history`, `deo explain` and `deo queue jobs` of one project, on private servers.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+use servers::{PostgresServer, RedisServer};
+use shared::config::{Endpoint, Secret};
+use shared::redis::{Command, Redis};
+use tempfile::TempDir;
+
+use crate::process::{deo, json as line, open_folder};
+
+const PROJECT: &str = "seed-1-p0000003";
+
+struct Shop {
+    redis: RedisServer,
+    postgres: PostgresServer,
+    folder: TempDir,
+}
+
+impl Shop {
+    async fn new() -> Self {
+        let redis = RedisServer::start().await.unwrap();
+        let postgres = PostgresServer::start().await.unwrap();
+        let shop = Self { redis, postgres, folder: open_folder() };
+        line(&shop.deo(&["migrate", "--json"]));
+        line(&shop.deo(&["seed", "--projects", "8", "--pages", "3", "--products", "3", "--json"]));
+        shop
+    }
+
+    fn deo(&self, arguments: &[&str]) -> Output {
+        deo(self.folder.path())
+            .args(arguments)
+            .env("REDIS_URL", self.redis.url())
+            .env("DATABASE_URL", self.postgres.url())
+            .env("COLUMNS", "60")
+            .output()
+            .unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        line(&self.deo(&[arguments, &["--json"]].concat()))
+    }
+
+    fn text(&self, arguments: &[&str]) -> String {
+        let output = self.deo(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    async fn redis(&self, command: Command) {
+        let url = Secret::new(self.redis.url());
+        let redis = Redis::new(&Endpoint::Tcp { url, allow_plaintext: false }).unwrap();
+        redis.call(command).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_history_is_drawn_as_wide_as_the_terminal() {
+    let shop = Shop::new().await;
+    assert_eq!(shop.text(&["history", PROJECT]).trim(), "No score was computed in this time.");
+    for _ in 0..3 {
+        shop.json(&["enqueue", "--project", PROJECT]);
+        shop.json(&["drain", "--until-empty"]);
+    }
+    let history = shop.json(&["history", PROJECT]);
+    assert_eq!((&history["projectId"], &history["snapshots"]), (&json!(PROJECT), &json!(3)));
+    let points = history["points"].as_array().unwrap();
+    assert_eq!(points.len(), 3);
+    let drawn = shop.text(&["history", PROJECT]);
+    assert!(drawn.lines().all(|line| line.chars().count() <= 60 || line.contains("at the end")));
+    assert!(drawn.contains('┤') && drawn.contains("3 snapshots"), "{drawn}");
+    let score = points[2]["overall"].to_string();
+    assert!(drawn.contains(&format!("{score} at the end")), "{drawn}");
+    let at = points[1]["computedAt"].as_str().unwrap();
+    assert_eq!(shop.json(&["history", PROJECT, "--from", at])["snapshots"], 2);
+    assert_eq!(shop.json(&["history", PROJECT, "--to", at])["snapshots"], 1);
+    assert_eq!(shop.deo(&["history", PROJECT, "--from", "yesterday"]).status.code(), Some(2));
+    for command in ["history", "explain"] {
+        let nobody = shop.deo(&[command, "nosuch"]);
+        assert_eq!(nobody.status.code(), Some(1));
+        let errors = String::from_utf8(nobody.stderr).unwrap();
+        assert_eq!(errors.trim(), "deo: there is no project nosuch");
+    }
+}
+
+#[tokio::test]
+async fn explain_says_where_the_job_is_who_has_it_and_what_comes_next() {
+    let shop = Shop::new().await;
+    let explain = || shop.json(&["explain", PROJECT]);
+    let begins = |explained: &Value, with: &str| {
+        let next = explained["next"].as_str().unwrap();
+        assert!(next.starts_with(with), "{next}");
+    };
+    let nothing = explain();
+    assert_eq!((&nothing["job"], &nothing["snapshots"]), (&Value::Null, &json!([])));
+    begins(&nothing, "nothing: no job of it waits");
+
+    shop.json(&["enqueue", "--project", PROJECT]);
+    let waiting = explain();
+    assert_eq!(waiting["job"]["state"], "waiting");
+    begins(&waiting, "the next tick takes it, but no drain was seen of late");
+    shop.deo(&["queue", "pause"]);
+    begins(&explain(), "nothing until deo queue resume");
+    shop.deo(&["queue", "resume"]);
+
+    // Somebody has it, and tells nothing more.
+    let key = |name: &str| format!("engineo:deo_score_queue:{name}");
+    let id = waiting["job"]["id"].as_str().unwrap();
+    let (wait, active) = (key("wait"), key("active"));
+    shop.redis(
+        Command::new("LMOVE").arg(wait.clone()).arg(active.clone()).arg("RIGHT").arg("LEFT"),
+    )
+    .await;
+    let lock = key(&format!("{id}:lock"));
+    shop.redis(Command::new("SET").arg(lock.clone()).arg("owner-7").arg("PX").arg("500000")).await;
+    let active_job = explain();
+    assert_eq!(active_job["job"]["state"], "active");
+    assert_eq!(active_job["job"]["lock"]["owner"], "owner-7");
+    let left = active_job["job"]["lock"]["leftMs"].as_u64().unwrap();
+    assert!((400_000..=500_000).contains(&left), "{left}");
+    begins(
+        &active_job,
+        "its owner ends it, or keeps its lock; if neither, the lock runs out in 8m",
+    );
+    let shown = shop.text(&["explain", PROJECT]);
+    assert!(shown.contains("owner-7, for another 8m"), "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 60), "{shown}");
+    shop.redis(Command::new("DEL").arg(lock)).await;
+    begins(&explain(), "its owner is gone");
+    shop.redis(Command::new("LMOVE").arg(active).arg(wait).arg("RIGHT").arg("LEFT")).await;
+
+    for _ in 0..2 {
+        shop.json(&["drain", "--until-empty"]);
+        shop.json(&["enqueue", "--project", PROJECT]);
+    }
+    let scored = explain();
+    begins(&scored, "the next tick takes it (a drain was last seen");
+    assert_eq!(scored["snapshots"].as_array().unwrap().len(), 2);
+    assert_eq!(scored["change"]["components"].as_array().unwrap().len(), 5);
+    shop.json(&["drain", "--until-empty"]);
+
+    shop.json(&["enqueue", "--project", PROJECT, "--delay", "10m"]);
+    begins(&explain(), "it falls due in 9m");
+}
+
+#[tokio::test]
+async fn jobs_are_listed_by_project_and_by_reason() {
+    let shop = Shop::new().await;
+    shop.json(&["enqueue", "--all"]);
+    shop.json(&["enqueue", "--project", PROJECT, "nowhere", "nobody"]);
+    let ids = |arguments: &[&str]| -> Vec<Value> {
+        let jobs = shop.json(&[&["queue", "jobs"], arguments].concat())["jobs"].clone();
+        jobs.as_array().unwrap().iter().map(|job| job["projectId"].clone()).collect()
+    };
+    assert_eq!(ids(&["prioritized"]).len(), 7);
+    assert_eq!(ids(&["wait", "--project", PROJECT]), [PROJECT]);
+    assert_eq!(ids(&["wait", "--reason", "manual"]).len(), 2);
+    assert_eq!(
+        ids(&["prioritized", "--reason", "scheduled", "--skip", "2", "--limit", "3"]).len(),
+        3
+    );
+    assert_eq!(ids(&["prioritized", "--reason", "scheduled", "--skip", "6"]).len(), 1);
+    assert_eq!(ids(&["prioritized", "--reason", "manual"]), [Value::Null; 0]);
+    let shown = shop.text(&["queue", "jobs", "wait"]);
+    let header = shown.lines().next().unwrap();
+    assert!(header.contains("project") && header.contains("asked"), "{shown}");
+    assert!(!header.contains("name"), "each has the same: {shown}");
+    shop.json(&["drain", "--until-empty"]);
+    assert_eq!(ids(&["failed", "--reason", "not found: now"]), ["nowhere"]);
+    assert_eq!(ids(&["failed", "--project", "nobody"]), ["nobody"]);
+    let shown = shop.text(&["queue", "jobs", "failed"]);
+    assert!(shown.lines().next().unwrap().contains("reason"), "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 60), "{shown}");
+    assert_eq!(shop.deo(&["queue", "jobs", "wait", "--reason", ""]).status.code(), Some(2));
+}
