@@ -14,6 +14,7 @@ mod envelope;
 mod error;
 mod etag;
 mod export;
+mod fleet;
 mod health;
 mod history;
 mod hs256;
@@ -79,6 +80,8 @@ struct Parts {
     budget: Option<Budget>,
     purse: Purse,
     forward: ForwardConfig,
+    /// Scores that are older count as stale.
+    max_age_days: u32,
 }
 
 impl Api {
@@ -108,6 +111,7 @@ impl Api {
             budget: config.budget.budget(),
             purse: Purse::default(),
             forward: config.forward.clone(),
+            max_age_days: config.cron.max_age_days,
             store,
             clock,
         })))
@@ -119,6 +123,10 @@ impl Api {
         if let Some(redis) = self.redis() {
             redis.connect().await;
         }
+    }
+
+    fn max_age_days(&self) -> u32 {
+        self.0.max_age_days
     }
 
     fn clock(&self) -> &Clock {

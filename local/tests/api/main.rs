@@ -7,6 +7,7 @@ mod bulk;
 mod contract_pairs;
 mod description;
 mod errors;
+mod fleet;
 mod frozen;
 mod history;
 mod lambda;
