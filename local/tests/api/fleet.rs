@@ -27,6 +27,7 @@ async fn whole(world: &World, list: &str, query: &str) -> Vec<Value> {
         assert_eq!(answer.status, 200, "{}", answer.text);
         let page = answer.json();
         found.extend(page["projects"].as_array().unwrap().iter().cloned());
+        assert!(found.len() < 1_000, "the pages go round");
         match page["next"].as_str() {
             Some(next) => after = format!("&after={next}"),
             None => return found,
