@@ -40,6 +40,17 @@ impl Api {
         role.ok_or(Error::Unauthorized)
     }
 
+    /// Whether the user is an administrator.
+    ///
+    /// # Errors
+    /// A 401 for an unknown user, a 403 for any other.
+    pub(crate) async fn admin(&self, user_id: &str) -> Result<(), Error> {
+        match self.role(user_id).await?.as_str() {
+            "ADMIN" => Ok(()),
+            _ => Err(Error::Forbidden("Forbidden resource")),
+        }
+    }
+
     /// Whether the user may do what is needed with the project.
     ///
     /// # Errors

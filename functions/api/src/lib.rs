@@ -14,6 +14,7 @@ mod envelope;
 mod error;
 mod etag;
 mod export;
+mod fleet;
 mod health;
 mod history;
 mod hs256;
@@ -92,6 +93,8 @@ struct Parts {
     rate: Option<Rate>,
     under_way: UnderWay,
     retention: SnapshotRetention,
+    /// Scores that are older count as stale.
+    max_age_days: u32,
 }
 
 impl Api {
@@ -127,6 +130,7 @@ impl Api {
             rate: config.posts_per_minute.map(Rate::new),
             under_way: UnderWay::default(),
             retention: config.drain.snapshots,
+            max_age_days: config.cron.max_age_days,
             store,
             clock,
         })))
@@ -138,6 +142,10 @@ impl Api {
         if let Some(redis) = self.redis() {
             redis.connect().await;
         }
+    }
+
+    fn max_age_days(&self) -> u32 {
+        self.0.max_age_days
     }
 
     fn clock(&self) -> &Clock {

@@ -16,7 +16,8 @@ use utoipa_axum::routes;
 
 use crate::envelope::ErrorBody;
 use crate::{
-    Api, compare, health, history, job, queue, recompute, score, series, settle, signals, sync,
+    Api, compare, fleet, health, history, job, queue, recompute, score, series, settle, signals,
+    sync,
 };
 
 #[derive(OpenApi)]
@@ -27,7 +28,7 @@ use crate::{
                        them to be computed again."
     ),
     components(schemas(ErrorBody)),
-    paths(series::series, compare::compare),
+    paths(series::series, compare::compare, fleet::distribution),
     modifiers(&Bearer),
 )]
 struct Document;
@@ -43,6 +44,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         // One handler for three routes: what differs is what it is asked for.
         .route("/projects/{id}/deo-score/series", get(history::history))
         .route("/projects/{id}/deo-score/compare", get(history::history))
+        .routes(routes!(fleet::fleet))
+        .route("/fleet", get(fleet::fleet))
         .routes(routes!(signals::debug))
         .routes(routes!(job::job))
         .routes(routes!(queue::queue))

@@ -172,9 +172,7 @@ pub(crate) async fn queue(
     State(api): State<Api>,
     caller: Caller,
 ) -> Result<Json<QueueBody>, Error> {
-    if api.role(&caller.user_id).await? != "ADMIN" {
-        return Err(Error::Forbidden("Forbidden resource"));
-    }
+    api.admin(&caller.user_id).await?;
     let queue = api.queue().ok_or(no_queue())?;
     let (overview, alive) = tokio::join!(queue.overview(), alive(&queue));
     let overview = overview.map_err(not_read)?;

@@ -66,16 +66,21 @@ pub(crate) fn time(text: &str) -> Option<i64> {
     text.split('-').next().filter(|year| year.len() == 4).and_then(|_| from_iso8601(text))
 }
 
-/// The span and the number of points that a request asks for.
-pub(crate) fn asked(params: &Params) -> Result<(Span, u32), Error> {
+/// The span that a request asks for.
+pub(crate) fn span(params: &Params) -> Result<Span, Error> {
     let refusal = "from and to must be times such as 2026-01-31 or 2026-01-31T12:00:00.000Z";
     let end = |name| match params.get(name)? {
         Some(text) => time(text).map(Some).ok_or(Error::bad_request(refusal)),
         None => Ok(None),
     };
+    Ok((end("from")?, end("to")?))
+}
+
+/// The span and the number of points that a request asks for.
+pub(crate) fn asked(params: &Params) -> Result<(Span, u32), Error> {
     let points = number(params.get("points")?, MOST_POINTS, FEWEST_POINTS..=MOST_POINTS);
     let points = points.ok_or(Error::bad_request("points must be a number from 4 to 400"))?;
-    Ok(((end("from")?, end("to")?), points))
+    Ok((span(params)?, points))
 }
 
 /// A project's scores over a span, in as few points as a plot can show.

@@ -13,7 +13,9 @@ const READS: [&str; 4] = [
 const RECOMPUTE: &str = "/projects/p1/deo-score/recompute";
 
 /// Every route that takes a token.
-const GUARDED: [(&str, &str); 10] = [
+const GUARDED: [(&str, &str); 12] = [
+    ("GET", "/fleet"),
+    ("GET", "/fleet/movers"),
     ("GET", "/projects/p1/deo-score"),
     ("GET", "/projects/p1/deo-score/history"),
     ("GET", "/projects/p1/deo-score/series"),

@@ -26,6 +26,8 @@ async fn every_route_is_described() {
         routes,
         [
             "POST /deo-score/recompute",
+            "GET /fleet",
+            "GET /fleet/{list}",
             "GET /health",
             "GET /jobs/{jobId}",
             "GET /openapi.json",

@@ -8,6 +8,7 @@ mod contract_pairs;
 mod corpus;
 mod description;
 mod errors;
+mod fleet;
 mod frozen;
 mod history;
 mod hostile;

@@ -12,6 +12,7 @@
 //! - [`Store::access`] says who may do what; [`Store::history`] and [`Store::latest_snapshot`] read
 //!   what was stored, [`Store::series`] what a plot shows of it, and [`Store::prune_snapshots`] deletes the old; [`Store::projects_page`] walks
 //!   over all projects.
+//! - [`Store::fleet`] and [`Store::movers`] look at all projects at once.
 //! - [`Database`] is `DATABASE_URL` made fit for our client: which of its options do what.
 //! - [`Error`] tells whose fault a failure is.
 //!
@@ -28,6 +29,7 @@ mod connection;
 mod database;
 mod divide;
 mod error;
+mod fleet;
 mod id;
 mod live;
 mod locked;
@@ -49,6 +51,7 @@ pub use access::Access;
 pub use connection::Health;
 pub use database::Database;
 pub use error::{Error, ErrorKind};
+pub use fleet::{Fleet, Mover};
 pub use id::{MAX_ID_CHARS, NotAnId, ProjectId, is_id};
 pub use projects::{ProjectPage, Stretch};
 pub use rows::{Alone, ProjectRows};

@@ -51,6 +51,14 @@ pub(super) struct Sql {
     pub(super) history: Statement,
     /// A project's scores over a span.
     pub(super) series: Statement,
+    /// How many projects have which score.
+    pub(super) fleet: Statement,
+    /// The projects whose score moved most.
+    pub(super) movers: Statement,
+    /// The next projects that never had a score.
+    pub(super) never_scored: Statement,
+    /// The projects that were not scored since their job failed.
+    pub(super) failing: Statement,
     /// A project's current score.
     pub(super) current_score: Statement,
     /// The next projects.
@@ -83,6 +91,13 @@ impl Sql {
             prune: statement("deleting old snapshots", include_str!("sql/prune.sql")),
             history: statement("reading snapshots", include_str!("sql/history.sql")),
             series: statement("reading a series of scores", include_str!("sql/series.sql")),
+            fleet: statement("counting scores", include_str!("sql/fleet.sql")),
+            movers: statement("looking for movers", include_str!("sql/movers.sql")),
+            never_scored: statement(
+                "listing projects without a score",
+                include_str!("sql/never_scored.sql"),
+            ),
+            failing: statement("looking for failing projects", include_str!("sql/failing.sql")),
             current_score: statement("reading a score", include_str!("sql/current_score.sql")),
             all_projects: statement("listing projects", include_str!("sql/all_projects.sql")),
             stale_projects: statement(

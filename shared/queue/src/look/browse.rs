@@ -106,6 +106,26 @@ impl Queue {
         }
     }
 
+    /// How many jobs on `state` ([`State::Completed`] or [`State::Failed`]) come up to and with the one that has
+    /// this id and ended at `ended_ms`, the newest first: what to skip for those behind it. Where it is gone,
+    /// those that ended later. Two commands, one round trip.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn place_behind(&self, state: State, id: &str, ended_ms: i64) -> Result<u64, Error> {
+        let key = self.keys.of(state.name());
+        let rank = Command::new("ZREVRANK").arg(key.clone()).arg(id).replay_safe();
+        let later =
+            Command::new("ZCOUNT").arg(key).arg(format!("({ended_ms}")).arg("+inf").replay_safe();
+        let mut answers = self.redis.pipeline(vec![rank, later]).await?.into_iter();
+        let mut count = || -> Result<Option<u64>, Error> {
+            let answer = answers.next().ok_or(Error::Protocol("ZREVRANK"))??;
+            Ok(answer.as_int().and_then(|count| u64::try_from(count).ok()))
+        };
+        let (rank, later) = (count()?, count()?);
+        Ok(rank.map_or(later.unwrap_or_default(), |rank| rank + 1))
+    }
+
     /// The ids of a page, each with the time at which it falls due if `state` is the delayed jobs'.
     async fn ids(&self, state: State, skip: u64, count: u64) -> Result<Vec<Found>, Error> {
         if count == 0 {

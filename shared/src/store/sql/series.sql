@@ -31,17 +31,16 @@ WITH ends AS MATERIALIZED (
     ) AS l
 ),
 parts AS MATERIALIZED (
-    SELECT min(k.score * k.length + k.ms) AS lowest, max(k.score * k.length - k.ms) AS highest,
-        count(*) AS snapshots
+    SELECT min(k.score + k.ms) AS lowest, max(k.score - k.ms) AS highest, count(*) AS snapshots
     FROM (
-        SELECT (SELECT length FROM ends) AS length, s."overallScore"::double precision AS score,
+        SELECT s."overallScore" * (SELECT length FROM ends) AS score,
             date_part('epoch', s."computedAt") * 1000 - (SELECT zero FROM ends) AS ms
         FROM "DeoScoreSnapshot" s
         WHERE s."projectId" = $1 AND s."computedAt" >= $2 AND s."computedAt" < $3
         -- Keeps the planner from computing these once for each of their uses.
         OFFSET 0
     ) AS k
-    GROUP BY floor(k.ms * ($4 / 2 - 1) / k.length)
+    GROUP BY floor(k.ms * (SELECT ($4 / 2 - 1) / length FROM ends))
 ),
 total AS MATERIALIZED (
     SELECT sum(snapshots)::bigint AS snapshots, sum(snapshots) > $4 AS is_long FROM parts
