@@ -7,7 +7,7 @@
 use tracing::{Level, Metadata};
 
 /// The crates whose every word may be told, as `tracing` names them.
-pub const OURS: [&str; 18] = [
+pub const OURS: [&str; 19] = [
     "api",
     "batchmq",
     "batchmq_engine",
@@ -19,6 +19,7 @@ pub const OURS: [&str; 18] = [
     "deo_worker",
     "drain",
     "fixture",
+    "fuzz_targets",
     "gateway",
     "local",
     "servers",

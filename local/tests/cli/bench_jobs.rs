@@ -83,11 +83,11 @@ const COSTS: [(&str, &str, f64); 8] = [
     ("ours-tcp", "commands", 4.185),
     ("ours-tcp", "statements", 0.0225),
     ("ours-tcp", "roundTrips", 0.0575),
-    ("ours-tcp", "bytes", 9_004.0),
+    ("ours-tcp", "bytes", 9_281.0),
     ("ours-rest", "commands", 4.18),
     ("ours-rest", "statements", 0.0225),
     ("ours-rest", "roundTrips", 0.05),
-    ("ours-rest", "bytes", 8_928.0),
+    ("ours-rest", "bytes", 9_205.0),
 ];
 
 #[test]

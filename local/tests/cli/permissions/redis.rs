@@ -147,6 +147,8 @@ async fn the_api_sends_what_its_user_may_and_no_less() {
         ("owner", "POST", "/deo-score/recompute", r#"{"projectIds":["p1","p3"]}"#),
         ("owner", "GET", "/jobs/1", ""),
         ("admin", "GET", "/queue", ""),
+        ("admin", "GET", "/fleet/failing", ""),
+        ("admin", "GET", "/fleet/failing?after=0_1", ""),
     ] {
         for _ in 0..2 {
             let mut asked = Asked::new(user, method, path);
