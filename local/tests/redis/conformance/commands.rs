@@ -80,6 +80,7 @@ fn cases() -> Vec<(&'static [&'static str], Value)> {
         (&["ZRANGE", "z", "0", "1", "WITHSCORES"], texts(&["one", "1", "three", "3"])),
         (&["ZRANGEBYSCORE", "z", "-inf", "3", "LIMIT", "0", "1"], texts(&["one"])),
         (&["ZREVRANGE", "z", "0", "0", "WITHSCORES"], texts(&["big", "4.25"])),
+        (&["ZREVRANK", "z", "big"], int(0)),
         (&["ZREVRANGEBYSCORE", "z", "4", "-inf", "LIMIT", "0", "1"], texts(&["three"])),
         (&["ZREM", "z", "one", "x"], int(1)),
         (&["ZPOPMIN", "z"], texts(&["three", "3"])),

@@ -1,6 +1,6 @@
 //! A Redis that speaks TLS, and Upstash's REST API behind TLS.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use fixture::certificates::Certificate;
 use gateway::{Gateway, GatewayConfig};
@@ -13,11 +13,11 @@ pub struct Served {
     /// The variable that names it.
     pub variable: &'static str,
     port: u16,
-    _kept: (RedisServer, Option<(Gateway, TlsFront)>, TempDir),
+    _kept: (RedisServer, Option<Gateway>, Option<TlsFront>, TempDir),
 }
 
 impl Served {
-    /// `redis-server`'s own TLS.
+    /// `redis-server`'s own TLS, if it has any.
     pub async fn tcp(certificate: &Certificate) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
@@ -39,8 +39,21 @@ impl Served {
             "--tls-ca-cert-file",
             &own,
         ]);
-        let server = RedisServer::start_with(&options).await.unwrap();
-        Self { variable: "REDIS_URL", port, _kept: (server, None, folder) }
+        let Ok(server) = RedisServer::start_with(&options).await else {
+            return Self::plain(certificate).await;
+        };
+        Self { variable: "REDIS_URL", port, _kept: (server, None, None, folder) }
+    }
+
+    /// A Redis that was built without TLS, which does not start with options of TLS, behind what takes it off.
+    async fn plain(certificate: &Certificate) -> Self {
+        let server = RedisServer::start().await.unwrap();
+        let behind = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
+        let front =
+            TlsFront::before(behind, &certificate.pem, &certificate.key, None).await.unwrap();
+        let port = front.port();
+        let kept = (server, None, Some(front), tempfile::tempdir().unwrap());
+        Self { variable: "REDIS_URL", port, _kept: kept }
     }
 
     /// The gateway, behind what takes TLS off.
@@ -51,8 +64,7 @@ impl Served {
         let front =
             TlsFront::before(behind, &certificate.pem, &certificate.key, None).await.unwrap();
         let port = front.port();
-        let behind = Some((gateway, front));
-        let kept = (server, behind, tempfile::tempdir().unwrap());
+        let kept = (server, Some(gateway), Some(front), tempfile::tempdir().unwrap());
         Self { variable: "UPSTASH_REDIS_REST_URL", port, _kept: kept }
     }
 
