@@ -70,7 +70,7 @@ fn end(bytes: &[u8]) -> Option<usize> {
     let (mut at, mut missing) = (0, 1_i64);
     while missing > 0 {
         missing -= 1;
-        let line = bytes[at..].windows(2).position(|two| two == b"\r\n")?;
+        let line = bytes.get(at..)?.windows(2).position(|two| two == b"\r\n")?;
         let head = &bytes[at..at + line];
         at += line + 2;
         let length = || std::str::from_utf8(&head[1..]).unwrap().parse::<i64>().unwrap();
@@ -95,6 +95,7 @@ fn a_value_ends_where_the_protocol_says() {
         ("$-1\r\n:1\r\n", Some(5)),
         ("*2\r\n:1\r\n*-1\r\n", Some(13)),
         ("*2\r\n:1\r\n", None),
+        ("*2\r\n$4\r\nab", None),
         ("*0\r\n", Some(4)),
     ] {
         assert_eq!(end(bytes.as_bytes()), ends, "{bytes:?}");
