@@ -213,7 +213,8 @@ local function add(job)
   end
   push(out, standing or id, outcome)
 end
--- Takes those back that are placed: whoever hears of the failure asks once more, and they would be there twice. One whose place is refused to be left stays.
+-- Takes those back that are placed: whoever hears of the failure asks once more, and they would be there twice.
+-- One whose place is refused to be left stays.
 local function takeBack()
   for _, job in ipairs(unfindable) do
     local set = job.delay > 0 and delayed or job.priority > 0 and prioritized
