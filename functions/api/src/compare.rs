@@ -66,10 +66,10 @@ struct ChangeBody {
 #[expect(dead_code, reason = "only described; `asked` reads it")]
 struct CompareQuery {
     /// A snapshot's id, or a time such as `2026-01-31`: the newest by then. Left out, the one before `to`.
-    #[param(nullable = false)]
+    #[param(min_length = 1, max_length = 191, pattern = r"^[^\u0000]*$", nullable = false)]
     from: Option<String>,
     /// The same; left out, the newest of all.
-    #[param(nullable = false)]
+    #[param(min_length = 1, max_length = 191, pattern = r"^[^\u0000]*$", nullable = false)]
     to: Option<String>,
 }
 
