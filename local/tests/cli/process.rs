@@ -82,7 +82,7 @@ impl Up {
         let url = self.place(place);
         let address = url.rsplit('@').next().unwrap().rsplit("//").next().unwrap();
         let stream = TcpStream::connect(address.split('/').next().unwrap()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         stream
     }
 
