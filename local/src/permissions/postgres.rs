@@ -53,60 +53,27 @@ const PRODUCTS: Grant = grant(
     "Product",
     &["id", "projectId", "title", "description", "seoTitle", "seoDescription", "lastSyncedAt"],
 );
-const SCORES: [Grant; 5] = [
+/// The columns of a snapshot that one with its id, which may be written again, is given.
+const SNAPSHOT: &[&str] = &[
+    "projectId",
+    "overallScore",
+    "contentScore",
+    "entityScore",
+    "technicalScore",
+    "visibilityScore",
+    "version",
+    "metadata",
+    "computedAt",
+    "updatedAt",
+];
+const SCORES: [Grant; 7] = [
     grant("UPDATE", "Project", &["currentDeoScore", "currentDeoScoreComputedAt"]),
     // What an update takes from the row that could not be inserted counts as read.
-    grant(
-        "SELECT",
-        "DeoScoreSnapshot",
-        &[
-            "id",
-            "projectId",
-            "overallScore",
-            "contentScore",
-            "entityScore",
-            "technicalScore",
-            "visibilityScore",
-            "version",
-            "metadata",
-            "computedAt",
-            "updatedAt",
-        ],
-    ),
-    grant(
-        "INSERT",
-        "DeoScoreSnapshot",
-        &[
-            "id",
-            "projectId",
-            "overallScore",
-            "contentScore",
-            "entityScore",
-            "technicalScore",
-            "visibilityScore",
-            "version",
-            "metadata",
-            "computedAt",
-            "createdAt",
-            "updatedAt",
-        ],
-    ),
-    grant(
-        "UPDATE",
-        "DeoScoreSnapshot",
-        &[
-            "projectId",
-            "overallScore",
-            "contentScore",
-            "entityScore",
-            "technicalScore",
-            "visibilityScore",
-            "version",
-            "metadata",
-            "computedAt",
-            "updatedAt",
-        ],
-    ),
+    grant("SELECT", "DeoScoreSnapshot", SNAPSHOT),
+    grant("SELECT", "DeoScoreSnapshot", &["id"]),
+    grant("INSERT", "DeoScoreSnapshot", SNAPSHOT),
+    grant("INSERT", "DeoScoreSnapshot", &["id", "createdAt"]),
+    grant("UPDATE", "DeoScoreSnapshot", SNAPSHOT),
     Grant {
         only: Some("unless SNAPSHOT_RETENTION is all"),
         ..grant("DELETE", "DeoScoreSnapshot", &[])

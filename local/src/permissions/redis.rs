@@ -9,7 +9,7 @@ use super::Function;
 /// The scripts that a function runs, whose commands it must be allowed.
 fn scripts(function: Function) -> &'static [&'static str] {
     match function {
-        Function::Api => &["enqueue", "held", "settle"],
+        Function::Api => &["enqueue", "held", "page", "settle"],
         Function::Drain | Function::Worker => {
             &["claim", "settle", "recover", "renew", "held", "next-iteration", "dead-schedules"]
         }
@@ -34,7 +34,6 @@ pub fn sent(function: Function) -> BTreeSet<&'static str> {
             "SET",
             "XREVRANGE",
             "ZCOUNT",
-            "ZREVRANGE",
             "ZREVRANK",
             "ZSCORE",
         ],

@@ -1,4 +1,4 @@
-//! Lets things go wrong in a run. Each fault is a module with a type that says its name, tells in a sentence what it
+//! Lets things go wrong in a run. Each fault is a value that says its name, tells in a sentence what it
 //! does, and strikes: does it, and undoes it. What decides how hard comes from the run's seed.
 
 mod bullmq;
@@ -23,9 +23,7 @@ mod redis_lost_answers;
 mod redis_memory;
 mod redis_restart;
 mod redis_slow;
-mod rest_answers;
-mod rest_errors;
-mod rest_slow;
+mod rest;
 mod retention;
 mod row_locks;
 mod sabotage;
@@ -75,9 +73,9 @@ pub trait Fault: Send + Sync {
 
 /// Every fault, but the one that breaks an invariant itself.
 pub(super) static ALL: [&dyn Fault; 34] = [
-    &rest_errors::RestErrors,
-    &rest_answers::RestAnswers,
-    &rest_slow::RestSlow,
+    &rest::ERRORS,
+    &rest::ANSWERS,
+    &rest::SLOW,
     &redis_lost_answers::RedisLostAnswers,
     &redis_cuts::RedisCuts,
     &redis_slow::RedisSlow,

@@ -9,24 +9,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fixture::built::functions;
-use fixture::database_proxy::through_proxy;
 use local::runtime_api::Function;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use shared::engine::{Report, StoppedBecause};
-use shared::queue::{JobOptions, NewJob};
-use shared::recompute::recompute_job;
 use shared::redis::Command;
 use tokio::time::Instant;
 
-use super::world::{World, data};
+use super::slowness::Slow;
+use super::world::World;
 
 const FUNCTIONS: u64 = 4;
 const INVOCATIONS: u32 = 10;
 const JOBS: usize = 3_000;
-
-/// Of a hundred statements, ninety-nine are answered within this; the last takes up to three times as long.
-const P99_MS: u64 = 80;
 
 /// How much longer than its tick's deadline a lock lives, but for the time between two looks at it.
 const AFTER_THE_DEADLINE_MS: i64 = 25_000;
@@ -37,43 +32,20 @@ const EVENT: &str = r#"{"version":"0","detail-type":"Scheduled Event","detail":{
 async fn real_invocations_end_before_their_deadlines() {
     let seed = std::env::var("DEO_SEED").map_or_else(|_| rand::random(), |s| s.parse().unwrap());
     println!("seed {seed}: DEO_SEED={seed} repeats the deadlines");
-    let mut world = World::new().await;
-    for (name, value) in [
-        ("QUEUE_KEEP_COMPLETED", "all"),
-        ("QUEUE_KEEP_COMPLETED_SECONDS", "all"),
-        ("QUEUE_BATCH_SIZE", "5"),
-        ("DRAIN_MARGIN_MS", "900"),
-        ("DRAIN_LANES", "1"),
-    ] {
-        world.set(name, value);
-    }
-    let projects = world.numbered(100).await;
-    let job = |n: usize| {
-        let job = recompute_job(&data(&projects[n % projects.len()]), world.queue.options());
-        NewJob { opts: JobOptions { deduplication: None, ..job.opts.clone() }, ..job }
-    };
-    let jobs: Vec<NewJob> = (0..JOBS).map(job).collect();
-    let added = world.queue.enqueue(&jobs).await.unwrap();
-    let ids: Vec<String> = added.into_iter().map(|added| added.id).collect();
-
-    let (database, watch) = through_proxy(&world.env["DATABASE_URL"]).await;
-    let mut random = StdRng::seed_from_u64(seed);
-    *watch.delay.lock().unwrap() = Some(Box::new(move || {
-        let most = if random.random_ratio(1, 100) { 3 * P99_MS } else { P99_MS };
-        Duration::from_millis(random.random_range(0..=most))
-    }));
-    let mut env = world.env.clone();
-    env.insert("DATABASE_URL".to_owned(), database);
-    let settings: Vec<(String, String)> = env.into_iter().collect();
+    let settings = [("QUEUE_BATCH_SIZE", "5"), ("DRAIN_MARGIN_MS", "900"), ("DRAIN_LANES", "1")];
+    let mut slow = Slow::new(seed, JOBS, &settings).await;
+    let mut env = slow.world.env.clone();
+    env.insert("DATABASE_URL".to_owned(), slow.database.clone());
+    let env: Vec<(String, String)> = env.into_iter().collect();
     let drain = functions().join("drain");
     let held_up = watch_ourselves();
     let invocations: Vec<_> = (0..FUNCTIONS)
         .map(|n| {
-            let (drain, settings, held_up) = (drain.clone(), settings.clone(), held_up.clone());
+            let (drain, env, held_up) = (drain.clone(), env.clone(), held_up.clone());
             tokio::spawn(async move {
                 let mut random = StdRng::seed_from_u64(seed.wrapping_add(n));
                 let none: [&str; 0] = [];
-                let mut function = Function::start("drain", drain, &none, &settings).await.unwrap();
+                let mut function = Function::start("drain", drain, &none, &env).await.unwrap();
                 let (mut late, mut completed) = (0, 0);
                 for _ in 0..INVOCATIONS {
                     let time = Duration::from_millis(random.random_range(1_000..=5_000));
@@ -100,7 +72,7 @@ async fn real_invocations_end_before_their_deadlines() {
     // Whatever moment it is, whoever has a job has it until well after the deadline.
     let mut locked = BTreeSet::new();
     while !invocations.iter().all(tokio::task::JoinHandle::is_finished) {
-        for (lock, left_ms) in locks(&world).await {
+        for (lock, left_ms) in locks(&slow.world).await {
             assert!(left_ms >= AFTER_THE_DEADLINE_MS, "{lock} has {left_ms} ms left");
             locked.insert(lock);
         }
@@ -114,23 +86,13 @@ async fn real_invocations_end_before_their_deadlines() {
     }
     println!("{late} invocations stopped by their time, {completed} jobs completed");
     assert!(late > 20 && completed > 100, "nothing was slow: {late}, {completed}");
-    assert_eq!(world.counts().await.active, 0, "a job was left behind");
+    assert_eq!(slow.world.counts().await.active, 0, "a job was left behind");
 
-    for name in ["QUEUE_BATCH_SIZE", "DRAIN_LANES", "DRAIN_MARGIN_MS"] {
-        world.env.remove(name);
+    // What is left is no concern of this test: as quickly as it goes.
+    for (name, _) in settings {
+        slow.world.env.remove(name);
     }
-    let mut last = world.tick().await;
-    // What was not done in time is put off, to be begun by another tick.
-    while matches!(last.stopped_because, StoppedBecause::Deadline | StoppedBecause::Held) {
-        last = world.tick().await;
-    }
-    assert_eq!(world.counts().await.completed as usize, JOBS, "{last:?}");
-    for id in &ids {
-        let key = format!("engineo:deo_score_queue:{id}");
-        let attempts = world.call(Command::new("HGET").arg(key).arg("atm")).await;
-        assert_eq!(attempts.as_str(), Some("1"), "job {id}: attempts that were given back count");
-    }
-    world.check_invariants(&ids, 0).await;
+    slow.end().await;
 }
 
 /// For how long at most this process was kept from going on, so far: milliseconds. An answer that came meanwhile

@@ -13,6 +13,7 @@ mod order;
 mod outages;
 mod schedules;
 mod slow;
+mod slowness;
 mod storm;
 mod thrift;
 mod ticks;

@@ -6,66 +6,41 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fixture::database_proxy::through_proxy;
-use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
 use shared::clock::Clock;
 use shared::config::Secret;
 use shared::engine::StoppedBecause;
-use shared::queue::{JobOptions, NewJob, Queue};
-use shared::recompute::{recompute_job, ticker};
-use shared::redis::{Command, Redis};
+use shared::queue::Queue;
+use shared::recompute::ticker;
+use shared::redis::Redis;
 use shared::store::{Database, Store};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::world::{World, config, data};
+use super::slowness::Slow;
+use super::world::config;
 
 const RUNS: usize = 1_000;
 const DRAINS: usize = 20;
 const JOBS: usize = 6_000;
-/// Of a hundred statements, ninety-nine answer within this; the last takes up to three times as long.
-const P99_MS: u64 = 80;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_ticks_over_a_slow_database_all_end_in_time() {
     let seed = std::env::var("DEO_SEED").map_or_else(|_| rand::random(), |s| s.parse().unwrap());
     println!("seed {seed}: DEO_SEED={seed} repeats the delays");
-    let mut world = World::new().await;
-    for (name, value) in [
-        ("QUEUE_KEEP_COMPLETED", "all"),
-        ("QUEUE_KEEP_COMPLETED_SECONDS", "all"),
+    let settings = [
         ("QUEUE_BATCH_SIZE", "2"),
         // Twenty drains are enough for two cores.
         ("DRAIN_LANES", "1"),
         ("DRAIN_MARGIN_MS", "1000"),
         ("DRAIN_TIMEOUT_MS", "1500"),
-    ] {
-        world.set(name, value);
-    }
-    let projects = world.numbered(100).await;
-    let jobs: Vec<NewJob> = (0..JOBS)
-        .map(|n| {
-            let job = recompute_job(&data(&projects[n % projects.len()]), world.queue.options());
-            let opts = JobOptions { deduplication: None, ..job.opts.clone() };
-            NewJob { opts, ..job }
-        })
-        .collect();
-    let added = world.queue.enqueue(&jobs).await.unwrap();
-    let ids: Vec<String> = added.into_iter().map(|added| added.id).collect();
-
-    let (database, watch) = through_proxy(&world.env["DATABASE_URL"]).await;
-    let mut random = StdRng::seed_from_u64(seed);
-    *watch.delay.lock().unwrap() = Some(Box::new(move || {
-        let most = if random.random_ratio(1, 100) { 3 * P99_MS } else { P99_MS };
-        Duration::from_millis(random.random_range(0..=most))
-    }));
-    let settings = Arc::new(config(&world.env));
+    ];
+    let slow = Slow::new(seed, JOBS, &settings).await;
+    let settings = Arc::new(config(&slow.world.env));
     let left = Arc::new(Mutex::new(RUNS));
     let drains: Vec<_> = (0..DRAINS)
         .map(|_| {
             let store = Store::with_connections(
-                Database::parse(&Secret::new(&*database)).unwrap(),
+                Database::parse(&Secret::new(&*slow.database)).unwrap(),
                 settings.drain.lanes,
             );
             let redis = Redis::new(settings.redis.as_ref().unwrap()).unwrap();
@@ -101,18 +76,5 @@ async fn a_thousand_ticks_over_a_slow_database_all_end_in_time() {
     println!("{RUNS} ticks, {late} of them stopped by their time, {released} claims given back");
     assert!(late > 0 && released > 0, "nothing was slow");
 
-    *watch.delay.lock().unwrap() = None;
-    let mut last = world.tick().await;
-    // What was not done in time is put off, to be begun by another tick.
-    while matches!(last.stopped_because, StoppedBecause::Deadline | StoppedBecause::Held) {
-        last = world.tick().await;
-    }
-    assert_eq!(world.counts().await.completed as usize, JOBS, "{last:?}");
-    for id in &ids {
-        let key = format!("engineo:deo_score_queue:{id}");
-        let attempts = Command::new("HGET").arg(key).arg("atm");
-        let attempts = world.call(attempts).await;
-        assert_eq!(attempts.as_str(), Some("1"), "job {id}: attempts that were given back count");
-    }
-    world.check_invariants(&ids, 0).await;
+    slow.end().await;
 }

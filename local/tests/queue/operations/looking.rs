@@ -139,3 +139,20 @@ async fn what_was_finished_of_late_counts_removed_jobs_where_there_are_metrics()
         assert_eq!((overview.last_minute.completed, overview.last_hour), (0, ended(60)));
     }
 }
+
+#[tokio::test]
+async fn a_page_has_a_bound_whatever_its_jobs_hold() {
+    let b = Bench::new("bounded pages").await;
+    b.plain(&["big", "small", "odd"]).await;
+    let long = "x".repeat(1_000_000);
+    b.raw("HSET", "big", &["data", &long, "failedReason", &long, "name", &long]).await;
+    b.raw("DEL", "odd", &[]).await;
+    b.raw("SET", "odd", &["somebody else's"]).await;
+    let [big, small, odd] =
+        <[_; 3]>::try_from(b.queue.jobs(State::Wait, 0, 9).await.unwrap()).unwrap();
+    assert_eq!((big.id.as_str(), big.data), ("big", None));
+    assert_eq!(big.failed_reason.map(|reason| reason.len()), Some(2_000));
+    assert_eq!(big.name.map(|name| name.len()), Some(2_000));
+    assert!(small.data.is_some() && small.timestamp.is_some());
+    assert_eq!((odd.id.as_str(), odd.name, odd.timestamp), ("odd", None, None));
+}

@@ -6,11 +6,15 @@ use crate::answer::{due_ms, lossy, text};
 use crate::error::Error;
 use crate::look::state::State;
 use crate::queue::Queue;
-use crate::script::library::PRIORITIES;
+use crate::script::library::{PAGE, PRIORITIES};
 use batchmq_redis::{Command, Value};
 
 /// Jobs or lines a page at most.
 pub const MOST_PER_PAGE: u64 = 1_000;
+
+/// Bytes of a name, a reason or a job's data in a page, so that a page of a thousand is not larger than what Upstash
+/// answers.
+const MOST_OF_A_TEXT: u32 = 2_000;
 
 /// One line of a page of jobs: what is worth a column.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -19,8 +23,7 @@ pub const MOST_PER_PAGE: u64 = 1_000;
 pub struct JobLine {
     /// Its id; bytes that are not UTF-8 stand in it as `\xff`.
     pub id: String,
-    /// BullMQ's job name; `None` when there is no job behind the id, or when that is not UTF-8 and REST cannot
-    /// ask for it.
+    /// BullMQ's job name; `None` when there is no job behind the id.
     pub name: Option<String>,
     /// When it was added: milliseconds since the epoch.
     pub timestamp: Option<i64>,
@@ -34,9 +37,9 @@ pub struct JobLine {
     pub priority: Option<i64>,
     /// Attempts that ended.
     pub attempts_made: Option<i64>,
-    /// Why it failed last.
+    /// Why it failed last: the first 2,000 bytes of it.
     pub failed_reason: Option<String>,
-    /// Its data, which may be long: JSON, unless a peer wrote something else.
+    /// Its data, unless that is longer than 2,000 bytes: JSON, unless a peer wrote something else.
     #[serde(skip)]
     pub data: Option<String>,
 }
@@ -60,8 +63,13 @@ pub struct Logs {
     pub total: u64,
 }
 
-/// A job's id, and when it falls due, if it is delayed.
-type Found = (Vec<u8>, Option<i64>);
+#[derive(Serialize)]
+struct Page {
+    order: &'static str,
+    from: i64,
+    to: i64,
+    most: u32,
+}
 
 #[derive(Serialize)]
 struct Most {
@@ -70,40 +78,32 @@ struct Most {
 
 impl Queue {
     /// A page of the jobs on `state`: `count` (at most [`MOST_PER_PAGE`]) after the first `skip`.
-    /// One command and one a job, two round trips.
+    /// Two commands and one a job, one round trip.
     ///
     /// # Errors
     /// [`Error::Redis`].
     pub async fn jobs(&self, state: State, skip: u64, count: u64) -> Result<Vec<JobLine>, Error> {
-        let ids = self.ids(state, skip, count.min(MOST_PER_PAGE)).await?;
-        let read = |(id, _): &Found| {
-            let fields = [
-                "name",
-                "timestamp",
-                "processedOn",
-                "finishedOn",
-                "priority",
-                "atm",
-                "failedReason",
-                "data",
-            ];
-            Command::new("HMGET").arg(self.hash(id)).args(fields).replay_safe()
-        };
-        let answers = self.redis.pipeline(ids.iter().map(read).collect()).await?;
-        ids.into_iter()
-            .zip(answers)
-            .map(|((id, due), answer)| {
-                line(text(&id), due, &answer?).ok_or(Error::Protocol("HMGET"))
-            })
-            .collect()
-    }
-
-    /// The key of a job with this id, which REST cannot carry where it is not UTF-8: there it is that of no job.
-    fn hash(&self, id: &[u8]) -> Vec<u8> {
-        match self.redis.transport() {
-            "rest" => self.keys.of(&text(id)).into_bytes(),
-            _ => [self.keys.of("").as_bytes(), id].concat(),
+        let count = count.min(MOST_PER_PAGE);
+        if count == 0 {
+            return Ok(Vec::new());
         }
+        let (skip, last) = (skip as i64, (skip + count - 1) as i64);
+        // The right end of a list is the next to run; a page from there comes out backwards.
+        let (order, from, to) = match state {
+            State::Wait | State::Paused | State::Active => ("list", -1 - last, -1 - skip),
+            State::Completed | State::Failed => ("newest", skip, last),
+            State::Prioritized | State::WaitingChildren => ("first", skip, last),
+            State::Delayed => ("due", skip, last),
+        };
+        let keys = [self.keys.of(state.name())];
+        let page = |_| Page { order, from, to, most: MOST_OF_A_TEXT };
+        let answer = self.run(&PAGE, &keys, page).await?;
+        let lines: Option<Vec<JobLine>> = answer.iter().map(line).collect();
+        let mut lines = lines.ok_or(Error::Protocol(PAGE.name))?;
+        if order == "list" {
+            lines.reverse();
+        }
+        Ok(lines)
     }
 
     /// How many jobs on `state` ([`State::Completed`] or [`State::Failed`]) come up to and with the one that has
@@ -124,39 +124,6 @@ impl Queue {
         };
         let (rank, later) = (count()?, count()?);
         Ok(rank.map_or(later.unwrap_or_default(), |rank| rank + 1))
-    }
-
-    /// The ids of a page, each with the time at which it falls due if `state` is the delayed jobs'.
-    async fn ids(&self, state: State, skip: u64, count: u64) -> Result<Vec<Found>, Error> {
-        if count == 0 {
-            return Ok(Vec::new());
-        }
-        let (first, last) = (skip.to_string(), (skip + count - 1).to_string());
-        // The right end of a list is the next to run; a page from there comes out backwards.
-        let (low, high) = (format!("-{}", skip + count), format!("-{}", skip + 1));
-        let (name, from, to, backwards) = match state {
-            State::Wait | State::Paused | State::Active => ("LRANGE", low, high, true),
-            State::Completed | State::Failed => ("ZREVRANGE", first, last, false),
-            State::Prioritized | State::Delayed | State::WaitingChildren => {
-                ("ZRANGE", first, last, false)
-            }
-        };
-        let key = self.keys.of(state.name());
-        let mut command = Command::new(name).arg(key).arg(from).arg(to).replay_safe();
-        if state == State::Delayed {
-            command = command.arg("WITHSCORES");
-        }
-        let answer = self.redis.call(command).await?;
-        let items = answer.as_array().ok_or(Error::Protocol(name))?;
-        if state == State::Delayed {
-            let pair = |pair: &[Value]| (bytes(&pair[0]), pair[1].as_str().and_then(due_ms));
-            return Ok(items.chunks_exact(2).map(pair).collect());
-        }
-        let mut ids: Vec<_> = items.iter().map(|id| (bytes(id), None)).collect();
-        if backwards {
-            ids.reverse();
-        }
-        Ok(ids)
     }
 
     /// A page of a job's log: `count` lines (at most [`MOST_PER_PAGE`]) after the first `skip`; none of
@@ -209,22 +176,18 @@ impl Queue {
     }
 }
 
-fn bytes(id: &Value) -> Vec<u8> {
-    id.as_bytes().unwrap_or_default().to_vec()
-}
-
-/// Reads one answer to the HMGET of [`Queue::jobs`].
-fn line(id: String, due: Option<i64>, answer: &Value) -> Option<JobLine> {
-    let fields = answer.as_array()?;
+/// Reads one job of the script's answer.
+fn line(answer: &Value) -> Option<JobLine> {
+    let [id, score, fields @ ..] = answer.as_array()? else { return None };
     let field = |i: usize| fields.get(i).filter(|value| !value.is_nil()).map(lossy);
     let number = |i: usize| Some(field(i)?.parse::<f64>().ok()? as i64);
     Some(JobLine {
-        id,
+        id: text(id.as_bytes()?),
         name: field(0),
         timestamp: number(1),
         processed_on: number(2),
         finished_on: number(3),
-        due,
+        due: score.as_str().and_then(due_ms),
         priority: number(4),
         attempts_made: number(5),
         failed_reason: field(6),
