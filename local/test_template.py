@@ -210,7 +210,7 @@ class Template(unittest.TestCase):
         self.assertEqual(names, {
             "api-errors", "drain-errors", "cron-errors", "api-throttles", "drain-throttles", "cron-throttles",
             "api-duration", "drain-duration", "cron-duration", "oldest-waiting", "failed-jobs", "failed-ticks",
-            "drain-silent", "billed-commands", "oldest-gathered", "wake-throttles",
+            "drain-silent", "billed-commands", "oldest-gathered", "wake-errors", "wake-throttles", "wake-duration",
         })
         page = (ROOT / "docs/troubleshooting.md").read_text().split("## Alarms")[1]
         for name in names:
@@ -219,7 +219,7 @@ class Template(unittest.TestCase):
 
     def test_an_alarm_of_duration_is_below_its_function_s_timeout(self):
         alarms = self.of_type("AWS::CloudWatch::Alarm")
-        for function in ["ApiFunction", "DrainFunction", "CronFunction"]:
+        for function in ["ApiFunction", "DrainFunction", "WokenDrainFunction", "CronFunction"]:
             timeout = self.resources[function]["Properties"]["Timeout"] * 1000
             threshold = alarms[function.replace("Function", "DurationAlarm")]["Threshold"]
             self.assertTrue(0.85 * timeout < threshold < timeout, f"{function}: {threshold} of {timeout} ms")

@@ -31,6 +31,10 @@ pub const INVOCATION: Duration = Duration::from_secs(60);
 /// How long after its deadline an answer is waited for.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long after its deadline an answer of an [`Function::attempt`] is waited for, so that it is seen how late it
+/// is.
+const LATE: Duration = Duration::from_secs(1);
+
 /// Why a function could not be measured.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -217,12 +221,12 @@ impl Function {
     }
 
     /// Hands it an event that may take as long as `limit`, and waits until it has answered and asks for the
-    /// next, has ended, or is overdue.
+    /// next, has ended, or is overdue by a second: an answer that comes a little late is one, too.
     pub async fn attempt(&mut self, event: &str, limit: Duration) -> Attempt {
         self.hand_out(event, limit);
         let answered = tokio::select! {
             biased;
-            call = timeout(limit, self.calls.recv()) => call,
+            call = timeout(limit + LATE, self.calls.recv()) => call,
             _ = self.child.wait() => return Attempt::Ended,
         };
         match answered {

@@ -4,15 +4,18 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::Method;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use tokio::time::Instant;
 
 use crate::Api;
 use crate::error::Error;
 
-/// The bearer of a valid token, who has not sent too many POST requests. Whether the user still exists is known only after the first look
-/// into the database, which reads what the request is about in the same statement.
+/// The bearer of a valid token, who has not sent too many POST requests. Whether the user still exists is known
+/// only after the first look into the database, which reads what the request is about in the same statement.
 pub(crate) struct Caller {
     /// The user's id.
     pub(crate) user_id: String,
+    /// When the request began, as far as its time goes.
+    pub(crate) since: Instant,
     api: Api,
 }
 
@@ -23,7 +26,7 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let api = Api::from_ref(state);
+        let (api, since) = (Api::from_ref(state), Instant::now());
         let user_id = {
             let tokens = api.tokens()?;
             let mut given = parts.headers.get_all(AUTHORIZATION).iter();
@@ -36,7 +39,7 @@ where
         if parts.method == Method::POST {
             api.admit(&user_id).await?;
         }
-        Ok(Self { user_id, api })
+        Ok(Self { user_id, since, api })
     }
 }
 

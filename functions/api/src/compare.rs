@@ -101,6 +101,8 @@ pub(crate) fn asked(params: &Params) -> Result<Places, Error> {
     Ok(Places { from: place("from")?, to: place("to")? })
 }
 
+const NONE_AS_EARLY: Error = Error::not_found("There is no snapshot as early as that");
+
 /// The snapshot at `place`, or else the newest before `otherwise`.
 async fn find(
     api: &Api,
@@ -120,7 +122,7 @@ async fn find(
     };
     let page = store.history(project_id, before.as_ref(), 1).await;
     let found = page.map_err(|error| failed(&error))?.snapshots.pop();
-    found.ok_or(Error::not_found("There is no snapshot as early as that"))
+    found.ok_or(NONE_AS_EARLY)
 }
 
 fn compared(snapshot: &Snapshot) -> Compared<'_> {
@@ -155,9 +157,19 @@ pub(crate) async fn compare(
     headers: &HeaderMap,
     places: Places,
 ) -> Result<Response, Error> {
-    let to = find(api, &project_id, places.to.as_ref(), None).await?;
-    let before_it = Cursor { computed_at_ms: to.computed_at_ms, id: to.id.clone() };
-    let from = find(api, &project_id, places.from.as_ref(), Some(before_it)).await?;
+    let (to, from) = match places {
+        Places { from: None, to: None } => {
+            let page = api.asked()?.history(&project_id, None, 2).await;
+            let mut newest = page.map_err(|error| failed(&error))?.snapshots.into_iter();
+            newest.next().zip(newest.next()).ok_or(NONE_AS_EARLY)?
+        }
+        Places { from, to } => {
+            let to = find(api, &project_id, to.as_ref(), None).await?;
+            let before_it = Cursor { computed_at_ms: to.computed_at_ms, id: to.id.clone() };
+            let from = find(api, &project_id, from.as_ref(), Some(before_it)).await?;
+            (to, from)
+        }
+    };
     let Comparison { change, components, signals, counts } =
         Comparison::of(compared(&from), compared(&to));
     let (from, to) = (SnapshotBody::brief(&project_id, from), SnapshotBody::brief(&project_id, to));

@@ -75,7 +75,7 @@ struct ProjectBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     job_id: Option<String>,
-    /// Why that failed.
+    /// Why that failed: the first 2,000 bytes of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     failed_reason: Option<String>,
@@ -142,22 +142,23 @@ impl Asked {
             Some(id) if !is_id(id) => Err(refusal()),
             after => Ok(after.map(str::to_owned)),
         };
-        let place = || {
+        let place = |is_id: fn(&str) -> bool| {
             let read = |text: &str| {
                 let (number, id) = text.split_once('_').filter(|(_, id)| is_id(id))?;
                 Some((number.parse().ok()?, id.to_owned()))
             };
             after.map(|text| read(text).ok_or_else(refusal)).transpose()
         };
-        match uri.path().trim_end_matches('/').rsplit('/').next() {
-            Some("fleet") => Ok(Self::Distribution),
-            Some("movers") => {
+        match uri.path().trim_end_matches('/').strip_prefix("/fleet") {
+            Some("") => Ok(Self::Distribution),
+            Some("/movers") => {
                 let (from, to) = series::span(params)?;
-                Ok(Self::Movers((from.or(Some(now_ms - A_WEEK_MS)), to), place()?))
+                Ok(Self::Movers((from.or(Some(now_ms - A_WEEK_MS)), to), place(is_id)?))
             }
-            Some("never-scored") => id().map(Self::NeverScored),
-            Some("stale") => id().map(Self::Stale),
-            Some("failing") => place().map(Self::Failing),
+            Some("/never-scored") => id().map(Self::NeverScored),
+            Some("/stale") => id().map(Self::Stale),
+            // BullMQ bounds no id.
+            Some("/failing") => place(|id| !id.is_empty()).map(Self::Failing),
             _ => Err(Error::not_found("There is no such list")),
         }
     }
@@ -194,6 +195,8 @@ pub(crate) async fn fleet(
     let params = caller.check(params).await?;
     let asked = caller.check(Asked::read(&uri, &params, api.clock().now_ms())).await?;
     let limit = params.get("limit").and_then(|text| {
+        // The distribution is one page.
+        let text = text.filter(|_| !matches!(asked, Asked::Distribution));
         let limit = number(text, DEFAULT_LIMIT, 1..=MAX_LIMIT);
         limit.ok_or(Error::bad_request("limit must be a number from 1 to 100"))
     });

@@ -2,7 +2,7 @@
 //!
 //! A key holds for a user, a route and what stands in its path. The first request with it is remembered for
 //! 24 hours, beside the queue: a digest of all that its body says, and whom it had to turn away. A later one
-//! must say the same, and gets what the first one got, whatever may have changed since.
+//! must say the same, and once it is let in, gets what the first one got, whatever may have changed since.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -37,7 +37,7 @@ pub(crate) async fn once<T: DeserializeOwned + Serialize>(
     let first = First { asked: digested(asked), decided };
     let text = json!(first).to_string();
     let kept = queue.first_asked(&digested(scope), &text).await;
-    let kept = api.last_write().written("an idempotency key was not kept", kept)?;
+    let kept = api.last_write().written_beside("an idempotency key was not kept", kept)?;
     // What somebody else has put there is nothing that we asked.
     let kept: First<T> = serde_json::from_str(&kept).map_err(|_| Error::KeyReused)?;
     if kept.asked != first.asked {

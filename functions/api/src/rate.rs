@@ -59,7 +59,7 @@ impl Rate {
             Some(queue) => {
                 let counted = queue.count_asked(user_id, WINDOW, known.is_none()).await;
                 // What is not counted would have no limit.
-                last_write.written("a request was not counted", counted)?
+                last_write.written_beside("a request was not counted", counted)?
             }
             None => known.unwrap_or(0) + 1,
         };

@@ -99,13 +99,25 @@ impl LastWrite {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = refused;
     }
 
-    /// Notes how a write ended, and turns its failure into what a client is told.
+    /// Notes how a write to the queue ended, and turns its failure into what a client is told.
     pub(crate) fn written<T>(
         &self,
         what: &'static str,
         ended: Result<T, queue::Error>,
     ) -> Result<T, Error> {
         self.note(&ended);
+        ended.map_err(|error| not_done(what, &error))
+    }
+
+    /// The same of a write beside the queue, whose success says nothing of the queue's own keys and scripts.
+    pub(crate) fn written_beside<T>(
+        &self,
+        what: &'static str,
+        ended: Result<T, queue::Error>,
+    ) -> Result<T, Error> {
+        if ended.is_err() || self.refused().is_some_and(Refusal::can_be_probed) {
+            self.note(&ended);
+        }
         ended.map_err(|error| not_done(what, &error))
     }
 

@@ -52,16 +52,17 @@ impl Drain {
         self.is_busy.load(Ordering::SeqCst)
     }
 
-    /// Kills its process, if there is one.
-    pub(super) fn kill(&self) {
-        self.signal(Signal::KILL);
+    /// Kills its process; whether there was one.
+    pub(super) fn kill(&self) -> bool {
+        self.signal(Signal::KILL)
     }
 
     /// Stops its process until [`Drain::go_on`].
-    pub(super) fn stop(&self) {
+    /// Whether there was one.
+    pub(super) fn stop(&self) -> bool {
         self.is_stopped.store(true, Ordering::SeqCst);
         self.was_stopped.store(true, Ordering::SeqCst);
-        self.signal(Signal::STOP);
+        self.signal(Signal::STOP)
     }
 
     pub(super) fn go_on(&self) {
@@ -69,11 +70,11 @@ impl Drain {
         self.signal(Signal::CONT);
     }
 
-    fn signal(&self, signal: Signal) {
+    fn signal(&self, signal: Signal) -> bool {
         let id = *self.id.lock().unwrap_or_else(PoisonError::into_inner);
         let id = id.and_then(|id| Pid::from_raw(id.try_into().ok()?));
         // An error means that it has just ended.
-        let _ = id.map(|id| kill_process(id, signal));
+        id.is_some_and(|id| kill_process(id, signal).is_ok())
     }
 
     fn is(&self, id: Option<u32>) {
@@ -96,10 +97,13 @@ impl Fleet {
         &self.drains
     }
 
-    /// One of the drains, of those at work if there are any.
+    /// One of the drains that have a process, of those at work if there are any.
     pub(super) fn pick(&self, random: &mut StdRng) -> Option<&Arc<Drain>> {
+        let has_process =
+            |drain: &&Arc<Drain>| drain.id.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         let busy: Vec<_> = self.drains.iter().filter(|drain| drain.is_busy()).collect();
-        let all = if busy.is_empty() { self.drains.iter().collect() } else { busy };
+        let all =
+            if busy.is_empty() { self.drains.iter().filter(has_process).collect() } else { busy };
         (!all.is_empty()).then(|| all[random.random_range(0..all.len())])
     }
 }

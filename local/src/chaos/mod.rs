@@ -50,6 +50,11 @@ pub fn named(name: &str) -> Result<&'static dyn Fault, NoFault> {
     faults::named(name).ok_or_else(|| NoFault(name.to_owned()))
 }
 
+/// Returns why BullMQ's own code does not look at what a run leaves; `None` where it does.
+pub fn is_not_judged() -> Option<String> {
+    peers::cannot_judge()
+}
+
 /// Where runs are made: a Postgres that they share, one after the other.
 #[derive(Debug)]
 pub struct Machine {

@@ -136,11 +136,12 @@ impl Working {
         let out = self.child.stdout.take().ok_or("a peer without an output")?;
         let mut lines = BufReader::new(out).lines();
         let id = self.child.id();
-        let (mut end, mut is_told) = (Instant::now() + PATIENCE, false);
+        let (mut end, mut is_told, mut is_ready) = (Instant::now() + PATIENCE, false, false);
         loop {
             match timeout(end.saturating_duration_since(Instant::now()), lines.next_line()).await {
                 Ok(Ok(Some(line))) => {
                     if line == "ready" {
+                        is_ready = true;
                         end = Instant::now() + time;
                     } else if let Ok(said) = serde_json::from_str::<Said>(&line) {
                         note(world, said);
@@ -163,8 +164,8 @@ impl Working {
                 }
             }
         }
-        self.child.wait().await?;
-        Ok(())
+        let ended = self.child.wait().await?;
+        if is_ready { Ok(()) } else { Err(format!("it was never ready ({ended})").into()) }
     }
 }
 
@@ -180,11 +181,14 @@ fn note(world: &World, said: Said) {
     });
 }
 
-/// Lets each version for Node that is installed read the jobs that were left, retry, remove and clean some. Returns
-/// what they said.
+/// Why BullMQ's own code cannot look at what is left; `None` where it can.
+pub(super) fn cannot_judge() -> Option<String> {
+    Peer::NODE.iter().find_map(|(peer, _)| peer.is_missing())
+}
+
+/// Lets each version for Node read the jobs that were left, retry, remove and clean some. Returns what they said.
 pub(super) async fn judge(world: &World, ids: &[String]) -> Result<Vec<Evidence>, Failure> {
-    let missing = Peer::NODE.iter().find_map(|(peer, _)| peer.is_missing());
-    if missing.is_some() {
+    if cannot_judge().is_some() {
         return Ok(Vec::new());
     }
     let port = world.nodes().await.primary.port();

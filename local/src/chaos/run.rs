@@ -64,6 +64,13 @@ pub struct Ran {
     pub(super) notes: Notes,
 }
 
+impl Ran {
+    /// Whether it has shown anything: a fault that it was made for alone has struck.
+    pub fn has_struck(&self) -> bool {
+        !matches!(self.faults.as_slice(), [only] if self.strikes.get(only) == Some(&0))
+    }
+}
+
 /// Makes a run on a Redis of its own and a database of its own in `postgres`.
 pub(super) async fn run(
     size: Size,
@@ -112,7 +119,10 @@ pub(super) async fn run(
     let queue = world.queue().await?;
     let database = world.as_owner();
     let mut verdict = verify(queue.redis(), names, database, &accepted, &evidence, &rules).await?;
-    verdict.hear(&peers::judge(&world, &verdict.readable).await?);
+    let peers = peers::judge(&world, &verdict.readable).await?;
+    verdict.hear(&peers);
+    let mut notes = notes;
+    notes.evidence.extend(peers);
     Ok(Ran {
         faults: faults.iter().map(|fault| fault.name()).collect(),
         seed,

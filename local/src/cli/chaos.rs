@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Mutex;
 
-use crate::chaos::{Fault, Machine, Ran, Size, all, keep, named, table};
+use crate::chaos::{Fault, Machine, Ran, Size, all, is_not_judged, keep, named, table};
 use crate::{Failure, Outcome, terminal};
 
 /// Let everything go wrong, and prove that no job is lost or done twice
@@ -67,6 +67,9 @@ pub(super) async fn run(args: Args) -> Outcome {
     let seed = args.seed.unwrap_or_else(rand::random);
     let size = Size { seed, jobs: args.jobs, drains: args.drains };
     terminal::note(format!("seed {seed}: --seed {seed} repeats it"));
+    if let Some(why) = is_not_judged() {
+        terminal::note(format!("skipped: BullMQ's own look at what is left: {why}"));
+    }
     let mut sets: Vec<Vec<&'static dyn Fault>> = vec![faults.clone()];
     if args.each && faults.len() > 1 {
         sets.splice(0..0, faults.iter().map(|fault| vec![*fault]));
@@ -94,7 +97,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         if let Some(folder) = &args.keep {
             keep(&ran, folder)?;
         }
-        if !ran.verdict.holds {
+        if !ran.verdict.holds || !ran.has_struck() {
             broken.push(set);
         }
     }
@@ -170,6 +173,9 @@ fn show(ran: &Ran, as_json: bool) -> Result<(), Failure> {
     if let Some(first) = ran.missed.first() {
         let missed = ran.missed.len();
         terminal::note(format!("{missed} strikes met another fault, as one of {first}"));
+    }
+    if !ran.has_struck() {
+        terminal::note(format!("it proves nothing: {} did not strike", ran.faults.join(",")));
     }
     if !ran.verdict.holds {
         super::verify::show(&ran.verdict)?;

@@ -53,8 +53,8 @@ pub(super) async fn run(args: Args) -> Outcome {
     let (queue, store) = (connect(&config)?, store(&config)?);
     let project = &args.project;
     known(&store, project).await?;
-    let standing = look(&queue, project).await?;
     let snapshots = store.history(project, None, SNAPSHOTS).await?.snapshots;
+    let standing = look(&queue, project, snapshots.first()).await?;
     let now = Clock::System.now_ms();
     let next = next(&standing, now);
     let text = if args.json {
@@ -66,27 +66,39 @@ pub(super) async fn run(args: Args) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn look(queue: &Queue, project: &str) -> Result<Standing, Failure> {
+async fn look(
+    queue: &Queue,
+    project: &str,
+    newest: Option<&Snapshot>,
+) -> Result<Standing, Failure> {
     let filter = Filter { project: Some(project.to_owned()), reason: None };
     let holder = queue.holder(project).await?;
     let mut job = match &holder {
         Some(holder) => queue.job(&holder.id).await?,
         None => None,
     };
+    let mut due = None;
     if job.as_ref().is_none_or(|job| job.state.is_none() || job.state == Some(State::Completed)) {
         // A job of another producer's, or one that failed, stands for no later request.
         for state in STATES {
             if let Some(line) = find(queue, state, &filter, 0, 1).await?.pop() {
                 job = queue.job(&line.id).await?;
+                due = line.due;
                 break;
             }
         }
     }
-    let is_delayed = job.as_ref().is_some_and(|job| job.state == Some(State::Delayed));
-    let due = match is_delayed {
-        true => find(queue, State::Delayed, &filter, 0, 1).await?.pop().and_then(|line| line.due),
-        false => None,
+    // The project was scored since.
+    let is_over = |job: &JobView| {
+        let ended = job.fields.get("finishedOn").and_then(|at| at.parse::<i64>().ok());
+        let is_before = ended.zip(newest).is_some_and(|(at, it)| at < it.computed_at_ms);
+        job.state == Some(State::Failed) && is_before
     };
+    job = job.filter(|job| !is_over(job));
+    let is_delayed = job.as_ref().is_some_and(|job| job.state == Some(State::Delayed));
+    if is_delayed && due.is_none() {
+        due = find(queue, State::Delayed, &filter, 0, 1).await?.pop().and_then(|line| line.due);
+    }
     let lock = match &job {
         Some(job) => queue.lock(&job.id).await?,
         None => None,

@@ -37,7 +37,8 @@ pub(super) struct Args {
     #[arg(long)]
     all_ended: bool,
 
-    /// Jobs may be active: drains or workers run.
+    /// Jobs may be active, as those of a worker that was stopped. Nothing may move meanwhile: states are read one
+    /// after the other.
     #[arg(long)]
     running: bool,
 
@@ -66,6 +67,10 @@ pub(super) async fn run(args: Args) -> Outcome {
         snapshots_are_pruned: config.drain.snapshots != SnapshotRetention::All,
         ..Rules::default()
     };
+    if rules.snapshots_are_pruned {
+        let how = "that a snapshot is missing is not looked at: SNAPSHOT_RETENTION is not all";
+        terminal::note(how);
+    }
     let queue = connect(&config)?;
     let names = Names { prefix: &config.queue.prefix, queue: &config.queue.name };
     let database = database(&ProcessEnv)?;

@@ -15,6 +15,9 @@ impl Look<'_> {
     pub(super) fn form(&self, findings: &mut Findings) {
         let mut looked_at = 0;
         for (id, place, hash) in self.queue.placed() {
+            if self.rules.period.is_before(hash.number("timestamp")) {
+                continue;
+            }
             looked_at += 1;
             let wrong = ended(place, hash);
             let wrong = wrong.or_else(|| counted(hash));

@@ -118,7 +118,8 @@ pub async fn verify(
     look.check(&mut findings);
     look.form(&mut findings);
     let named = look.effects(&mut findings);
-    scores::check(&client, &Store::over(database.clone()), &named, &mut findings).await?;
+    scores::check(&client, &Store::over(database.clone()), rules.period, &named, &mut findings)
+        .await?;
     findings.hear(evidence);
     let mut findings = findings.into_inner();
     for finding in &mut findings {

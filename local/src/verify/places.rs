@@ -102,7 +102,15 @@ impl Look<'_> {
     /// I1: nothing stands in the queue that nobody asked for, but for schedulers' jobs and those of calls
     /// that were not answered.
     fn nobodys(&self, findings: &mut Findings) {
-        let mut unanswered = self.accepted.unanswered.clone();
+        for id in self.strangers().0 {
+            findings.job(Invariant::I1, id, "stands in the queue, and nobody accepted it");
+        }
+    }
+
+    /// The jobs that stand in the queue and that no call explains, and the calls without an answer, by project,
+    /// whose jobs do not stand there.
+    pub(super) fn strangers(&self) -> (Vec<&str>, HashMap<String, usize>) {
+        let (mut unexplained, mut unanswered) = (Vec::new(), self.accepted.unanswered.clone());
         let mut strangers: Vec<&String> = self.queue.places.keys().collect();
         strangers.retain(|id| self.accepted.get(id).is_none() && !id.starts_with("repeat:"));
         strangers.sort_unstable();
@@ -116,9 +124,10 @@ impl Look<'_> {
             let project = project.as_ref().and_then(|data| data["projectId"].as_str());
             match unanswered.get_mut(project.unwrap_or_default()) {
                 Some(left) if *left > 0 => *left -= 1,
-                _ => findings.job(Invariant::I1, id, "stands in the queue, and nobody accepted it"),
+                _ => unexplained.push(id.as_str()),
             }
         }
+        (unexplained, unanswered)
     }
 
     /// I3: nobody holds a job.
@@ -144,6 +153,9 @@ impl Look<'_> {
     fn progress(&self, findings: &mut Findings) {
         findings.looked_at(Invariant::I8, self.queue.places.len());
         for (id, place, hash) in self.queue.placed() {
+            if self.rules.period.is_before(hash.number("timestamp")) {
+                continue;
+            }
             let started = hash.number("ats").unwrap_or(0);
             let waits = match place.state {
                 "wait" | "paused" | "prioritized" => true,

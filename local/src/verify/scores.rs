@@ -18,27 +18,29 @@ const SNAPSHOTS: &str = r#"
     SELECT id, "projectId", (extract(epoch FROM "createdAt") * 1000)::bigint >= $1
     FROM "DeoScoreSnapshot""#;
 
-/// Projects whose score is not that of their newest snapshot. Of several that were read in the same
+/// Projects whose score is not that of their newest snapshot, if that was stored in the period. Of several that were read in the same
 /// millisecond any may be shown.
 const BEHIND: &str = r#"
     SELECT p.id, s.id FROM "Project" p JOIN (
-        SELECT DISTINCT ON ("projectId") id, "projectId", "computedAt" FROM "DeoScoreSnapshot"
+        SELECT DISTINCT ON ("projectId") id, "projectId", "computedAt", "createdAt" FROM "DeoScoreSnapshot"
         ORDER BY "projectId", "computedAt" DESC, id
     ) s ON s."projectId" = p.id
-    WHERE p."currentDeoScoreComputedAt" IS DISTINCT FROM s."computedAt" OR NOT EXISTS (
+    WHERE (extract(epoch FROM s."createdAt") * 1000)::bigint >= $1
+    AND (p."currentDeoScoreComputedAt" IS DISTINCT FROM s."computedAt" OR NOT EXISTS (
         SELECT 1 FROM "DeoScoreSnapshot" d WHERE d."projectId" = p.id
-        AND d."computedAt" = s."computedAt" AND d."overallScore" = p."currentDeoScore")"#;
+        AND d."computedAt" = s."computedAt" AND d."overallScore" = p."currentDeoScore"))"#;
 
 /// Projects with rows that their newest snapshot cannot know: stamped after its read, and not in the future.
 const NEWER: &str = r#"
     SELECT p.id, s.id FROM "Project" p JOIN (
-        SELECT DISTINCT ON ("projectId") id, "projectId", "computedAt" FROM "DeoScoreSnapshot"
+        SELECT DISTINCT ON ("projectId") id, "projectId", "computedAt", "createdAt" FROM "DeoScoreSnapshot"
         ORDER BY "projectId", "computedAt" DESC, id
     ) s ON s."projectId" = p.id
-    WHERE EXISTS (SELECT 1 FROM "CrawlResult" c WHERE c."projectId" = p.id
+    WHERE (extract(epoch FROM s."createdAt") * 1000)::bigint >= $1
+    AND (EXISTS (SELECT 1 FROM "CrawlResult" c WHERE c."projectId" = p.id
         AND c."scannedAt" > s."computedAt" AND c."scannedAt" <= now() AT TIME ZONE 'UTC')
     OR EXISTS (SELECT 1 FROM "Product" d WHERE d."projectId" = p.id
-        AND d."lastSyncedAt" > s."computedAt" AND d."lastSyncedAt" <= now() AT TIME ZONE 'UTC')"#;
+        AND d."lastSyncedAt" > s."computedAt" AND d."lastSyncedAt" <= now() AT TIME ZONE 'UTC'))"#;
 
 /// A snapshot.
 #[derive(Clone, Debug)]
@@ -67,11 +69,13 @@ pub(super) async fn snapshots(
 pub(super) async fn check(
     client: &Client,
     store: &Store,
+    period: Period,
     jobs: &HashMap<String, String>,
     findings: &mut Findings,
 ) -> Result<(), Error> {
+    let since = period.since_ms.unwrap_or(i64::MIN);
     let pairs = async |statement: &str| -> Result<Vec<(String, String)>, Error> {
-        let rows = client.query(statement, &[]).await?;
+        let rows = client.query(statement, &[&since]).await?;
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     };
     let count: i64 =

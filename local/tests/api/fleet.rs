@@ -47,6 +47,11 @@ async fn the_fleet_is_an_administrator_s() {
         assert_error(&answer, 403, "ForbiddenException", "Forbidden resource", path);
         assert_eq!(world.get("admin", path).await.status, 200);
     }
+    // Its one page has no size, and no list is called as it.
+    assert_eq!(world.get("admin", "/fleet?limit=0").await.status, 200);
+    assert_eq!(world.get("admin", "/fleet/fleet").await.status, 404);
+    let long = format!("/fleet/failing?after=1_{}", "x".repeat(500));
+    assert_eq!(world.get("admin", &long).await.status, 200, "BullMQ bounds no id");
     let path = "/fleet/best";
     let answer = world.get("admin", path).await;
     assert_error(&answer, 404, "NotFoundException", "There is no such list", path);

@@ -105,6 +105,18 @@ async fn a_key_of_another_type_is_told_until_a_write_is_taken() {
 }
 
 #[tokio::test]
+async fn a_write_beside_the_queue_says_nothing_of_the_queue() {
+    let world = World::with_own_redis_and(&[("API_POSTS_PER_MINUTE", "1000")]).await;
+    let key = format!("{}:{}:id", world.config.queue.prefix, world.config.queue.name);
+    control(&world, &["RPUSH", &key, "x"]).await;
+    assert_refused(&ask(&world).await, "QUEUE_WRONG_TYPE", "somebody has to mend it");
+    // It is counted, and goes no further.
+    let unknown = world.post("owner", "/projects/none/deo-score/recompute", "").await;
+    assert_eq!(unknown.status, 404);
+    assert_eq!(health(&world).await, degraded("wrong_type"));
+}
+
+#[tokio::test]
 async fn a_user_who_may_not_is_told() {
     let mut world = World::with_own_redis().await;
     world.serve_as("api", &["-evalsha", "-eval"]).await;

@@ -31,9 +31,13 @@ async fn slow(world: &World, seconds: u32) {
 async fn somebody_reads(world: &World) {
     let reads = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'
         AND datname = current_database()";
-    while world.database.query_one(reads, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+    for _ in 0..1_000 {
+        if world.database.query_one(reads, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+            return;
+        }
         sleep(Duration::from_millis(10)).await;
     }
+    panic!("nobody reads");
 }
 
 async fn snapshots(world: &World) -> i64 {

@@ -64,7 +64,11 @@ impl World {
 
     /// The same with a Redis of its own, which may be filled, demoted or broken.
     pub(crate) async fn with_own_redis() -> Self {
-        Self::of(fixture::World::builder().own_redis(), &[]).await
+        Self::with_own_redis_and(&[]).await
+    }
+
+    pub(crate) async fn with_own_redis_and(settings: &[(&str, &str)]) -> Self {
+        Self::of(fixture::World::builder().own_redis(), settings).await
     }
 
     async fn of(builder: fixture::Builder, settings: &[(&str, &str)]) -> Self {

@@ -55,6 +55,7 @@ fn a_run_holds_whose_drains_are_killed_and_its_notes_are_what_verify_reads() {
     assert_eq!(ran.status.code(), Some(0), "{verdict}");
     assert_eq!(verdict["verdict"]["holds"], true);
     assert_eq!(verdict["strikes"]["kill"], 2, "{verdict}");
+    assert!(verdict["drains"]["killed"].as_u64().unwrap() >= 1, "{verdict}");
     assert_eq!(verdict["faults"], serde_json::json!(["kill", "row-locks"]));
     assert!(verdict["drains"]["invocations"].as_u64().unwrap() > 2, "{verdict}");
     let lines = |name: &str| std::fs::read_to_string(kept.join(name)).unwrap().lines().count();

@@ -73,7 +73,7 @@ pub(crate) fn retry_of(kind: &ErrorKind) -> Retry {
 
 /// Whether it is the refusal of a cluster's node, which has not all keys of the request.
 pub(crate) fn is_of_cluster(line: &str) -> bool {
-    let codes = ["MOVED", "ASK", "CROSSSLOT", "TRYAGAIN", "CLUSTERDOWN"];
+    let codes = ["MOVED", "ASK", "CROSSSLOT"];
     let within = ["do not hash to the same slot", "access a non local key"];
     matches!(kind_of(line), ErrorKind::Server(code) if codes.contains(&code.as_str()))
         || within.iter().any(|words| line.contains(words))
@@ -222,7 +222,12 @@ mod tests {
         ] {
             assert!(is_of_cluster(line), "{line}");
         }
-        assert!(!is_of_cluster("ERR syntax error") && !is_of_cluster("READONLY no"));
+        // What passes by itself has no such remedy.
+        for line in
+            ["ERR syntax error", "READONLY no", "CLUSTERDOWN The cluster is down", "TRYAGAIN x"]
+        {
+            assert!(!is_of_cluster(line), "{line}");
+        }
     }
 
     #[test]

@@ -169,7 +169,12 @@ impl Redis {
     /// # Errors
     /// A configuration error, when the URL, the token or the authorities cannot be used.
     pub fn with_options(config: &Endpoint, options: Options) -> Result<Self, Error> {
-        let (limits, names) = (options.limits, options.names);
+        let limits = options.limits;
+        // A server's refusals are about the URL that led to it.
+        let names = match config {
+            Endpoint::Rest { .. } => Names { redis_url: options.names.rest_url, ..options.names },
+            Endpoint::Tcp { .. } => options.names,
+        };
         let transport = match config {
             Endpoint::Rest { url, token, allow_plaintext } => {
                 Transport::Rest(Box::new(rest::Rest::new(url, token, *allow_plaintext, options)?))

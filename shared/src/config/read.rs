@@ -298,8 +298,10 @@ impl Reader<'_> {
         let is_any = |pair: [&Variable; 2]| pair.into_iter().any(|it| self.raw(it).is_some());
         let [ours, theirs] = [[&v::REST_URL, &v::REST_TOKEN], [&v::KV_URL, &v::KV_TOKEN]];
         // As a pair: the URL of one database and the token of another would be the worst.
-        let pair = if !is_any(ours) && is_any(theirs) { theirs } else { ours };
+        // Theirs choose no database where one is named already: they may be of another one.
         let tcp = self.raw(&v::REDIS_URL).is_some();
+        let may_be_theirs = wanted == "rest" || !tcp;
+        let pair = if !is_any(ours) && is_any(theirs) && may_be_theirs { theirs } else { ours };
         let rest = is_any(pair);
         if wanted == "rest" || (wanted.is_empty() && rest) {
             return self.rest(pair, allow_plaintext);

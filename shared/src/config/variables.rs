@@ -30,7 +30,7 @@ pub enum Kind {
     Prefix,
     /// Certificates: PEM text, or the path of a file with such.
     Authorities,
-    /// Any text, taken as it is.
+    /// Any text. Quotation marks and white space around it, which copying brings along, are refused.
     Text,
 }
 
@@ -94,7 +94,7 @@ impl Variable {
                 "certificates as PEM text (a line end may be `\\n`), or the path of a file with them"
                     .to_owned()
             }
-            Kind::Text => "any text".to_owned(),
+            Kind::Text => "any text without quotation marks or white space around it".to_owned(),
         }
     }
 }
@@ -119,7 +119,7 @@ pub(super) const REST_URL: Variable = Variable::new(
     Kind::Url(&["https", "http"]),
     "",
     "Upstash's REST endpoint. With its token it chooses REST. Where neither is set, `KV_REST_API_URL` and \
-     `KV_REST_API_TOKEN`, as Vercel calls the two, take their place.",
+     `KV_REST_API_TOKEN`, as Vercel calls the two, take their place, unless `REDIS_URL` names a database.",
 );
 pub(super) const REST_TOKEN: Variable = Variable::secret(
     "UPSTASH_REDIS_REST_TOKEN",

@@ -23,15 +23,15 @@ impl Fault for Freeze {
 
     fn strike(&self, world: Arc<World>, mut random: StdRng) -> Striking {
         Box::pin(async move {
-            let Some(drain) = world.fleet.pick(&mut random).cloned() else { return Ok(()) };
-            drain.stop();
+            let drain = world.fleet.pick(&mut random).cloned().ok_or("no drain is there")?;
+            let is_stopped = drain.stop();
             sleep(between(&mut random, 100, 3_000)).await;
             if random.random_bool(0.5) {
                 world.redis.cut();
                 world.database.cut();
             }
             drain.go_on();
-            Ok(())
+            is_stopped.then_some(()).ok_or_else(|| "the drain has just ended".into())
         })
     }
 }

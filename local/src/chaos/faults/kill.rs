@@ -23,13 +23,12 @@ impl Fault for Kill {
 
     fn strike(&self, world: Arc<World>, mut random: StdRng) -> Striking {
         Box::pin(async move {
+            let mut is_any = false;
             for _ in 0..random.random_range(1..4) {
-                if let Some(drain) = world.fleet.pick(&mut random) {
-                    drain.kill();
-                }
+                is_any |= world.fleet.pick(&mut random).is_some_and(|drain| drain.kill());
                 sleep(between(&mut random, 20, 400)).await;
             }
-            Ok(())
+            is_any.then_some(()).ok_or_else(|| "no drain was there to be killed".into())
         })
     }
 }

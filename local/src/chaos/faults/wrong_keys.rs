@@ -38,11 +38,17 @@ impl Fault for WrongKeys {
 
     fn strike(&self, world: Arc<World>, mut random: StdRng) -> Striking {
         Box::pin(async move {
-            let key = format!("{PREFIX}:{QUEUE}:{}", NAMES[random.random_range(0..NAMES.len())]);
-            let put = Command::new("SET").args([key.as_str(), "something else", "NX"]);
-            if world.redis(put).await?.is_nil() {
-                return Ok(());
+            let first = random.random_range(0..NAMES.len());
+            let mut free = None;
+            for name in NAMES.iter().cycle().skip(first).take(NAMES.len()) {
+                let key = format!("{PREFIX}:{QUEUE}:{name}");
+                let put = Command::new("SET").args([key.as_str(), "something else", "NX"]);
+                if !world.redis(put).await?.is_nil() {
+                    free = Some(key);
+                    break;
+                }
             }
+            let key = free.ok_or("the queue has all of its keys")?;
             sleep(between(&mut random, 50, 700)).await;
             let text = world.redis(Command::new("GET").arg(key.as_str())).await;
             if text.is_ok_and(|text| text.as_str() == Some("something else")) {

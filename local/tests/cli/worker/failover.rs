@@ -51,12 +51,16 @@ impl Failover {
             let info = queue.redis().call(info).await.unwrap();
             let lines = info.as_str().unwrap().lines();
             let found = lines.filter_map(|line| line.strip_prefix(field)).next();
-            found.map(|offset| offset.trim().parse::<i64>().unwrap())
+            found.unwrap().trim().parse::<i64>().unwrap()
         };
         let written = offset(&self.world.queue, "master_repl_offset:").await;
-        while offset(&self.there, "slave_repl_offset:").await < written {
+        for _ in 0..1_000 {
+            if offset(&self.there, "slave_repl_offset:").await >= written {
+                return;
+            }
             sleep(Duration::from_millis(10)).await;
         }
+        panic!("the replica stays behind");
     }
 
     /// Promotes the replica, lets the address lead there, and demotes the primary.

@@ -43,9 +43,13 @@ impl Pair {
     /// Until the replica has all that was written.
     pub async fn until_the_same(&self) {
         let written = offset(&self.old, "master_repl_offset:").await;
-        while offset(&self.new, "slave_repl_offset:").await < written {
+        for _ in 0..1_000 {
+            if offset(&self.new, "slave_repl_offset:").await >= written {
+                return;
+            }
             sleep(Duration::from_millis(10)).await;
         }
+        panic!("the replica stays behind");
     }
 
     /// Promotes the replica, and makes the primary one of it.

@@ -54,11 +54,16 @@ fn rest(pairs: &[(&str, &str)]) -> (String, String) {
 fn vercel_s_names_of_the_rest_variables_are_understood() {
     let theirs = ("https://kv.upstash.io".to_owned(), "AXkv".to_owned());
     assert_eq!(rest(&KV), theirs);
-    assert_eq!(rest(&[KV[0], KV[1], TCP]), theirs, "REST is the default");
+    assert_eq!(rest(&[KV[0], KV[1], TCP, ("REDIS_TRANSPORT", "rest")]), theirs);
     assert_eq!(rest(&[KV[0], KV[1], ("UPSTASH_REDIS_REST_URL", "")]), theirs);
     assert_eq!(rest(&[KV[0], KV[1], REST[0], REST[1]]).1, "AXtoken", "ours go before them");
     let tcp = read(&[KV[0], KV[1], TCP, ("REDIS_TRANSPORT", "tcp")]).unwrap();
     assert!(matches!(tcp.redis, Some(Endpoint::Tcp { .. })));
+    // They may be of another database, which somebody else has set up.
+    for kv in [&KV[..], &KV[1..]] {
+        let named = read(&[kv, &[TCP]].concat()).unwrap();
+        assert!(matches!(named.redis, Some(Endpoint::Tcp { .. })), "{kv:?}");
+    }
 }
 
 #[test]
