@@ -140,6 +140,26 @@ async fn explain_says_where_the_job_is_who_has_it_and_what_comes_next() {
     assert_eq!(scored["change"]["components"].as_array().unwrap().len(), 5);
     shop.json(&["drain", "--until-empty"]);
 
+    // One that failed is worth telling until the project is scored.
+    let base = key("");
+    let failed = |at: &str| {
+        let set =
+            Command::new("HSET").arg(format!("{base}old")).arg("name").arg("deo_score_recompute");
+        let data =
+            format!(r#"{{"projectId":"{PROJECT}","triggeredByUserId":null,"reason":"manual"}}"#);
+        let set = set.arg("data").arg(data).arg("failedReason").arg("no luck");
+        let place = Command::new("ZADD").arg(format!("{base}failed")).arg(at.to_owned()).arg("old");
+        [set.arg("finishedOn").arg(at.to_owned()), place]
+    };
+    for (at, next) in
+        [("4102444800000", "nothing: it failed for good"), ("1000", "nothing: no job")]
+    {
+        for command in failed(at) {
+            shop.redis(command).await;
+        }
+        begins(&explain(), next);
+    }
+
     shop.json(&["enqueue", "--project", PROJECT, "--delay", "10m"]);
     begins(&explain(), "it falls due in 9m");
 }

@@ -143,6 +143,18 @@ async fn a_job_that_nobody_accepted_breaks_i1_unless_a_call_was_not_answered() {
 }
 
 #[tokio::test]
+async fn a_call_without_an_answer_may_have_left_a_snapshot_alone() {
+    let mut run = Run::new().await;
+    run.plant("DEL 1").await;
+    run.plant("ZREM completed 1").await;
+    run.accepted.remove(0);
+    let [stranger] = <[String; 1]>::try_from(run.violations()).unwrap();
+    assert!(stranger.contains("of project p1 belongs to no accepted job"), "{stranger}");
+    run.accepted.push(json!({ "project": "p1", "unanswered": true }));
+    assert_eq!(run.violations(), [""; 0]);
+}
+
+#[tokio::test]
 async fn what_retention_removed_is_proved_by_its_snapshot_and_its_timestamp() {
     let mut run = Run::new().await;
     let timestamp = run.world.queue.job("1").await.unwrap().unwrap().fields["timestamp"].clone();
@@ -302,6 +314,8 @@ async fn a_job_that_does_not_get_on_breaks_i8() {
         run.violations_with(&["--all-ended"]),
         ["I8 5: has not ended: it is in prioritized, started 0 times"]
     );
+    let later = ["--all-ended", "--since", "2999-01-01T00:00:00Z"];
+    assert_eq!(run.violations_with(&later), [""; 0], "it is older than the run");
     run.plant("HSET 5 ats 51").await;
     assert_eq!(run.violations(), ["I8 5: was started 51 times, and is in prioritized again"]);
     run.plant("HSET 5 ats 1").await;
