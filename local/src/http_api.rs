@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use api::{Api, router};
+use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
 use shared::config::Config;
@@ -43,15 +44,15 @@ impl HttpApi {
     /// # Errors
     /// When the settings cannot work.
     pub async fn start(config: &Config) -> Result<Self, Error> {
-        Self::listen(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+        Self::listen(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Router::new()).await
     }
 
-    /// Serves the API at `address`; port 0 takes a free one.
+    /// Serves the API and `more` routes at `address`; port 0 takes a free one.
     ///
     /// # Errors
     /// When the settings cannot work or the address is taken.
-    pub async fn listen(config: &Config, address: SocketAddr) -> Result<Self, Error> {
-        let router = router(Api::new(config)?).route("/docs", get(async || Html(PAGE)));
+    pub async fn listen(config: &Config, address: SocketAddr, more: Router) -> Result<Self, Error> {
+        let router = router(Api::new(config)?).route("/docs", get(async || Html(PAGE))).merge(more);
         let failed = |source| Error::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;

@@ -8,6 +8,7 @@
 mod access;
 mod caller;
 mod compare;
+mod console;
 mod described;
 mod edge;
 mod envelope;
@@ -95,6 +96,8 @@ struct Parts {
     retention: SnapshotRetention,
     /// Scores that are older count as stale.
     max_age_days: u32,
+    /// The web application's.
+    origins: Vec<String>,
 }
 
 impl Api {
@@ -131,6 +134,7 @@ impl Api {
             under_way: UnderWay::default(),
             retention: config.drain.snapshots,
             max_age_days: config.cron.max_age_days,
+            origins: config.origins.clone(),
             store,
             clock,
         })))
@@ -146,6 +150,10 @@ impl Api {
 
     fn max_age_days(&self) -> u32 {
         self.0.max_age_days
+    }
+
+    fn origins(&self) -> &[String] {
+        &self.0.origins
     }
 
     fn clock(&self) -> &Clock {
@@ -238,6 +246,7 @@ impl Api {
 /// All routes over `api`.
 pub fn router(api: Api) -> Router {
     Router::from(openapi::routes())
+        .merge(console::routes())
         .fallback(envelope::no_route)
         .method_not_allowed_fallback(envelope::no_method)
         .layer(DefaultBodyLimit::max(input::MAX_BODY))

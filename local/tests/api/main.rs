@@ -4,6 +4,7 @@
 mod access;
 mod budget;
 mod bulk;
+mod console;
 mod contract_pairs;
 mod corpus;
 mod description;

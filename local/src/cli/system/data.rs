@@ -2,17 +2,34 @@
 
 use shared::clock::Clock;
 use shared::config::ProcessEnv;
+use tokio_postgres::{Error as PostgresError, Row};
 
 use crate::Failure;
 use crate::cli::migrate::database_at;
 use crate::migrations;
 use crate::seed::{self, Plan};
 use crate::servers::Servers;
+use crate::sign_in::{Account, NamedProject};
 use crate::terminal::Step;
 
 /// What a private database gets.
 const PROJECTS: u32 = 20;
 const ROWS: u32 = 20;
+
+/// Somebody who may look at all projects.
+const ADMIN: &str = r#"
+    INSERT INTO "User" (id, email, password, name, role, "updatedAt")
+    VALUES ('admin', 'admin@example.com', 'cannot log in', 'Admin', 'ADMIN', now()) ON CONFLICT DO NOTHING"#;
+
+/// How many of a user's projects there are to choose from.
+const CHOICE: i64 = 200;
+
+/// Whom the console may sign in.
+pub(super) struct Accounts {
+    /// The owner of the project to try the API with.
+    pub(super) owner: Option<Account>,
+    pub(super) admin: Option<Account>,
+}
 
 /// A project and its owner.
 pub(super) struct SomeProject {
@@ -38,6 +55,8 @@ pub(super) async fn prepare(servers: &Servers, told: bool) -> Result<(), Failure
     let now_ms = Clock::System.now_ms();
     let plan = Plan { projects: PROJECTS, pages: ROWS, products: ROWS, seed: 1, now_ms };
     seed::into_empty(&servers.database_url(), &plan).await?;
+    let client = database_at(&ProcessEnv, &servers.database_url())?.connect().await?;
+    client.execute(ADMIN, &[]).await?;
     step.done(format!("Seeded {PROJECTS} projects"))?;
     Ok(())
 }
@@ -49,4 +68,32 @@ pub(super) async fn some_project(database_url: &str) -> Result<Option<SomeProjec
         client.query_opt("SELECT id, \"userId\" FROM \"Project\" ORDER BY id LIMIT 1", &[]).await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(SomeProject { id: row.try_get(0)?, user_id: row.try_get(1)? }))
+}
+
+/// The owner of that project, and an administrator.
+pub(super) async fn accounts(
+    database_url: &str,
+    some: Option<&SomeProject>,
+) -> Result<Accounts, Failure> {
+    let client = database_at(&ProcessEnv, database_url)?.connect().await?;
+    let owner = match some {
+        None => None,
+        Some(SomeProject { user_id, .. }) => {
+            let projects = client
+                .query(
+                    "SELECT id, name FROM \"Project\" WHERE \"userId\" = $1 ORDER BY id LIMIT $2",
+                    &[user_id, &CHOICE],
+                )
+                .await?;
+            let named = |row: &Row| Ok(NamedProject { id: row.try_get(0)?, name: row.try_get(1)? });
+            let projects = projects.iter().map(named).collect::<Result<_, PostgresError>>()?;
+            Some(Account { user_id: user_id.clone(), role: "USER", projects })
+        }
+    };
+    let admin = client
+        .query_opt("SELECT id FROM \"User\" WHERE role = 'ADMIN' ORDER BY id LIMIT 1", &[])
+        .await?;
+    let admin = admin.map(|row| row.try_get(0)).transpose()?;
+    let admin = admin.map(|user_id| Account { user_id, role: "ADMIN", projects: Vec::new() });
+    Ok(Accounts { owner, admin })
 }

@@ -5,6 +5,7 @@ mod data;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use axum::Router;
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde::Serialize;
 use shared::config::{Config, ProcessEnv};
@@ -13,6 +14,7 @@ use crate::gateway::{Gateway, GatewayConfig, GatewayError};
 use crate::http_api::{self, HttpApi};
 use crate::servers::Servers;
 use crate::settings::{Settings, given};
+use crate::sign_in::{Account, SignIn};
 use crate::terminal::Step;
 use crate::token::issue;
 use crate::{DEVELOPMENT_SECRET, Failure};
@@ -42,6 +44,9 @@ pub(super) struct Places {
     /// A project to try it with, and the token of its owner.
     pub(super) project_id: Option<String>,
     pub(super) token: Option<String>,
+    /// The console, as its owner and as an administrator sees it: each link signs in once.
+    pub(super) console_url: String,
+    pub(super) admin_console_url: Option<String>,
     pub(super) rest_url: String,
     pub(super) rest_token: String,
     /// bull-board, where it runs.
@@ -76,13 +81,22 @@ impl System {
             .with("DATABASE_URL", servers.database_url())
             .or("JWT_SECRET", DEVELOPMENT_SECRET);
         let config = Config::from_env(&settings)?;
-        let api = api(wanted.listen, &config).await?;
         let some = data::some_project(&servers.database_url()).await?;
+        let accounts = data::accounts(&servers.database_url(), some.as_ref()).await?;
+        let sign_in = config.jwt_secret.clone().map(|secret| SignIn::new(secret, wanted.told));
+        let more = sign_in.as_ref().map_or_else(Router::new, SignIn::routes);
+        let api = api(wanted.listen, &config, more).await?;
+        let link = |account: Option<Account>| {
+            sign_in.as_ref().zip(account).map(|(it, account)| it.link(&api.url(), account))
+        };
         let token = match (&some, &config.jwt_secret) {
             (Some(project), Some(secret)) => Some(issue(secret, &project.user_id, TOKEN_S)?),
             _ => None,
         };
+        let console_url = link(accounts.owner).unwrap_or_else(|| format!("{}/console", api.url()));
         let places = Places {
+            console_url,
+            admin_console_url: link(accounts.admin),
             api_url: api.url(),
             project_id: some.map(|project| project.id),
             token,
@@ -128,11 +142,16 @@ async fn gateway(
     }
 }
 
-async fn api(listen: Option<SocketAddr>, config: &Config) -> Result<HttpApi, http_api::Error> {
+async fn api(
+    listen: Option<SocketAddr>,
+    config: &Config,
+    more: Router,
+) -> Result<HttpApi, http_api::Error> {
+    let at = |address| HttpApi::listen(config, address, more.clone());
     match listen {
-        Some(address) => HttpApi::listen(config, address).await,
-        None => match HttpApi::listen(config, loopback(API_PORT)).await {
-            Err(http_api::Error::Listen { .. }) => HttpApi::start(config).await,
+        Some(address) => at(address).await,
+        None => match at(loopback(API_PORT)).await {
+            Err(http_api::Error::Listen { .. }) => at(loopback(0)).await,
             outcome => outcome,
         },
     }

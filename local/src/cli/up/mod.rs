@@ -120,6 +120,10 @@ fn show(places: &Places, every: Duration) -> std::io::Result<()> {
         }
     }
     heading("Look at it")?;
+    say(format!("scores, and why they changed: {}", places.console_url))?;
+    if let Some(console) = &places.admin_console_url {
+        say(format!("all projects and the queue, as an administrator: {console}"))?;
+    }
     if let Some(board) = &places.board_url {
         say(format!("the queue, in bull-board: {board}"))?;
     }

@@ -1,0 +1,179 @@
+// The console as people see it: signed in both ways, each view, on a desk and on a phone, light and dark.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { findings, past, picture, stage } from './stage.mjs';
+
+const DESK = { width: 1280, height: 900 };
+const PHONE = { width: 390, height: 844 };
+
+let world;
+before(async () => { world = await stage(); });
+after(() => world?.stop());
+
+/** A page whose errors and refusals of the policy fail the test. */
+async function open(options = {}) {
+  const context = await world.browser.newContext({ viewport: DESK, ...options });
+  context.setDefaultTimeout(10_000);
+  const page = await context.newPage();
+  const wrong = [];
+  page.on('pageerror', (error) => wrong.push(error.message));
+  page.on('console', (message) => { if (/Content Security Policy|TrustedHTML/.test(message.text())) wrong.push(message.text()); });
+  return { context, page, wrong };
+}
+
+/** Nothing overflows the width of the page. */
+const fits = async (page) => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the screen');
+
+/** Axe has no serious complaint, light and dark, on a desk and on a phone; pictures stay. */
+async function looksGood(page, name) {
+  for (const [size, viewport] of Object.entries({ 1280: DESK, 390: PHONE })) {
+    await page.setViewportSize(viewport);
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      assert.deepEqual(await findings(page), [], `${name}, ${size}, ${colorScheme}`);
+      await picture(page, `${name}-${size}-${colorScheme}`);
+    }
+    await fits(page);
+  }
+  await page.setViewportSize(DESK);
+  await page.emulateMedia({ colorScheme: 'light' });
+}
+
+const ring = (page) => page.getByRole('img', { name: /^DEO score \d+ of 100$/ });
+
+test('deo up: a code signs in once, a reload needs none, and the score is recomputed', async (t) => {
+  const { projectId, consoleUrl, apiUrl } = world.places;
+  const { page, context, wrong } = await open();
+
+  await t.test('the code is taken out of the address', async () => {
+    await page.goto(consoleUrl);
+    await page.getByText('No score yet').waitFor();
+    assert.ok(!page.url().includes('code'), page.url());
+  });
+
+  await t.test('Recompute follows its job to the first score', async () => {
+    await page.getByRole('button', { name: 'Recompute' }).click();
+    await ring(page).waitFor();
+    const { rows } = await world.database.query('SELECT "overallScore" FROM "DeoScoreSnapshot" WHERE "projectId" = $1', [projectId]);
+    assert.equal(rows.length, 1);
+    assert.equal(await ring(page).getAttribute('aria-label'), `DEO score ${rows[0].overallScore} of 100`);
+  });
+
+  await t.test('a reload signs in by the cookie, and no token is stored', async () => {
+    await past(world.database, projectId);
+    await page.reload();
+    await ring(page).waitFor();
+    const stored = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]);
+    assert.deepEqual(stored, [0, 0, '']);
+    const [cookie] = await context.cookies(`${apiUrl}/console`);
+    assert.deepEqual([cookie.httpOnly, cookie.sameSite, cookie.path], [true, 'Strict', '/console']);
+  });
+
+  await t.test('the next score says why it fell', async () => {
+    await world.database.query('UPDATE "CrawlResult" SET "wordCount" = 60 WHERE "projectId" = $1', [projectId]);
+    await page.getByRole('button', { name: 'Recompute' }).click();
+    await page.getByText(/The score fell by/).waitFor();
+    assert.match(await page.locator('.facts').innerText(), /more pages with fewer than 150 words/);
+    assert.match(await page.locator('.change').innerText(), /^−\d+ since the score before$/);
+  });
+
+  await t.test('the line is pointed at, clicked and moved along; a span is chosen', async () => {
+    const plot = page.locator('.plot svg');
+    const box = await plot.boundingBox();
+    const told = page.locator('.plot-told');
+    const last = await told.innerText();
+    await page.mouse.move(box.x + box.width / 2, box.y + 80);
+    assert.notEqual(await told.innerText(), last);
+    await page.mouse.click(box.x + box.width / 2, box.y + 80);
+    await page.waitForFunction((text) => document.querySelector('.verse')?.innerText !== text, await page.locator('.verse').innerText().catch(() => ''));
+    await page.getByRole('button', { name: /Why the largest fall/ }).click();
+    await page.getByText(/The score fell by/).waitFor();
+    const slider = page.getByRole('slider', { name: 'Move along the scores' });
+    await slider.focus();
+    await slider.press('Home');
+    const first = await slider.getAttribute('aria-valuetext');
+    await page.getByRole('radio', { name: 'All' }).check();
+    await page.waitForFunction((text) => document.querySelector('#plot-slider')?.max > 100 && document.querySelector('#plot-slider').getAttribute('aria-valuetext') !== text, first);
+  });
+
+  await t.test('all 17 signals are in words', async () => {
+    await page.locator('.signal').nth(16).waitFor();
+    assert.equal(await page.locator('.signal').count(), 17);
+    for (const says of await page.locator('.says').allInnerTexts()) assert.match(says, /\d %|three pages/);
+  });
+
+  await t.test('it looks good', async () => {
+    await page.getByRole('radio', { name: '30 days' }).check();
+    await page.getByText(/The score fell by/).waitFor();
+    await looksGood(page, 'project');
+  });
+
+  await t.test('the same code a second time signs nobody in', async () => {
+    const other = await open();
+    await other.page.goto(consoleUrl);
+    await other.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await looksGood(other.page, 'sign-in');
+    await other.context.close();
+  });
+
+  assert.deepEqual(wrong, []);
+  await context.close();
+});
+
+test('the platform hands a token over, from its own origin only', async (t) => {
+  const { apiUrl, token, projectId } = world.places;
+
+  /** The platform's page: what docs/console.md shows. */
+  const platform = ([apiUrl, token, projectId, how]) => {
+    globalThis.answers = [];
+    const frame = how === 'frame' && document.body.appendChild(Object.assign(document.createElement('iframe'), { width: 1000, height: 800 }));
+    addEventListener('message', (event) => {
+      if (event.origin !== apiUrl) return;
+      globalThis.answers.push(event.data.type);
+      if (event.data.type === 'deo-console:ready') event.source.postMessage({ type: 'deo-console:token', token, projectId }, apiUrl);
+    });
+    if (frame) frame.src = `${apiUrl}/console`;
+    else open(`${apiUrl}/console`);
+  };
+
+  await t.test('to the window that it opened, and again after a reload', async () => {
+    const { page, context, wrong } = await open();
+    await page.goto(world.origin);
+    const popup = page.waitForEvent('popup');
+    await page.evaluate(platform, [apiUrl, token, projectId, 'window']);
+    const view = await popup;
+    await ring(view).waitFor();
+    await view.reload();
+    await ring(view).waitFor();
+    assert.deepEqual(await page.evaluate(() => globalThis.answers), ['deo-console:ready', 'deo-console:signed-in', 'deo-console:ready', 'deo-console:signed-in']);
+    assert.deepEqual(wrong, []);
+    await context.close();
+  });
+
+  await t.test('to its frame', async () => {
+    const { page, context } = await open();
+    await page.goto(world.origin);
+    await page.evaluate(platform, [apiUrl, token, projectId, 'frame']);
+    await ring(page.frameLocator('iframe')).waitFor();
+    await context.close();
+  });
+
+  await t.test('no other origin can frame it, and none of its messages counts', async () => {
+    const { page, context } = await open();
+    const stranger = world.origin.replace('localhost', '127.0.0.1');
+    await page.route(`${stranger}/**`, (route) => route.fulfill({ contentType: 'text/html', body: '<body>' }));
+    await page.goto(stranger);
+    const popup = page.waitForEvent('popup');
+    await page.evaluate(([apiUrl, token]) => {
+      document.body.appendChild(document.createElement('iframe')).src = `${apiUrl}/console`;
+      const view = open(`${apiUrl}/console`);
+      setInterval(() => view.postMessage({ type: 'deo-console:token', token }, '*'), 100);
+    }, [apiUrl, token]);
+    const view = await popup;
+    await view.getByRole('heading', { name: 'Sign in' }).waitFor();
+    assert.equal(await view.getByText('History').count(), 0);
+    const frame = page.frames().find((it) => it !== page.mainFrame());
+    assert.equal(await frame.evaluate(() => document.getElementById('main')), null);
+    await context.close();
+  });
+});
