@@ -4,11 +4,14 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use api::{Api, router};
+use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
 use shared::config::Config;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use crate::request_log::logged;
 
 /// A page on which a person reads the API's description and tries it. It is on localhost only, and no part
 /// of the function.
@@ -51,7 +54,18 @@ impl HttpApi {
     /// # Errors
     /// When the settings cannot work or the address is taken.
     pub async fn listen(config: &Config, address: SocketAddr) -> Result<Self, Error> {
-        let router = router(Api::new(config)?).route("/docs", get(async || Html(PAGE)));
+        Self::serve(routes(config)?, address).await
+    }
+
+    /// As [`HttpApi::listen`], with a line on stdout for each request.
+    ///
+    /// # Errors
+    /// When the settings cannot work or the address is taken.
+    pub async fn listen_logged(config: &Config, address: SocketAddr) -> Result<Self, Error> {
+        Self::serve(logged(routes(config)?), address).await
+    }
+
+    async fn serve(router: Router, address: SocketAddr) -> Result<Self, Error> {
         let failed = |source| Error::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -67,6 +81,11 @@ impl HttpApi {
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
+}
+
+/// The function's routes, and the page.
+fn routes(config: &Config) -> Result<Router, Error> {
+    Ok(router(Api::new(config)?).route("/docs", get(async || Html(PAGE))))
 }
 
 impl Drop for HttpApi {

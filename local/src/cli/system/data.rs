@@ -14,6 +14,14 @@ use crate::terminal::Step;
 const PROJECTS: u32 = 20;
 const ROWS: u32 = 20;
 
+/// An administrator of a private database, for looking at the queue and the fleet over HTTP.
+pub(super) const ADMIN: &str = "local-admin";
+
+const INSERT_ADMIN: &str = r#"
+    INSERT INTO "User" (id, email, password, name, role, "createdAt", "updatedAt")
+    VALUES ($1, $1 || '@example.com', 'cannot log in', 'Admin', 'ADMIN', now(), now())
+    ON CONFLICT DO NOTHING"#;
+
 /// A project and its owner.
 pub(super) struct SomeProject {
     pub(super) id: String,
@@ -38,6 +46,8 @@ pub(super) async fn prepare(servers: &Servers, told: bool) -> Result<(), Failure
     let now_ms = Clock::System.now_ms();
     let plan = Plan { projects: PROJECTS, pages: ROWS, products: ROWS, seed: 1, now_ms };
     seed::into_empty(&servers.database_url(), &plan).await?;
+    let client = database_at(&ProcessEnv, &servers.database_url())?.connect().await?;
+    client.execute(INSERT_ADMIN, &[&ADMIN]).await?;
     step.done(format!("Seeded {PROJECTS} projects"))?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! rows in the other, and the HTTP API.
 
 mod data;
+mod pair;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -11,15 +12,23 @@ use shared::config::{Config, ProcessEnv};
 
 use crate::gateway::{Gateway, GatewayConfig, GatewayError};
 use crate::http_api::{self, HttpApi};
-use crate::servers::Servers;
+use crate::servers::{Fixed, Servers};
 use crate::settings::{Settings, given};
-use crate::terminal::Step;
-use crate::token::issue;
+use crate::terminal::{Step, note};
+use crate::token::{issue, issue_admin};
 use crate::{DEVELOPMENT_SECRET, Failure};
 
-/// The API's port and the gateway's, where they are free and nobody asked for others.
-const API_PORT: u16 = 3000;
+/// The API's port and the gateway's, where they are free and nobody asked for others. 3000 and 3001 are the
+/// platform's own: its web application's and its Node API's.
+const API_PORT: u16 = 8787;
 const GATEWAY_PORT: u16 = 8079;
+
+/// Where private servers are, unless the ports are taken.
+const FIXED: Fixed =
+    Fixed { redis_port: 16_379, postgres_port: 15_432, postgres_password: DEVELOPMENT_SECRET };
+
+/// For how long BullMQ's metrics are kept in a private Redis.
+const METRICS_MINUTES: &str = "60";
 
 /// How long the printed token is good for: 12 h in seconds.
 const TOKEN_S: u64 = 12 * 3_600;
@@ -30,8 +39,10 @@ pub(super) struct Wanted {
     pub(super) listen: Option<SocketAddr>,
     /// Where the REST gateway listens; else on its usual port or on a free one.
     pub(super) rest_listen: Option<SocketAddr>,
-    /// Whether stdout hears of every step.
+    /// Whether stdout hears of every step, and of the API's requests.
     pub(super) told: bool,
+    /// Whether private servers have the same ports and credentials each time.
+    pub(super) is_fixed: bool,
 }
 
 /// Where everything is.
@@ -42,6 +53,8 @@ pub(super) struct Places {
     /// A project to try it with, and the token of its owner.
     pub(super) project_id: Option<String>,
     pub(super) token: Option<String>,
+    /// An administrator's, where the database is private and the secret the usual one.
+    pub(super) admin_token: Option<String>,
     pub(super) rest_url: String,
     pub(super) rest_token: String,
     /// bull-board, where it runs.
@@ -62,12 +75,24 @@ pub(super) struct System {
 
 impl System {
     pub(super) async fn start(wanted: Wanted) -> Result<Self, Failure> {
+        pair::check(&ProcessEnv)?;
         let step = Step::begin("starting Redis and Postgres", wanted.told);
-        let servers = Servers::from_env_or_private(&ProcessEnv).await?;
+        let servers = if wanted.is_fixed {
+            Servers::from_env_or_fixed(&ProcessEnv, FIXED).await?
+        } else {
+            Servers::from_env_or_private(&ProcessEnv).await?
+        };
         step.done(format!("Redis and Postgres: {}", servers.description()))?;
         data::prepare(&servers, wanted.told).await?;
-        let rest_token = given(&ProcessEnv, "UPSTASH_REDIS_REST_TOKEN")
-            .unwrap_or_else(|| Alphanumeric.sample_string(&mut rand::rng(), 24));
+        // Somebody's own Redis is behind no token that everybody knows.
+        let is_known = wanted.is_fixed && servers.redis_is_private();
+        let rest_token = given(&ProcessEnv, "UPSTASH_REDIS_REST_TOKEN").unwrap_or_else(|| {
+            if is_known {
+                DEVELOPMENT_SECRET.to_owned()
+            } else {
+                Alphanumeric.sample_string(&mut rand::rng(), 24)
+            }
+        });
         let gateway = gateway(wanted.rest_listen, &servers.redis_url(), &rest_token).await?;
         let settings = Settings::default()
             .with("REDIS_URL", servers.redis_url())
@@ -75,24 +100,56 @@ impl System {
             .with("UPSTASH_REDIS_REST_TOKEN", &rest_token)
             .with("DATABASE_URL", servers.database_url())
             .or("JWT_SECRET", DEVELOPMENT_SECRET);
+        // On a Redis of our own they cost nobody anything, and bull-board draws them.
+        let settings = match servers.redis_is_private() {
+            true => settings.or("QUEUE_METRICS_MINUTES", METRICS_MINUTES),
+            false => settings,
+        };
         let config = Config::from_env(&settings)?;
-        let api = api(wanted.listen, &config).await?;
+        let api = api(&wanted, &config).await?;
         let some = data::some_project(&servers.database_url()).await?;
         let token = match (&some, &config.jwt_secret) {
             (Some(project), Some(secret)) => Some(issue(secret, &project.user_id, TOKEN_S)?),
+            _ => None,
+        };
+        let is_ours = servers.postgres_is_private() && given(&ProcessEnv, "JWT_SECRET").is_none();
+        let admin_token = match &config.jwt_secret {
+            Some(secret) if is_ours => Some(issue_admin(secret, data::ADMIN, TOKEN_S)?),
             _ => None,
         };
         let places = Places {
             api_url: api.url(),
             project_id: some.map(|project| project.id),
             token,
+            admin_token,
             rest_url: gateway.url(),
             rest_token,
             board_url: None,
             redis_url: servers.redis_is_private().then(|| servers.redis_url()),
             database_url: servers.postgres_is_private().then(|| servers.database_url()),
         };
-        Ok(Self { config, places, api, gateway, servers })
+        let system = Self { config, places, api, gateway, servers };
+        system.tell_of_taken_ports(&wanted);
+        Ok(system)
+    }
+
+    /// Notes which of the usual ports others have.
+    fn tell_of_taken_ports(&self, wanted: &Wanted) {
+        let of = |url: &str| reqwest::Url::parse(url).ok()?.port();
+        let api = if wanted.listen.is_none() { of(&self.places.api_url) } else { None };
+        let gateway = if wanted.rest_listen.is_none() { of(&self.places.rest_url) } else { None };
+        let (redis, postgres) = match wanted.is_fixed {
+            true => (self.servers.redis_port(), self.servers.postgres_port()),
+            false => (None, None),
+        };
+        for (what, usual, port) in [
+            ("Redis", FIXED.redis_port, redis),
+            ("Postgres", FIXED.postgres_port, postgres),
+            ("the REST gateway", GATEWAY_PORT, gateway),
+            ("the API", API_PORT, api),
+        ] {
+            note_taken(what, usual, port);
+        }
     }
 
     /// Where Redis is; a given URL may hold a password.
@@ -128,13 +185,24 @@ async fn gateway(
     }
 }
 
-async fn api(listen: Option<SocketAddr>, config: &Config) -> Result<HttpApi, http_api::Error> {
-    match listen {
-        Some(address) => HttpApi::listen(config, address).await,
-        None => match HttpApi::listen(config, loopback(API_PORT)).await {
-            Err(http_api::Error::Listen { .. }) => HttpApi::start(config).await,
+async fn api(wanted: &Wanted, config: &Config) -> Result<HttpApi, http_api::Error> {
+    let listen = async |address| match wanted.told {
+        true => HttpApi::listen_logged(config, address).await,
+        false => HttpApi::listen(config, address).await,
+    };
+    match wanted.listen {
+        Some(address) => listen(address).await,
+        None => match listen(loopback(API_PORT)).await {
+            Err(http_api::Error::Listen { .. }) => listen(loopback(0)).await,
             outcome => outcome,
         },
+    }
+}
+
+/// Says that `what` is not at its `usual` port.
+pub(super) fn note_taken(what: &str, usual: u16, port: Option<u16>) {
+    if let Some(port) = port.filter(|&port| port != usual) {
+        note(format!("Port {usual} is taken: {what} is at {port} this time."));
     }
 }
 
