@@ -44,15 +44,22 @@ impl HttpApi {
     /// # Errors
     /// When the settings cannot work.
     pub async fn start(config: &Config) -> Result<Self, Error> {
-        Self::listen(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Router::new()).await
+        Self::listen(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
     }
 
-    /// Serves the API and `more` routes at `address`; port 0 takes a free one.
+    /// Serves the API at `address`; port 0 takes a free one.
     ///
     /// # Errors
     /// When the settings cannot work or the address is taken.
-    pub async fn listen(config: &Config, address: SocketAddr, more: Router) -> Result<Self, Error> {
-        let router = router(Api::new(config)?).route("/docs", get(async || Html(PAGE))).merge(more);
+    pub async fn listen(config: &Config, address: SocketAddr) -> Result<Self, Error> {
+        Self::serve(routes(config)?, address).await
+    }
+
+    /// Serves these routes at `address`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the address is taken.
+    pub(crate) async fn serve(router: Router, address: SocketAddr) -> Result<Self, Error> {
         let failed = |source| Error::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -68,6 +75,11 @@ impl HttpApi {
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
+}
+
+/// The function's routes, and the page.
+pub(crate) fn routes(config: &Config) -> Result<Router, Error> {
+    Ok(router(Api::new(config)?).route("/docs", get(async || Html(PAGE))))
 }
 
 impl Drop for HttpApi {

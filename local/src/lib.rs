@@ -2,7 +2,8 @@
 //!
 //! [`cli`] is the command line, one file a command. What it shows comes from [`bench`], which measures, and
 //! [`cost`], which tells a bill; [`permissions`] is what the functions must be allowed, [`http_api`] serves the
-//! API's router, [`sign_in`] signs its console in, [`runtime_api`] plays Lambda to the functions, [`relay`] watches their connections, [`tls_front`]
+//! API's router, [`sign_in`] signs its console in and `request_log` says what it was asked, [`runtime_api`] plays Lambda to the
+//! functions, [`relay`] watches their connections, [`tls_front`]
 //! takes TLS off before servers, [`chaos`] lets everything go wrong, [`verify`] proves what must hold after a
 //! run, [`terminal`] is how results look. Crates of their own are the private servers ([`servers`]), Upstash's
 //! REST API in front of any Redis ([`gateway`]), the
@@ -18,6 +19,7 @@ pub mod http_api;
 pub mod permissions;
 mod queue;
 pub mod relay;
+mod request_log;
 pub mod runtime_api;
 pub mod sign_in;
 pub mod simulate;

@@ -2,19 +2,24 @@
 
 mod signals;
 mod time;
+mod waiting;
 
 use std::error::Error;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use shared::logs::may_be_told;
+use tracing::Subscriber;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{fmt, registry};
+use tracing_subscriber::{Layer, fmt, registry};
 
-pub use signals::Signals;
+pub use signals::{Signals, Stopped};
 pub use time::time;
+pub use waiting::screen_is_taken;
+use waiting::{Waiting, is_repetition};
 
 /// How a command ends: with an exit code (0: done; 1: done, but not all of it went well), or with an error,
 /// which is printed and exits with 1.
@@ -23,20 +28,39 @@ pub type Outcome = Result<ExitCode, Failure>;
 /// Whatever went wrong, in words for people.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// What is logged unless `RUST_LOG` says otherwise. A command itself says why a tick failed.
-const LOGGED: &str = "warn,batchmq_engine::ticker=off";
+/// What is logged unless `RUST_LOG` says otherwise. A command itself says why a tick failed, and that it waits
+/// for Redis.
+pub const LOGGED: &str = "warn,batchmq_engine::ticker=off,batchmq_redis::delivery=error";
 
-/// Logs to stderr what `RUST_LOG` asks for; warnings and errors without it. Libraries tell these only: see
-/// [`shared::logs`].
-pub fn log() {
-    log_unless_asked(LOGGED);
+/// Logs to stderr what `RUST_LOG` asks for, and without it what `otherwise` does, such as [`LOGGED`]. Libraries
+/// tell warnings and errors only: see [`shared::logs`]. `colors` says whether in colours.
+pub fn log(colors: bool, otherwise: &str) {
+    let waiting = Waiting::default().with_filter(filter_fn(is_repetition));
+    let asked = EnvFilter::try_from_default_env().ok();
+    let waiting = asked.is_none().then_some(waiting);
+    let filter = asked.unwrap_or_else(|| EnvFilter::new(otherwise));
+    registry().with(filter_fn(may_be_told)).with(lines(colors, filter)).with(waiting).init();
 }
 
-/// As [`log`], with what `filter` says where `RUST_LOG` says nothing: for a command that has much go wrong.
-pub fn log_unless_asked(filter: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
-    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
-    registry().with(filter_fn(may_be_told)).with(filter).with(lines).init();
+/// As [`log`], with nothing where `RUST_LOG` says nothing: for a command in which much is meant to go wrong.
+pub fn log_if_asked(colors: bool) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off"));
+    registry().with(filter_fn(may_be_told)).with(lines(colors, filter)).init();
+}
+
+/// The log's lines, in colours if `colors`.
+fn lines<S>(colors: bool, filter: EnvFilter) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    // A stderr that is closed is no reason to panic.
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(colors).log_internal_errors(false);
+    lines.with_filter(filter)
+}
+
+/// Whether stderr takes colours where nobody decides: it is a terminal, and `NO_COLOR` is not set.
+pub fn stderr_takes_colors() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
 }
 
 /// Turns the outcome of a command of the program `name` into its exit code, and prints an error to stderr.
@@ -45,10 +69,16 @@ pub fn end(name: &str, outcome: Outcome) -> ExitCode {
         Ok(code) => code,
         Err(error) if reader_is_gone(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{name}: {}", tame(&error.to_string()));
-            ExitCode::FAILURE
+            complain(format!("{name}: {}", tame(&error.to_string())));
+            error.downcast_ref::<Stopped>().map_or(ExitCode::FAILURE, |stopped| stopped.code())
         }
     }
+}
+
+/// Writes one line to stderr. Unlike `eprintln!`, a reader that has gone away is no panic: nobody is left to
+/// hear of it.
+pub fn complain(line: impl AsRef<str>) {
+    let _ = writeln!(io::stderr().lock(), "{}", line.as_ref());
 }
 
 /// Returns a text in which nothing can steer the terminal: an id that a peer chose may stand in an error.

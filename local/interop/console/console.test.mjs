@@ -24,16 +24,14 @@ async function open(options = {}) {
 /** Nothing overflows the width of the page. */
 const fits = async (page) => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the screen');
 
-/** Axe has no serious complaint, light and dark, on a desk and on a phone; pictures stay. */
+/** Axe has no serious complaint, on a desk by day and on a phone by night; pictures stay. */
 async function looksGood(page, name) {
-  for (const [size, viewport] of Object.entries({ 1280: DESK, 390: PHONE })) {
+  for (const [size, viewport, colorScheme] of [['1280', DESK, 'light'], ['390', PHONE, 'dark']]) {
     await page.setViewportSize(viewport);
-    for (const colorScheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      assert.deepEqual(await findings(page), [], `${name}, ${size}, ${colorScheme}`);
-      await picture(page, `${name}-${size}-${colorScheme}`);
-    }
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    assert.deepEqual(await findings(page), [], `${name}, ${size}, ${colorScheme}`);
     await fits(page);
+    await picture(page, `${name}-${size}-${colorScheme}`);
   }
   await page.setViewportSize(DESK);
   await page.emulateMedia({ colorScheme: 'light' });
@@ -176,4 +174,108 @@ test('the platform hands a token over, from its own origin only', async (t) => {
     assert.equal(await frame.evaluate(() => document.getElementById('main')), null);
     await context.close();
   });
+});
+
+test('an administrator looks at the fleet, and at the queue', async (t) => {
+  const { adminConsoleUrl, projectId } = world.places;
+  const { database } = world;
+  const { rows: others } = await database.query('SELECT id FROM "Project" WHERE id <> $1 ORDER BY id', [projectId]);
+  const scored = others.slice(0, 12).map((it) => it.id);
+  await database.query(`INSERT INTO "Project" (id, "userId", name) SELECT 'new-' || lpad(n::text, 2, '0'), "userId", 'New' FROM "Project", generate_series(1, 40) AS n WHERE id = $1`, [projectId]);
+  await world.enqueue(...scored, 'gone-1', 'gone-2');
+  /** Waits for something in the database: a tick comes each second. */
+  const eventually = async (query, values) => {
+    for (let tries = 0; tries < 100; tries += 1) {
+      if ((await database.query(query, values)).rows[0].ok) return;
+      await new Promise((resolve) => { setTimeout(resolve, 100); });
+    }
+    throw new Error(`never: ${query}`);
+  };
+  await eventually('SELECT count(*) = $2 AS ok FROM "Project" WHERE id = ANY($1) AND "currentDeoScore" IS NOT NULL', [scored, scored.length]);
+  const { page, context, wrong } = await open();
+
+  await t.test('the histogram and the lists of the fleet', async () => {
+    await page.goto(adminConsoleUrl);
+    const table = page.getByRole('region', { name: 'Projects by score' });
+    await page.locator('.fleet summary').click();
+    const counts = await table.locator('td.number').allInnerTexts();
+    assert.equal(counts.reduce((sum, text) => sum + Number(text), 0), scored.length + 1);
+    await page.getByRole('link', { name: projectId }).waitFor();
+    await page.getByRole('tab', { name: 'Movers' }).press('ArrowRight');
+    for (const gone of ['gone-1', 'gone-2']) await page.getByRole('row', { name: new RegExp(gone) }).waitFor();
+    await looksGood(page, 'fleet');
+    await page.getByRole('tab', { name: 'Never scored' }).click();
+    await page.locator('.ids li').nth(29).waitFor();
+    assert.equal(await page.locator('.ids li').count(), 30);
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await page.getByRole('link', { name: 'new-40' }).waitFor();
+  });
+
+  await t.test('a project of somebody else is refused in words', async () => {
+    await page.getByRole('link', { name: 'new-40' }).click();
+    await page.getByRole('alert').getByText('You do not have access to this project').waitFor();
+  });
+
+  await t.test('the queue, and the retry of what failed for one reason', async () => {
+    await page.getByRole('link', { name: 'Queue' }).click();
+    await page.getByText('The drain is alive.').waitFor();
+    const group = page.getByRole('region', { name: 'Failures by reason' }).getByRole('row').nth(1);
+    assert.match(await group.innerText(), /^2\s/);
+    await page.locator('#limits-form summary').click();
+    await looksGood(page, 'queue');
+    await database.query(`INSERT INTO "Project" (id, "userId", name) SELECT gone, "userId", gone FROM "Project", unnest(ARRAY['gone-1', 'gone-2']) AS gone WHERE id = $1`, [projectId]);
+    await group.getByRole('button', { name: /^Retry/ }).click();
+    await page.getByText('2 jobs will be tried again.').first().waitFor();
+    await eventually(`SELECT count(*) = 2 AS ok FROM "Project" WHERE id LIKE 'gone-%' AND "currentDeoScore" IS NOT NULL`, []);
+  });
+
+  await t.test('a pause is shown, with what it holds up, until the queue goes on', async () => {
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByText('Nothing can be claimed:').waitFor();
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await page.getByText('The queue goes on.').first().waitFor();
+    assert.equal(await page.getByText('Nothing can be claimed:').count(), 0);
+  });
+
+  await t.test('limits are set and lifted', async () => {
+    const field = page.getByRole('spinbutton', { name: 'Jobs active at once' });
+    const set = async (value, told) => {
+      if (!(await field.isVisible())) await page.locator('#limits-form summary').click();
+      await field.fill(value);
+      await page.getByRole('button', { name: 'Set', exact: true }).click();
+      await page.locator('.pairs dd').first().getByText(told).waitFor();
+    };
+    await set('7', '7');
+    await set('', 'no limit');
+  });
+
+  assert.deepEqual(wrong, []);
+  await context.close();
+});
+
+test('the queue is looked at every 15 s, and only while it can be seen', async () => {
+  const { page, context } = await open();
+  await page.clock.install();
+  await page.addInitScript(() => Object.defineProperty(document, 'visibilityState', { get: () => (globalThis.isHidden ? 'hidden' : 'visible') }));
+  const token = world.places.adminToken;
+  await page.route('**/console/session', (route) => route.fulfill({ json: { token, role: 'ADMIN' } }));
+  let looks = 0;
+  page.on('response', (response) => { if (response.url().endsWith('/queue')) looks += 1; });
+  const look = () => page.waitForResponse((response) => response.url().endsWith('/queue'));
+  const first = look();
+  await page.goto(`${world.places.apiUrl}/console#/queue`);
+  await first;
+  await page.getByText('The drain is alive.').waitFor();
+  await page.clock.runFor(14_000);
+  assert.equal(looks, 1);
+  const second = look();
+  await page.clock.runFor(2_000);
+  await second;
+  await page.evaluate(() => { globalThis.isHidden = true; });
+  await page.clock.runFor(60_000);
+  assert.equal(looks, 2, 'nobody looks at it');
+  const third = look();
+  await page.evaluate(() => { globalThis.isHidden = false; document.dispatchEvent(new Event('visibilitychange')); });
+  await third;
+  await context.close();
 });

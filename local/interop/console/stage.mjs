@@ -30,7 +30,7 @@ async function platform() {
 export async function stage() {
   const { server, origin } = await platform();
   const up = spawn(DEO, ['up', '--json', '--no-board', '--every', '1s', '--listen', '127.0.0.1:0', '--rest-listen', '127.0.0.1:0'], {
-    env: { ...process.env, CORS_ORIGINS: origin }, stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, CORS_ORIGINS: origin, API_QUEUE_OPERATIONS: 'true' }, stdio: ['ignore', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: up.stdout });
   const line = await Promise.race([once(lines, 'line'), once(up, 'exit')]);
@@ -40,12 +40,12 @@ export async function stage() {
   const browser = await chromium.launch({ executablePath: PROGRAM, args: FLAGS });
   return {
     places, database, browser, origin,
-    /** Runs `deo` on this system. */
-    deo: async (...args) => {
+    /** Asks for recomputes of these projects, whether there are such or not. */
+    enqueue: async (...projects) => {
       const env = { ...process.env, REDIS_URL: places.redisUrl, DATABASE_URL: places.databaseUrl };
-      const child = spawn(DEO, args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
+      const child = spawn(DEO, ['enqueue', ...projects.flatMap((id) => ['--project', id])], { env, stdio: 'ignore' });
       const [code] = await once(child, 'exit');
-      if (code !== 0) throw new Error(`deo ${args.join(' ')} ended with ${code}`);
+      if (code !== 0) throw new Error(`deo enqueue ended with ${code}`);
     },
     stop: async () => {
       await browser.close();

@@ -29,6 +29,18 @@ pub struct Servers {
     postgres: Place<PostgresServer>,
 }
 
+/// Where private servers are to be, so that people and programs find them at the same place each time. A port
+/// that is taken gives way to a free one.
+#[derive(Clone, Copy, Debug)]
+pub struct Fixed {
+    /// Redis' port.
+    pub redis_port: u16,
+    /// Postgres' port.
+    pub postgres_port: u16,
+    /// The password of Postgres' superuser.
+    pub postgres_password: &'static str,
+}
+
 #[derive(Debug)]
 enum Place<S> {
     Given(String),
@@ -41,17 +53,35 @@ impl Servers {
     /// # Errors
     /// When a server is needed and cannot be started.
     pub async fn from_env_or_private(env: &impl Env) -> Result<Self, Error> {
+        Self::from_env_or(env, None).await
+    }
+
+    /// As [`Servers::from_env_or_private`], with the private ones at `fixed` places.
+    ///
+    /// # Errors
+    /// When a server is needed and cannot be started.
+    pub async fn from_env_or_fixed(env: &impl Env, fixed: Fixed) -> Result<Self, Error> {
+        Self::from_env_or(env, Some(fixed)).await
+    }
+
+    async fn from_env_or(env: &impl Env, fixed: Option<Fixed>) -> Result<Self, Error> {
         let redis = async {
-            match given(env, "REDIS_URL") {
-                Some(url) => Ok(Place::Given(url)),
-                None => RedisServer::start().await.map(Place::Private),
-            }
+            let server = match (given(env, "REDIS_URL"), fixed) {
+                (Some(url), _) => return Ok(Place::Given(url)),
+                (None, Some(fixed)) => RedisServer::start_at(fixed.redis_port).await,
+                (None, None) => RedisServer::start().await,
+            };
+            server.map(Place::Private)
         };
         let postgres = async {
-            match given(env, "DATABASE_URL") {
-                Some(url) => Ok(Place::Given(url)),
-                None => PostgresServer::start().await.map(Place::Private),
-            }
+            let server = match (given(env, "DATABASE_URL"), fixed) {
+                (Some(url), _) => return Ok(Place::Given(url)),
+                (None, Some(Fixed { postgres_port, postgres_password, .. })) => {
+                    PostgresServer::start_at(postgres_port, postgres_password).await
+                }
+                (None, None) => PostgresServer::start().await,
+            };
+            server.map(Place::Private)
         };
         let (redis, postgres) = tokio::try_join!(redis, postgres)?;
         Ok(Self { redis, postgres })
@@ -84,6 +114,22 @@ impl Servers {
             Place::Private(server) => server.description(),
         };
         format!("{redis} and {postgres}")
+    }
+
+    /// The port of a private Redis.
+    pub fn redis_port(&self) -> Option<u16> {
+        match &self.redis {
+            Place::Given(_) => None,
+            Place::Private(server) => Some(server.port()),
+        }
+    }
+
+    /// The port of a private Postgres.
+    pub fn postgres_port(&self) -> Option<u16> {
+        match &self.postgres {
+            Place::Given(_) => None,
+            Place::Private(server) => Some(server.port()),
+        }
     }
 
     /// Whether Redis was started by us and ends with us.

@@ -30,7 +30,7 @@ const SETTINGS: [&str; 7] = [
     "log_timezone=UTC",
 ];
 
-/// A private Postgres on a free port of the loopback, with a random password. Dropping it stops it
+/// A private Postgres on a port of the loopback, unless told on a free one and with a random password. Dropping it stops it
 /// and removes its folder; so does the end of this process, whatever ends it.
 #[derive(Debug)]
 pub struct PostgresServer {
@@ -112,10 +112,23 @@ impl PostgresServer {
     /// When no way works on this machine, in words that list the ways; when the server does not
     /// start, with the end of its log.
     pub async fn start() -> Result<Self, Error> {
-        Self::start_by(&ProcessEnv).await
+        Self::start_by(&ProcessEnv, None).await
     }
 
-    async fn start_by(env: &impl Env) -> Result<Self, Error> {
+    /// As [`PostgresServer::start`], on `port` where that is free, and with this password.
+    ///
+    /// # Errors
+    /// As [`PostgresServer::start`].
+    pub async fn start_at(port: u16, password: &str) -> Result<Self, Error> {
+        let mut server = Self::start_by(&ProcessEnv, Some(port)).await?;
+        // Only now: by a password of its own it was told from another server on the same port.
+        let quoted = password.replace('\'', "''");
+        server.execute(&format!("ALTER ROLE postgres PASSWORD '{quoted}'")).await?;
+        server.password = password.to_owned();
+        Ok(server)
+    }
+
+    async fn start_by(env: &impl Env, wanted: Option<u16>) -> Result<Self, Error> {
         let way = Way::find(env)?;
         let account = way.bin().and_then(|_| Account::for_postgres());
         let folder = process::folder("deo-postgres-", account.as_ref())?;
@@ -123,7 +136,7 @@ impl PostgresServer {
         let mut server = Self { process: None, folder, way, account, password, port: 0 };
         server.prepare().await?;
         for attempt in 1.. {
-            server.port = process::free_port()?;
+            server.port = process::port(wanted.filter(|_| attempt == 1))?;
             match server.launch().await {
                 Ok(()) => break,
                 Err(error) if attempt == PORTS => return Err(error),

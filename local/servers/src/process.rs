@@ -87,6 +87,14 @@ pub(super) fn free_port() -> Result<u16, Error> {
         .map_err(Error::io("looking for a free port on 127.0.0.1"))
 }
 
+/// `wanted` where it is free now, else another one that is.
+pub(super) fn port(wanted: Option<u16>) -> Result<u16, Error> {
+    match wanted.filter(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+        Some(port) => Ok(port),
+        None => free_port(),
+    }
+}
+
 /// A running server. Dropping it stops it and waits for its end.
 #[derive(Debug)]
 pub(super) struct Process {

@@ -135,16 +135,28 @@ impl RedisServer {
     /// # Errors
     /// As [`RedisServer::start`]; and when only Docker is at hand, which takes none.
     pub async fn start_with(settings: &[&str]) -> Result<Self, Error> {
-        Self::start_by(&ProcessEnv, settings).await
+        Self::start_by(&ProcessEnv, settings, None).await
     }
 
-    async fn start_by(env: &impl Env, settings: &[&str]) -> Result<Self, Error> {
+    /// As [`RedisServer::start`], on `port` where that is free.
+    ///
+    /// # Errors
+    /// As [`RedisServer::start`].
+    pub async fn start_at(port: u16) -> Result<Self, Error> {
+        Self::start_by(&ProcessEnv, &[], Some(port)).await
+    }
+
+    async fn start_by(
+        env: &impl Env,
+        settings: &[&str],
+        wanted: Option<u16>,
+    ) -> Result<Self, Error> {
         let way = Way::find(env)?;
         let settings = settings.iter().map(|it| (*it).to_owned()).collect();
         let folder = process::folder("deo-redis-", None)?;
         let mut server = Self { process: None, folder, way, settings, port: 0 };
         for attempt in 1.. {
-            server.port = process::free_port()?;
+            server.port = process::port(wanted.filter(|_| attempt == 1))?;
             match server.launch().await {
                 Ok(()) => break,
                 Err(error) if attempt == PORTS => return Err(error),

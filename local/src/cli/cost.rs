@@ -121,7 +121,7 @@ async fn measured(args: &Args) -> Result<Figures, Failure> {
     let step = Step::begin("measuring", !args.json);
     let figures = tokio::select! {
         figures = measure(&args.bootstraps, args.sample) => figures?,
-        () = signals.next() => return Err("interrupted".into()),
+        stopped = signals.next() => return Err(stopped.into()),
     };
     step.done(format!("Measured ticks, requests and {} jobs", args.sample))?;
     Ok(figures)

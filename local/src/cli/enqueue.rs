@@ -9,14 +9,18 @@ use shared::queue::{NewJob, Outcome as Added, Queue};
 use shared::recompute::{JobData, Reason, Timing, recompute_job};
 use shared::store::{Database, ProjectId, Store, Stretch};
 use shared::wake::Wake;
+use tokio::time::timeout;
 
-use super::queue::span;
+use super::queue::{shown, span};
 use crate::queue::connect;
 use crate::terminal;
 use crate::{Failure, Outcome};
 
 /// Projects a page: one statement and one script call each.
 const PAGE: u32 = 500;
+
+/// How long the database may take to say which projects it has.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Ask for recomputes, one job a project
 ///
@@ -123,6 +127,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         walk(&config, &target, scope, &mut sums).await?;
     } else {
         add(&target, &args.which.project, Reason::Manual, &mut sums).await?;
+        tell_unknown(&config, &args.which.project).await;
     }
     wake.finish().await;
     let usage = queue.redis().usage();
@@ -136,6 +141,25 @@ pub(super) async fn run(args: Args) -> Outcome {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says which of these projects the database does not have: their jobs are going to fail. Says nothing where no
+/// database is configured, or it does not tell in time.
+async fn tell_unknown(config: &Config, projects: &[String]) {
+    let Ok(Some(database)) = Database::configured(config) else { return };
+    let store = Store::over(database);
+    let look = async {
+        for project in projects {
+            if matches!(store.current_score(project).await, Ok(None)) {
+                let name = shown::line(project, 120);
+                terminal::note(format!(
+                    "deo: the database has no project {name}: its job will fail"
+                ));
+            }
+        }
+    };
+    // Its time is over: the jobs are in the queue all the same.
+    let _ = timeout(PATIENCE, look).await;
 }
 
 /// Walks the projects in `scope`, a page at a time.

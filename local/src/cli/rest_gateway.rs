@@ -2,11 +2,10 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::process::ExitCode;
 
+use command::Signals;
 use serde::Serialize;
 use shared::config::{ProcessEnv, Secret, written};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Outcome;
 use crate::gateway::{Faults, Gateway, GatewayConfig};
@@ -68,8 +67,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     let token =
         args.token.map_or_else(|| given("UPSTASH_REDIS_REST_TOKEN"), |token| Ok(Some(token)))?;
     let token = token.ok_or("no token: give --token or set UPSTASH_REDIS_REST_TOKEN")?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = Signals::new()?;
     let (redis, _private) = match redis {
         Some(url) => (url, None),
         None => {
@@ -93,10 +91,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     } else {
         terminal::say(format!("UPSTASH_REDIS_REST_URL={}", place.url))?;
     }
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let stopped = signals.next().await;
     gateway.shutdown().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(stopped.code_of_server())
 }

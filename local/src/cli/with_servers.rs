@@ -31,10 +31,10 @@ pub(super) async fn run(args: Args) -> Outcome {
     };
     let mut signals = Signals::new()?;
     let free = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let wanted = Wanted { listen: free, rest_listen: free, told: false };
+    let wanted = Wanted { listen: free, rest_listen: free, told: false, is_fixed: false };
     let system = tokio::select! {
         system = System::start(wanted) => system?,
-        () = signals.next() => return Ok(ExitCode::FAILURE),
+        stopped = signals.next() => return Ok(stopped.code()),
     };
     let places = &system.places;
     let mut command = Command::new(program);
@@ -69,7 +69,7 @@ async fn wait(child: &mut Child, signals: &mut Signals) -> std::io::Result<ExitS
     loop {
         tokio::select! {
             ended = child.wait() => return ended,
-            () = signals.next() => {}
+            _ = signals.next() => {}
         }
         let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         // An error means that it has just ended.

@@ -51,6 +51,7 @@ impl Screen {
             });
         }
         let screen = Self { before, keys };
+        command::screen_is_taken(true);
         write(ENTER)?;
         Ok(Some(screen))
     }
@@ -85,6 +86,7 @@ impl Drop for Screen {
     fn drop(&mut self) {
         // Errors are left alone: then nobody looks any more.
         let _ = write(LEAVE);
+        command::screen_is_taken(false);
         if let Some(before) = &self.before {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
         }

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
@@ -18,9 +18,14 @@ fn is_there(program: &str) -> bool {
     env::split_paths(&path).any(|folder| folder.join(program).exists())
 }
 
+async fn shown(http: &reqwest::Client, up: &Up, path: &str) -> Value {
+    let answer =
+        http.get(format!("{}/api/queues{path}", up.place("boardUrl"))).send().await.unwrap();
+    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+}
+
 async fn completed(http: &reqwest::Client, up: &Up) -> Option<u64> {
-    let queues = http.get(format!("{}/api/queues", up.place("boardUrl"))).send().await.unwrap();
-    let queues: Value = serde_json::from_slice(&queues.bytes().await.unwrap()).unwrap();
+    let queues = shown(http, up, "").await;
     assert_eq!(queues["queues"][0]["name"], "deo_score_queue", "{queues}");
     queues["queues"][0]["counts"]["completed"].as_u64()
 }
@@ -42,8 +47,15 @@ async fn bull_board_shows_the_queue_to_this_machine_and_ends_with_it() {
     let path = format!("{}/projects/{}/deo-score", up.place("apiUrl"), up.place("projectId"));
     let asked = http.post(format!("{path}/recompute")).bearer_auth(up.place("token"));
     assert_eq!(asked.send().await.unwrap().status(), 201);
-    let shown = async { while completed(&http, &up).await != Some(1) {} };
-    timeout(Duration::from_secs(20), shown).await.expect("the board shows the completed job");
+    let done = async { while completed(&http, &up).await != Some(1) {} };
+    timeout(Duration::from_secs(20), done).await.expect("the board shows the completed job");
+
+    // The drain keeps no connection, and is told of by its heartbeat.
+    assert_eq!(shown(&http, &up, "").await["queues"][0]["hasWorkers"], true);
+    let workers = shown(&http, &up, "/deo_score_queue/workers").await;
+    assert_eq!(workers["workers"][0]["id"], "drain", "{workers}");
+    let metrics = shown(&http, &up, "/deo_score_queue/metrics").await;
+    assert_eq!(metrics["completed"]["meta"]["count"], 1, "{metrics}");
 
     // A page whose name was pointed at the loopback.
     let foreign = http.get(up.place("boardUrl")).header("host", "example.com:3001");
@@ -55,6 +67,20 @@ async fn bull_board_shows_the_queue_to_this_machine_and_ends_with_it() {
     eventually("the board ends with a deo that was killed", || {
         TcpStream::connect(&address).is_err()
     });
+}
+
+#[test]
+fn why_the_board_ended_is_told_in_its_own_words() {
+    if !is_there("node") || !is_there("npm") {
+        eprintln!("left out: there is no Node here");
+        return;
+    }
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port().to_string();
+    let up = Up::start_with(|up| up.args(["--board-port", &port]));
+    assert!(!up.has("boardUrl"));
+    let errors = up.errors();
+    assert!(errors.contains("No bull-board: it ended: Error: listen EADDRINUSE"), "{errors}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod board;
 mod chaos;
 mod config;
 mod cost;
+mod day;
 mod demo;
 mod hostile;
 mod leftovers;

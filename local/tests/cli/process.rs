@@ -17,6 +17,8 @@ use tempfile::TempDir;
 pub(crate) fn deo(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_deo"));
     command.env("TMPDIR", folder);
+    // A system that runs beside the tests is none of theirs.
+    command.env("XDG_RUNTIME_DIR", folder.join("none"));
     for variable in shared::config::VARIABLES {
         command.env_remove(variable.name);
     }

@@ -83,8 +83,15 @@ async fn statistics_tell_what_is_wrong_with_redis() {
 #[tokio::test]
 async fn a_failed_job_is_no_failed_drain() {
     let queue = Queue::new().await;
-    let named = ["--project", "no-such-project", "seed-1-p0000003"];
-    assert_eq!(queue.enqueue(&named)["enqueued"], 2);
+    let named = ["enqueue", "--json", "--project", "no-such-project", "seed-1-p0000003"];
+    let enqueued = queue.deo(&named);
+    let warning = String::from_utf8_lossy(&enqueued.stderr).into_owned();
+    let expected = "deo: the database has no project no-such-project: its job will fail";
+    assert_eq!(warning.trim(), expected);
+    assert_eq!(json(&enqueued)["enqueued"], 2);
+    let alone = deo(queue.folder.path()).args(named).env("REDIS_URL", queue.redis.url()).output();
+    let alone = alone.unwrap();
+    assert!(alone.status.success() && alone.stderr.is_empty(), "no database is no news: {alone:?}");
     let report = queue.drain();
     assert_eq!((&report["completed"], &report["failed"]), (&1.into(), &1.into()));
 }

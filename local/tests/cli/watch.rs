@@ -83,11 +83,11 @@ impl Terminal {
         self.child.stdin.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
     }
 
-    /// It ends well, and the terminal is as it was.
-    fn assert_ends(mut self, before: &str) {
+    /// It ends with `code`, and the terminal is as it was.
+    fn assert_ends(mut self, code: &str, before: &str) {
         self.until("\x1b[?1049l");
         self.until("code=");
-        assert_eq!(self.line(), "0");
+        assert_eq!(self.line(), code);
         self.until("after=");
         assert_eq!(self.line(), before);
         self.child.wait().unwrap();
@@ -103,7 +103,7 @@ fn with(redis: &RedisServer, arguments: &[&str]) -> Output {
 async fn on_a_terminal_it_lives_until_a_key_ends_it() {
     let redis = RedisServer::start().await.unwrap();
     // q, and Ctrl-C.
-    for (round, key) in ["q", "\x03"].iter().enumerate() {
+    for (round, (key, code)) in [("q", "0"), ("\x03", "130")].into_iter().enumerate() {
         let folder = open_folder();
         let mut terminal = Terminal::watching(&redis, &folder);
         terminal.until("before=");
@@ -118,7 +118,7 @@ async fn on_a_terminal_it_lives_until_a_key_ends_it() {
         terminal.press("xy\n");
         terminal.until("q ends");
         terminal.press(key);
-        terminal.assert_ends(&before);
+        terminal.assert_ends(code, &before);
     }
 }
 
@@ -134,6 +134,8 @@ async fn elsewhere_it_writes_a_line_a_look() {
     let looks: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(looks.len(), 3);
     assert!(looks.iter().all(|look| look["counts"]["wait"] == 2), "{text}");
+    let times: Vec<i64> = looks.iter().map(|look| look["at"].as_i64().unwrap()).collect();
+    assert!(times.is_sorted() && times[2] > times[0], "{times:?}");
 }
 
 #[tokio::test]

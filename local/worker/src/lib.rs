@@ -4,10 +4,9 @@
 mod sleep;
 mod waits;
 
-use std::process::ExitCode;
 use std::time::Duration;
 
-use command::{Outcome, Signals, say, time};
+use command::{Outcome, Signals, complain, say, time};
 use drain::Drain;
 use shared::checks;
 use shared::config::{Config, ProcessEnv};
@@ -27,8 +26,8 @@ const LAST_WAIT: Duration = Duration::from_secs(10);
 ///
 /// Over TCP it sleeps on BullMQ's marker and starts within milliseconds, and BullMQ's getWorkers() and
 /// dashboards list it; over Upstash's REST API, which refuses commands that block, it looks every so often.
-/// At the signal it finishes the batch under way, or after 5 s gives it back, and exits with 0. A second
-/// signal ends it at once.
+/// At the signal it finishes the batch under way, or after 5 s gives it back, and exits with 0 after SIGTERM and
+/// 130 after Ctrl-C. A second signal ends it at once.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How often to look for work that nothing told of: jobs of workers that died, jobs added without a
@@ -56,7 +55,7 @@ pub async fn run(args: Args) -> Outcome {
     say(sleep.describe())?;
     if let Some(queue) = drain.queues().next() {
         for finding in checks::at_start(&ProcessEnv, queue).await {
-            eprintln!("deo: {finding}");
+            complain(format!("deo: {finding}"));
         }
     }
     let (stopper, stop) = Stopper::new();
@@ -81,7 +80,7 @@ pub async fn run(args: Args) -> Outcome {
                 false => {
                     let retry_in = if fails { backoff.next_wait() } else { Duration::ZERO };
                     sleep.until_work(&report, retry_in, &stop).await.map_err(|error| {
-                        eprintln!("deo: waiting for work failed: {error}");
+                        complain(format!("deo: waiting for work failed: {error}"));
                     })
                 }
             };
@@ -98,20 +97,22 @@ pub async fn run(args: Args) -> Outcome {
         }
         sleep.leave().await;
     });
-    tokio::select! {
+    let stopped = tokio::select! {
         ended = &mut work => {
             // For whoever starts it anew: a worker that only seems to live helps nobody.
             ended?;
             return Err("the work ended by itself".into());
         }
-        () = signals.next() => stopper.stop(),
-    }
+        stopped = signals.next() => stopped,
+    };
+    stopper.stop();
     tokio::select! {
         ended = work => ended?,
-        () = signals.next() => return Ok(ExitCode::FAILURE),
+        stopped = signals.next() => return Ok(stopped.code()),
     }
-    say("stopped")?;
-    Ok(ExitCode::SUCCESS)
+    // Whoever closed our stdout need not hear of it.
+    let _ = say("stopped");
+    Ok(stopped.code_of_server())
 }
 
 /// Why each queue's work ended.
@@ -124,7 +125,7 @@ fn reasons(report: &Report) -> impl Iterator<Item = StoppedBecause> {
 fn tell(report: &Report, json: bool) -> std::io::Result<()> {
     let failed = report.stopped_because == StoppedBecause::Error;
     if failed {
-        eprintln!("deo: {}", report.error.as_deref().unwrap_or("the tick failed"));
+        complain(format!("deo: {}", report.error.as_deref().unwrap_or("the tick failed")));
     }
     if report.claimed == 0 && report.recovered == 0 && report.missing == 0 && !(failed && json) {
         return Ok(());

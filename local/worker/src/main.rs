@@ -5,7 +5,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 stopped by a signal, 1 failed (the reason is on stderr) or stopped by two, 2 wrong usage.
+Exit codes: 0 stopped by SIGTERM, 1 failed (the reason is on stderr), 2 wrong usage, 130 stopped by Ctrl-C,
+143 ended at once by a second signal, SIGTERM.
+
+Example:
+  REDIS_URL=redis://127.0.0.1:6379 DATABASE_URL=postgres://127.0.0.1/app deo-worker --every 30s
 
 It reads the same environment variables as the drain does: REDIS_URL or UPSTASH_REDIS_REST_URL and
 UPSTASH_REDIS_REST_TOKEN, DATABASE_URL and so on. RUST_LOG sets what is logged on stderr (default: warn).";
@@ -20,6 +24,6 @@ struct Cli {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    command::log();
+    command::log(command::stderr_takes_colors(), command::LOGGED);
     command::end("deo-worker", worker::run(cli.args).await)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use command::complain;
 use drain::Drain;
 use shared::engine::{Report, Stop, StoppedBecause};
 use shared::queue::{Error, Queue};
@@ -118,7 +119,7 @@ impl Sleep {
         self.waits.close().await;
         for queue in &self.queues {
             if let Err(error) = queue.mark().await {
-                eprintln!("deo: no marker was left for the next worker: {error}");
+                complain(format!("deo: no marker was left for the next worker: {error}"));
             }
         }
     }

@@ -50,6 +50,13 @@ impl Failure {
         Self::Unsent { kind: ErrorKind::Unavailable, reason }
     }
 
+    /// A server to which there is no connection; `url` is what the setting is called that leads there.
+    pub(super) fn absent(server: &str, cause: &str, url: &str) -> Self {
+        Self::unreachable(format!(
+            "cannot connect to {server}{cause}. Is it running, and does {url} lead to it?"
+        ))
+    }
+
     /// A server whose certificate says that it is somebody else, or that nobody vouches for; `url` is what the
     /// setting is called that leads there.
     pub(super) fn untrusted(server: &str, distrust: &str, url: &str, names: &Names) -> Self {

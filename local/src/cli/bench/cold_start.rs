@@ -46,7 +46,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     let options = Options { runs, jobs, bootstraps, node, told: !json };
     let measured = tokio::select! {
         measured = measure(&options) => measured?,
-        () = signals.next() => return Err("interrupted".into()),
+        stopped = signals.next() => return Err(stopped.into()),
     };
     if json {
         say(serde_json::to_string(&measured)?)?;

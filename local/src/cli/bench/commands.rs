@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::Outcome;
 use crate::bench::commands::measure;
-use crate::terminal::say;
+use crate::terminal::{note, say};
 
 /// Billed commands a job, counted by Redis itself, beside BullMQ 6 doing the same work
 ///
@@ -37,7 +37,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     }
     let over = measured.over();
     for work in &over {
-        eprintln!("deo: over its budget: {work}");
+        note(format!("deo: over its budget: {work}"));
     }
     Ok(if over.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -8,7 +8,7 @@ use command::Signals;
 use super::RIVALS;
 use crate::Outcome;
 use crate::bench::jobs::{Request, Subject, Workload, bars_table, child, measure, page};
-use crate::terminal::{heading, say};
+use crate::terminal::{heading, note, say};
 
 /// Measure jobs a second and what they cost, beside BullMQ and the servers alone
 ///
@@ -86,7 +86,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     };
     let report = tokio::select! {
         report = measure(&request, !args.json) => report?,
-        () = signals.next() => return Err("interrupted".into()),
+        stopped = signals.next() => return Err(stopped.into()),
     };
     if args.json {
         say(serde_json::to_string(&report)?)?;
@@ -108,9 +108,7 @@ pub(super) async fn run(args: Args) -> Outcome {
             .map_err(|error| format!("writing {}: {error}", file.display()))?;
     }
     if cfg!(debug_assertions) {
-        eprintln!(
-            "this is a debug build, held to no bar: cargo run --release -p local -- bench jobs"
-        );
+        note("this is a debug build, held to no bar: cargo run --release -p local -- bench jobs");
         return Ok(ExitCode::SUCCESS);
     }
     Ok(if report.bars.iter().all(|bar| bar.kept) { ExitCode::SUCCESS } else { ExitCode::FAILURE })

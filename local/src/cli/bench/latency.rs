@@ -64,7 +64,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     };
     let report = tokio::select! {
         report = measure(&request, !args.json) => report?,
-        () = signals.next() => return Err("interrupted".into()),
+        stopped = signals.next() => return Err(stopped.into()),
     };
     if args.json {
         say(serde_json::to_string(&report)?)?;

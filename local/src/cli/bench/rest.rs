@@ -8,7 +8,7 @@ use command::Signals;
 
 use crate::Outcome;
 use crate::bench::rest::{Figures, Options, Verdict, measure, table, verdicts};
-use crate::terminal::{heading, say};
+use crate::terminal::{heading, note, say};
 
 /// Measure calls over TCP, over REST and with Upstash's own SDK
 ///
@@ -47,7 +47,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     let options = Options { rounds, time, at_once, sdk, told: !json };
     let lines = tokio::select! {
         lines = measure(&options) => lines?,
-        () = signals.next() => return Err("interrupted".into()),
+        stopped = signals.next() => return Err(stopped.into()),
     };
     let verdicts = verdicts(&lines);
     if json {
@@ -61,7 +61,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         }
     }
     if cfg!(debug_assertions) {
-        eprintln!("this is a debug build, which is held to no bar: cargo run --release -p local");
+        note("this is a debug build, which is held to no bar: cargo run --release -p local");
         return Ok(ExitCode::SUCCESS);
     }
     Ok(if verdicts.iter().all(Verdict::kept) { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -47,11 +47,11 @@ pub(super) async fn run(args: Args) -> Outcome {
     };
     let (servers, scratch) = tokio::select! {
         demo = demo => demo?,
-        () = signals.next() => return Err("interrupted".into()),
+        stopped = signals.next() => return Err(stopped.into()),
     };
     let played = tokio::select! {
         played = play(&args, &scratch) => played,
-        () = signals.next() => Err("interrupted".into()),
+        stopped = signals.next() => Err(stopped.into()),
     };
     let removed = scratch.remove().await;
     drop(servers);

@@ -71,6 +71,11 @@ impl Asked {
     }
 }
 
+/// The project whose score a job asks for.
+pub(in crate::cli) fn project(job: &JobLine) -> Option<String> {
+    Asked::of(job).project
+}
+
 /// At most `limit` jobs on `state` that `filter` takes, after the first `skip` of them. Where it takes not all,
 /// the whole state is looked through, 1,000 jobs at a time.
 pub(in crate::cli) async fn find(

@@ -1,12 +1,15 @@
 //! `deo queue watch`.
 
+use std::future::pending;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use command::Signals;
+use serde::Serialize;
 use shared::clock::{Clock, to_iso8601};
 use shared::queue::{Error, Queue};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::stats::Stats;
 use super::{Outcome, queue, span};
@@ -16,9 +19,15 @@ use crate::terminal::{self, Screen};
 /// A look at everything at least this often, whatever the pulse says.
 const AT_LEAST: Duration = Duration::from_secs(60);
 
+/// How long a look may take before the screen says that it waits.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Longer than any look.
+const A_LONG_TIME: Duration = Duration::from_secs(86_400);
+
 /// See the queue live: jobs in each state, the oldest one that waits, what was done lately
 ///
-/// On a terminal it takes the screen until q or Ctrl-C; elsewhere it writes a line a look. A look at
+/// On a terminal it takes the screen until q (exit code 0) or Ctrl-C (130); elsewhere it writes a line a look. A look at
 /// an idle queue costs 2 billed commands, and one at a queue with jobs 17 to 26, three or four round
 /// trips.
 #[derive(Debug, clap::Args)]
@@ -55,30 +64,50 @@ pub(super) async fn run(args: Args) -> Outcome {
     let mut looks = interval(args.interval);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     looks.tick().await;
-    let mut trouble = None;
+    let mut trouble: Option<String> = None;
     let mut left = args.count.unwrap_or(u64::MAX);
     loop {
-        view.show(screen.as_ref(), args.json, args.interval, trouble.as_ref())?;
+        view.show(screen.as_ref(), args.json, args.interval, trouble.as_deref())?;
         left -= 1;
         if left == 0 {
             return Ok(ExitCode::SUCCESS);
         }
-        let next = async {
+        let waiting = trouble.as_deref().unwrap_or("waiting for Redis ...");
+        let waiting = view.page(args.interval, Some(waiting));
+        let mut next = pin!(async {
             looks.tick().await;
             view.look().await
-        };
-        let key = async {
-            match &mut screen {
-                Some(screen) => while !matches!(screen.key().await, b'q' | b'Q') {},
-                None => std::future::pending().await,
+        });
+        let mut slow = pin!(sleep(args.interval + PATIENCE));
+        trouble = loop {
+            let key = async {
+                match &mut screen {
+                    Some(screen) => while !matches!(screen.key().await, b'q' | b'Q') {},
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                looked = &mut next => break looked.err().map(|error| error.to_string()),
+                () = &mut slow => {
+                    if let (Some(screen), Some(text)) = (&screen, &waiting) {
+                        screen.show(text)?;
+                    }
+                    slow.set(sleep(A_LONG_TIME));
+                }
+                () = key => return Ok(ExitCode::SUCCESS),
+                stopped = signals.next() => return Ok(stopped.code()),
             }
         };
-        tokio::select! {
-            looked = next => trouble = looked.err(),
-            () = key => return Ok(ExitCode::SUCCESS),
-            _ = signals.next() => return Ok(ExitCode::SUCCESS),
-        }
     }
+}
+
+/// A line of JSON.
+#[derive(Serialize)]
+struct Look<'a> {
+    /// When it was written: milliseconds since the epoch.
+    at: i64,
+    #[serde(flatten)]
+    stats: &'a Stats,
 }
 
 /// What was seen last.
@@ -116,40 +145,42 @@ impl View {
         screen: Option<&Screen>,
         json: bool,
         interval: Duration,
-        trouble: Option<&Error>,
+        trouble: Option<&str>,
     ) -> Result<(), Failure> {
         let Some(Seen { stats, .. }) = &self.last else { return Ok(()) };
+        if let Some(screen) = screen {
+            return Ok(screen.show(&self.page(interval, trouble).unwrap_or_default())?);
+        }
         let now = Clock::System.now_ms();
-        let Some(screen) = screen else {
-            match trouble {
-                Some(error) => terminal::note(format!("deo: {error}")),
-                None if json => terminal::say(serde_json::to_string(stats)?)?,
-                None => terminal::say(line(stats, now))?,
-            }
-            return Ok(());
-        };
+        match trouble {
+            Some(error) => terminal::note(format!("deo: {error}")),
+            None if json => terminal::say(serde_json::to_string(&Look { at: now, stats })?)?,
+            None => terminal::say(line(stats, now))?,
+        }
+        Ok(())
+    }
+
+    /// Everything, for a screen; `None` where nothing was seen yet.
+    fn page(&self, interval: Duration, trouble: Option<&str>) -> Option<String> {
+        let Seen { stats, .. } = self.last.as_ref()?;
+        let now = Clock::System.now_ms();
         let config = self.queue.options();
         let every = span::shown(i64::try_from(interval.as_millis()).unwrap_or(i64::MAX));
-        let state = match trouble {
-            Some(error) => format!("cannot look: {error}"),
-            None => format!("{}  every {every}  q ends", to_iso8601(now)),
-        };
-        let text = format!("{}:{}  {state}\n\n{}", config.prefix, config.name, page(stats, now));
-        Ok(screen.show(&text)?)
+        let mut states = terminal::table(&["state", "jobs"], &[1]);
+        for (state, jobs) in stats.states() {
+            states.add_row([state.to_owned(), jobs.to_string()]);
+        }
+        let mut facts = terminal::table(&["", ""], &[]);
+        if let Some(trouble) = trouble {
+            facts.add_row(["cannot look", trouble]);
+        }
+        for (name, text) in stats.facts(now) {
+            facts.add_row([name, text]);
+        }
+        terminal::fit(&mut facts);
+        let (queue, at) = (format!("{}:{}", config.prefix, config.name), to_iso8601(now));
+        Some(format!("{queue}  {at}  q ends  every {every}\n\n{states}\n{facts}"))
     }
-}
-
-/// Everything, for a screen.
-fn page(stats: &Stats, now: i64) -> String {
-    let mut states = terminal::table(&["state", "jobs"], &[1]);
-    for (state, jobs) in stats.states() {
-        states.add_row([state.to_owned(), jobs.to_string()]);
-    }
-    let mut facts = terminal::table(&["", ""], &[]);
-    for (name, text) in stats.facts(now) {
-        facts.add_row([name, text]);
-    }
-    format!("{states}\n{facts}")
 }
 
 /// Everything, in one line.

@@ -16,20 +16,16 @@ use crate::terminal::Step;
 const PROJECTS: u32 = 20;
 const ROWS: u32 = 20;
 
-/// Somebody who may look at all projects.
-const ADMIN: &str = r#"
-    INSERT INTO "User" (id, email, password, name, role, "updatedAt")
-    VALUES ('admin', 'admin@example.com', 'cannot log in', 'Admin', 'ADMIN', now()) ON CONFLICT DO NOTHING"#;
+/// An administrator of a private database, for looking at the queue and the fleet over HTTP.
+pub(super) const ADMIN: &str = "local-admin";
+
+const INSERT_ADMIN: &str = r#"
+    INSERT INTO "User" (id, email, password, name, role, "createdAt", "updatedAt")
+    VALUES ($1, $1 || '@example.com', 'cannot log in', 'Admin', 'ADMIN', now(), now())
+    ON CONFLICT DO NOTHING"#;
 
 /// How many of a user's projects there are to choose from.
 const CHOICE: i64 = 200;
-
-/// Whom the console may sign in.
-pub(super) struct Accounts {
-    /// The owner of the project to try the API with.
-    pub(super) owner: Option<Account>,
-    pub(super) admin: Option<Account>,
-}
 
 /// A project and its owner.
 pub(super) struct SomeProject {
@@ -56,7 +52,7 @@ pub(super) async fn prepare(servers: &Servers, told: bool) -> Result<(), Failure
     let plan = Plan { projects: PROJECTS, pages: ROWS, products: ROWS, seed: 1, now_ms };
     seed::into_empty(&servers.database_url(), &plan).await?;
     let client = database_at(&ProcessEnv, &servers.database_url())?.connect().await?;
-    client.execute(ADMIN, &[]).await?;
+    client.execute(INSERT_ADMIN, &[&ADMIN]).await?;
     step.done(format!("Seeded {PROJECTS} projects"))?;
     Ok(())
 }
@@ -70,30 +66,21 @@ pub(super) async fn some_project(database_url: &str) -> Result<Option<SomeProjec
     Ok(Some(SomeProject { id: row.try_get(0)?, user_id: row.try_get(1)? }))
 }
 
-/// The owner of that project, and an administrator.
-pub(super) async fn accounts(
-    database_url: &str,
-    some: Option<&SomeProject>,
-) -> Result<Accounts, Failure> {
+/// Who owns that project, and all of theirs to choose from.
+pub(super) async fn owner(database_url: &str, some: &SomeProject) -> Result<Account, Failure> {
     let client = database_at(&ProcessEnv, database_url)?.connect().await?;
-    let owner = match some {
-        None => None,
-        Some(SomeProject { user_id, .. }) => {
-            let projects = client
-                .query(
-                    "SELECT id, name FROM \"Project\" WHERE \"userId\" = $1 ORDER BY id LIMIT $2",
-                    &[user_id, &CHOICE],
-                )
-                .await?;
-            let named = |row: &Row| Ok(NamedProject { id: row.try_get(0)?, name: row.try_get(1)? });
-            let projects = projects.iter().map(named).collect::<Result<_, PostgresError>>()?;
-            Some(Account { user_id: user_id.clone(), role: "USER", projects })
-        }
-    };
-    let admin = client
-        .query_opt("SELECT id FROM \"User\" WHERE role = 'ADMIN' ORDER BY id LIMIT 1", &[])
+    let projects = client
+        .query(
+            "SELECT id, name FROM \"Project\" WHERE \"userId\" = $1 ORDER BY id LIMIT $2",
+            &[&some.user_id, &CHOICE],
+        )
         .await?;
-    let admin = admin.map(|row| row.try_get(0)).transpose()?;
-    let admin = admin.map(|user_id| Account { user_id, role: "ADMIN", projects: Vec::new() });
-    Ok(Accounts { owner, admin })
+    let named = |row: &Row| Ok(NamedProject { id: row.try_get(0)?, name: row.try_get(1)? });
+    let projects = projects.iter().map(named).collect::<Result<_, PostgresError>>()?;
+    Ok(Account { user_id: some.user_id.clone(), role: "USER", projects })
+}
+
+/// Who may look at all projects of a private database.
+pub(super) fn admin() -> Account {
+    Account { user_id: ADMIN.to_owned(), role: "ADMIN", projects: Vec::new() }
 }

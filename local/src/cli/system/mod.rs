@@ -2,6 +2,7 @@
 //! rows in the other, and the HTTP API.
 
 mod data;
+mod pair;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -12,16 +13,25 @@ use shared::config::{Config, ProcessEnv};
 
 use crate::gateway::{Gateway, GatewayConfig, GatewayError};
 use crate::http_api::{self, HttpApi};
-use crate::servers::Servers;
+use crate::request_log::logged;
+use crate::servers::{Fixed, Servers};
 use crate::settings::{Settings, given};
-use crate::sign_in::{Account, SignIn};
-use crate::terminal::Step;
-use crate::token::issue;
+use crate::sign_in::SignIn;
+use crate::terminal::{Step, note};
+use crate::token::{issue, issue_admin};
 use crate::{DEVELOPMENT_SECRET, Failure};
 
-/// The API's port and the gateway's, where they are free and nobody asked for others.
-const API_PORT: u16 = 3000;
+/// The API's port and the gateway's, where they are free and nobody asked for others. 3000 and 3001 are the
+/// platform's own: its web application's and its Node API's.
+const API_PORT: u16 = 8787;
 const GATEWAY_PORT: u16 = 8079;
+
+/// Where private servers are, unless the ports are taken.
+const FIXED: Fixed =
+    Fixed { redis_port: 16_379, postgres_port: 15_432, postgres_password: DEVELOPMENT_SECRET };
+
+/// For how long BullMQ's metrics are kept in a private Redis.
+const METRICS_MINUTES: &str = "60";
 
 /// How long the printed token is good for: 12 h in seconds.
 const TOKEN_S: u64 = 12 * 3_600;
@@ -32,8 +42,10 @@ pub(super) struct Wanted {
     pub(super) listen: Option<SocketAddr>,
     /// Where the REST gateway listens; else on its usual port or on a free one.
     pub(super) rest_listen: Option<SocketAddr>,
-    /// Whether stdout hears of every step.
+    /// Whether stdout hears of every step, and of the API's requests.
     pub(super) told: bool,
+    /// Whether private servers have the same ports and credentials each time.
+    pub(super) is_fixed: bool,
 }
 
 /// Where everything is.
@@ -44,8 +56,11 @@ pub(super) struct Places {
     /// A project to try it with, and the token of its owner.
     pub(super) project_id: Option<String>,
     pub(super) token: Option<String>,
-    /// The console, as its owner and as an administrator sees it: each link signs in once.
+    /// The console, as its owner sees it: the link signs in once.
     pub(super) console_url: String,
+    /// An administrator's, where the database is private and the secret the usual one; and the console as they
+    /// see it.
+    pub(super) admin_token: Option<String>,
     pub(super) admin_console_url: Option<String>,
     pub(super) rest_url: String,
     pub(super) rest_token: String,
@@ -67,12 +82,24 @@ pub(super) struct System {
 
 impl System {
     pub(super) async fn start(wanted: Wanted) -> Result<Self, Failure> {
+        pair::check(&ProcessEnv)?;
         let step = Step::begin("starting Redis and Postgres", wanted.told);
-        let servers = Servers::from_env_or_private(&ProcessEnv).await?;
+        let servers = if wanted.is_fixed {
+            Servers::from_env_or_fixed(&ProcessEnv, FIXED).await?
+        } else {
+            Servers::from_env_or_private(&ProcessEnv).await?
+        };
         step.done(format!("Redis and Postgres: {}", servers.description()))?;
         data::prepare(&servers, wanted.told).await?;
-        let rest_token = given(&ProcessEnv, "UPSTASH_REDIS_REST_TOKEN")
-            .unwrap_or_else(|| Alphanumeric.sample_string(&mut rand::rng(), 24));
+        // Somebody's own Redis is behind no token that everybody knows.
+        let is_known = wanted.is_fixed && servers.redis_is_private();
+        let rest_token = given(&ProcessEnv, "UPSTASH_REDIS_REST_TOKEN").unwrap_or_else(|| {
+            if is_known {
+                DEVELOPMENT_SECRET.to_owned()
+            } else {
+                Alphanumeric.sample_string(&mut rand::rng(), 24)
+            }
+        });
         let gateway = gateway(wanted.rest_listen, &servers.redis_url(), &rest_token).await?;
         let settings = Settings::default()
             .with("REDIS_URL", servers.redis_url())
@@ -80,33 +107,65 @@ impl System {
             .with("UPSTASH_REDIS_REST_TOKEN", &rest_token)
             .with("DATABASE_URL", servers.database_url())
             .or("JWT_SECRET", DEVELOPMENT_SECRET);
+        // On a Redis of our own they cost nobody anything, and bull-board draws them.
+        let settings = match servers.redis_is_private() {
+            true => settings.or("QUEUE_METRICS_MINUTES", METRICS_MINUTES),
+            false => settings,
+        };
         let config = Config::from_env(&settings)?;
         let some = data::some_project(&servers.database_url()).await?;
-        let accounts = data::accounts(&servers.database_url(), some.as_ref()).await?;
         let sign_in = config.jwt_secret.clone().map(|secret| SignIn::new(secret, wanted.told));
         let more = sign_in.as_ref().map_or_else(Router::new, SignIn::routes);
-        let api = api(wanted.listen, &config, more).await?;
-        let link = |account: Option<Account>| {
-            sign_in.as_ref().zip(account).map(|(it, account)| it.link(&api.url(), account))
-        };
+        let api = api(&wanted, &config, more).await?;
         let token = match (&some, &config.jwt_secret) {
             (Some(project), Some(secret)) => Some(issue(secret, &project.user_id, TOKEN_S)?),
             _ => None,
         };
-        let console_url = link(accounts.owner).unwrap_or_else(|| format!("{}/console", api.url()));
+        let is_ours = servers.postgres_is_private() && given(&ProcessEnv, "JWT_SECRET").is_none();
+        let admin_token = match &config.jwt_secret {
+            Some(secret) if is_ours => Some(issue_admin(secret, data::ADMIN, TOKEN_S)?),
+            _ => None,
+        };
+        let owner = match &some {
+            Some(project) => Some(data::owner(&servers.database_url(), project).await?),
+            None => None,
+        };
+        let link = |account| Some(sign_in.as_ref()?.link(&api.url(), account));
         let places = Places {
-            console_url,
-            admin_console_url: link(accounts.admin),
+            console_url: owner.and_then(link).unwrap_or_else(|| format!("{}/console", api.url())),
+            admin_console_url: if is_ours { link(data::admin()) } else { None },
             api_url: api.url(),
             project_id: some.map(|project| project.id),
             token,
+            admin_token,
             rest_url: gateway.url(),
             rest_token,
             board_url: None,
             redis_url: servers.redis_is_private().then(|| servers.redis_url()),
             database_url: servers.postgres_is_private().then(|| servers.database_url()),
         };
-        Ok(Self { config, places, api, gateway, servers })
+        let system = Self { config, places, api, gateway, servers };
+        system.tell_of_taken_ports(&wanted);
+        Ok(system)
+    }
+
+    /// Notes which of the usual ports others have.
+    fn tell_of_taken_ports(&self, wanted: &Wanted) {
+        let of = |url: &str| reqwest::Url::parse(url).ok()?.port();
+        let api = if wanted.listen.is_none() { of(&self.places.api_url) } else { None };
+        let gateway = if wanted.rest_listen.is_none() { of(&self.places.rest_url) } else { None };
+        let (redis, postgres) = match wanted.is_fixed {
+            true => (self.servers.redis_port(), self.servers.postgres_port()),
+            false => (None, None),
+        };
+        for (what, usual, port) in [
+            ("Redis", FIXED.redis_port, redis),
+            ("Postgres", FIXED.postgres_port, postgres),
+            ("the REST gateway", GATEWAY_PORT, gateway),
+            ("the API", API_PORT, api),
+        ] {
+            note_taken(what, usual, port);
+        }
     }
 
     /// Where Redis is; a given URL may hold a password.
@@ -142,18 +201,23 @@ async fn gateway(
     }
 }
 
-async fn api(
-    listen: Option<SocketAddr>,
-    config: &Config,
-    more: Router,
-) -> Result<HttpApi, http_api::Error> {
-    let at = |address| HttpApi::listen(config, address, more.clone());
-    match listen {
-        Some(address) => at(address).await,
-        None => match at(loopback(API_PORT)).await {
-            Err(http_api::Error::Listen { .. }) => at(loopback(0)).await,
+async fn api(wanted: &Wanted, config: &Config, more: Router) -> Result<HttpApi, http_api::Error> {
+    let routes = http_api::routes(config)?.merge(more);
+    let routes = if wanted.told { logged(routes) } else { routes };
+    let listen = |address| HttpApi::serve(routes.clone(), address);
+    match wanted.listen {
+        Some(address) => listen(address).await,
+        None => match listen(loopback(API_PORT)).await {
+            Err(http_api::Error::Listen { .. }) => listen(loopback(0)).await,
             outcome => outcome,
         },
+    }
+}
+
+/// Says that `what` is not at its `usual` port.
+pub(super) fn note_taken(what: &str, usual: u16, port: Option<u16>) {
+    if let Some(port) = port.filter(|&port| port != usual) {
+        note(format!("Port {usual} is taken: {what} is at {port} this time."));
     }
 }
 

@@ -1,6 +1,7 @@
 //! `deo up`: the whole system on localhost, until Ctrl-C.
 
 mod board;
+mod show;
 mod ticking;
 
 use std::net::SocketAddr;
@@ -8,24 +9,26 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use command::{Signals, time};
-use console::style;
 use shared::checks;
-use shared::config::{Env as _, ProcessEnv};
+use shared::config::ProcessEnv;
 
-use super::system::{Places, System, Wanted};
+use super::running::{self, Told};
+use super::system::{System, Wanted, note_taken};
 use crate::queue::connect;
-use crate::terminal::{Step, heading, note, say};
-use crate::{DEVELOPMENT_SECRET, Failure, Outcome};
+use crate::terminal::{Step, note, say};
+use crate::{Failure, Outcome};
 use board::Board;
 
 /// Run the whole system on localhost until Ctrl-C
 ///
 /// Redis, Postgres with some projects, Upstash's REST API, the HTTP API and a drain that ticks; where Node is, also
-/// bull-board, which shows the queue. REDIS_URL and DATABASE_URL are taken when they are set; that database is
-/// neither migrated nor seeded.
+/// bull-board, which shows the queue. Each is at the same port with the same credentials every time, unless the port
+/// is taken. Commands in other terminals find the system by themselves where their environment names no other.
+/// REDIS_URL and DATABASE_URL are taken when they are set, and one of another machine only with the other one; that
+/// database is neither migrated nor seeded.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where the HTTP API listens; port 0 takes a free one [default: 127.0.0.1:3000, or a free port]
+    /// Where the HTTP API listens; port 0 takes a free one [default: 127.0.0.1:8787, or a free port]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
 
@@ -33,7 +36,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "ADDRESS")]
     rest_listen: Option<SocketAddr>,
 
-    /// The port of bull-board, on the loopback [default: 3001, or a free port]
+    /// The port of bull-board, on the loopback [default: 8788, or a free port]
     #[arg(long, value_name = "PORT")]
     board_port: Option<u16>,
 
@@ -48,10 +51,29 @@ pub(super) struct Args {
     /// Print where everything is as one line of JSON.
     #[arg(long)]
     json: bool,
+
+    /// Start nothing; print the settings of the deo up that runs, for eval "$(deo up --env)"
+    #[arg(long, conflicts_with_all = ["listen", "rest_listen", "board_port", "no_board", "json"])]
+    env: bool,
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
-    let wanted = Wanted { listen: args.listen, rest_listen: args.rest_listen, told: !args.json };
+    if args.env {
+        let running = running::find().ok_or(
+            "no deo up runs here whose settings could be printed: start one in another terminal; one that was given \
+             REDIS_URL or DATABASE_URL keeps them to itself",
+        )?;
+        for line in running.exports() {
+            say(line)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wanted = Wanted {
+        listen: args.listen,
+        rest_listen: args.rest_listen,
+        told: !args.json,
+        is_fixed: true,
+    };
     let mut signals = Signals::new()?;
     let started = async {
         let mut system = System::start(wanted).await?;
@@ -60,31 +82,43 @@ pub(super) async fn run(args: Args) -> Outcome {
     };
     let (system, board) = tokio::select! {
         started = started => started?,
-        () = signals.next() => return Ok(ExitCode::SUCCESS),
+        stopped = signals.next() => return Ok(stopped.code()),
     };
+    let told = tell_others(&system);
     if args.json {
         say(serde_json::to_string(&system.places)?)?;
     } else {
-        show(&system.places, args.every)?;
+        show::show(&system.places, &system.config, told.as_ref(), args.every)?;
     }
     for finding in checks::at_start(&ProcessEnv, &connect(&system.config)?).await {
         note(finding.to_string());
     }
     let drain = ticking::start(&system.config, args.every, !args.json)?;
-    signals.next().await;
+    let stopped = signals.next().await;
     if !args.json {
-        say("\nStopping ...")?;
+        // Whoever closed our stdout still wants it to end in order.
+        let _ = say("\nStopping ...");
     }
     // A second signal does not wait for the tick under way.
     tokio::select! {
         () = drain.stop() => {}
-        () = signals.next() => {}
+        _ = signals.next() => {}
     }
+    // Before what it leads to.
+    drop(told);
     if let Some(board) = board {
         board.stop().await;
     }
     system.stop().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(stopped.code_of_server())
+}
+
+/// Lets commands in other terminals find this system. Where that fails, it is as good without.
+fn tell_others(system: &System) -> Option<Told> {
+    let running = show::running(&system.places, &system.config)?;
+    let told = running::tell(&running);
+    told.inspect_err(|error| note(format!("Other terminals cannot find this system: {error}.")))
+        .ok()
 }
 
 /// bull-board; without it the system is as good, and a note says why there is none.
@@ -95,6 +129,9 @@ async fn start_board(system: &mut System, args: &Args) -> Option<Board> {
             system.places.board_url = Some(board.url.clone());
             // Whoever closed our stdout hears nothing more either.
             let _ = step.done("bull-board");
+            if args.board_port.is_none() {
+                note_taken("bull-board", board::PORT, Some(board.port));
+            }
             Some(board)
         }
         Err(reason) => {
@@ -103,49 +140,4 @@ async fn start_board(system: &mut System, args: &Args) -> Option<Board> {
             None
         }
     }
-}
-
-fn show(places: &Places, every: Duration) -> std::io::Result<()> {
-    heading("Settings for other terminals")?;
-    let secret = ProcessEnv.get("JWT_SECRET").is_none().then_some(DEVELOPMENT_SECRET);
-    for (name, value) in [
-        ("REDIS_URL", places.redis_url.as_deref()),
-        ("UPSTASH_REDIS_REST_URL", Some(&places.rest_url)),
-        ("UPSTASH_REDIS_REST_TOKEN", Some(&places.rest_token)),
-        ("DATABASE_URL", places.database_url.as_deref()),
-        ("JWT_SECRET", secret),
-    ] {
-        if let Some(value) = value {
-            say(format!("export {name}='{value}'"))?;
-        }
-    }
-    heading("Look at it")?;
-    say(format!("scores, and why they changed: {}", places.console_url))?;
-    if let Some(console) = &places.admin_console_url {
-        say(format!("all projects and the queue, as an administrator: {console}"))?;
-    }
-    if let Some(board) = &places.board_url {
-        say(format!("the queue, in bull-board: {board}"))?;
-    }
-    let docs = format!("{}/docs", places.api_url);
-    match (&places.project_id, &places.token) {
-        // Behind the #, they stay in the browser.
-        (Some(project), Some(token)) => {
-            say(format!("the API, to try: {docs}#project={project}&token={token}"))?;
-        }
-        _ => say(format!("the API, to try: {docs}"))?,
-    }
-    heading("Try it")?;
-    say(format!("curl {}/health", places.api_url))?;
-    if let (Some(project), Some(token)) = (&places.project_id, &places.token) {
-        let path = format!("{}/projects/{project}/deo-score", places.api_url);
-        say(format!("TOKEN={token}"))?;
-        say(format!("curl -X POST -H \"Authorization: Bearer $TOKEN\" {path}/recompute"))?;
-        say(format!("curl -H \"Authorization: Bearer $TOKEN\" {path}"))?;
-    } else {
-        say("deo token --user ID      # there is no project yet to try it with")?;
-    }
-    let note = format!("The drain ticks every {} s. Ctrl-C stops everything.", every.as_secs());
-    say(format!("\n{}", style(note).dim()))?;
-    Ok(())
 }

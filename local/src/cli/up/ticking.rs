@@ -6,11 +6,19 @@ use std::time::Duration;
 use drain::{Drain, StartError};
 use shared::config::Config;
 use shared::engine::{Report, StoppedBecause};
+use shared::queue::{JobLine, Queue, State};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::cli::queue::{jobs, shown};
 use crate::terminal::say;
+
+/// Jobs whose reasons are told after a tick, of each kind.
+const REASONS: u64 = 5;
+
+/// Delayed jobs among which those are looked for that were just tried.
+const LOOKED_AT: u64 = 100;
 
 /// A drain that ticks.
 pub(super) struct Ticking {
@@ -18,7 +26,7 @@ pub(super) struct Ticking {
     task: JoinHandle<()>,
 }
 
-/// Starts ticking; with `tell`, a line says what a tick did that did something.
+/// Starts ticking; with `tell`, lines say what a tick did that did something, and why jobs failed.
 pub(super) fn start(config: &Config, every: Duration, tell: bool) -> Result<Ticking, StartError> {
     let drain = Drain::new(config)?;
     let timeout = config.drain.timeout;
@@ -26,14 +34,20 @@ pub(super) fn start(config: &Config, every: Duration, tell: bool) -> Result<Tick
     let task = tokio::spawn(async move {
         let mut interval = interval(every);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut trouble = None;
         loop {
             tokio::select! {
                 _ = interval.tick() => {}
                 _ = stop.changed() => return,
             }
             let report = drain.tick(Instant::now() + timeout).await;
-            // Whoever closed our stdout still wants the drain to tick.
-            let _ = if tell { line(&report) } else { Ok(()) };
+            if tell {
+                // Whoever closed our stdout still wants the drain to tick.
+                let _ = line(&report, &mut trouble);
+                if let Some(queue) = drain.queues().next() {
+                    let _ = reasons(queue, &report).await;
+                }
+            }
         }
     });
     Ok(Ticking { stopping, task })
@@ -48,10 +62,18 @@ impl Ticking {
     }
 }
 
-fn line(report: &Report) -> io::Result<()> {
+/// What a tick did. `trouble` is why the one before failed, which is not said again of the next.
+fn line(report: &Report, trouble: &mut Option<String>) -> io::Result<()> {
     if report.stopped_because == StoppedBecause::Error {
-        let reason = report.error.as_deref().unwrap_or("for no known reason");
-        return say(format!("drain: the tick failed: {reason}"));
+        let reason = report.error.clone().unwrap_or_else(|| "for no known reason".to_owned());
+        if trouble.as_ref() != Some(&reason) {
+            say(format!("drain: the tick failed: {reason}"))?;
+            *trouble = Some(reason);
+        }
+        return Ok(());
+    }
+    if trouble.take().is_some() {
+        say("drain: ticking again")?;
     }
     if report.claimed == 0 {
         return Ok(());
@@ -60,4 +82,29 @@ fn line(report: &Report) -> io::Result<()> {
         "drain: {} completed, {} failed, {} retried in {} ms; {} billed commands",
         report.completed, report.failed, report.retried, report.duration_ms, report.billed_commands
     ))
+}
+
+/// Why jobs of this tick failed: some of them.
+async fn reasons(queue: &Queue, report: &Report) -> Result<(), crate::Failure> {
+    if report.failed > 0 {
+        for job in queue.jobs(State::Failed, 0, report.failed.min(REASONS)).await? {
+            say(reason("failed", &job))?;
+        }
+    }
+    if report.retried > 0 {
+        let delayed = queue.jobs(State::Delayed, 0, LOOKED_AT).await?;
+        let tried = delayed.iter().filter(|job| job.failed_reason.is_some());
+        for job in tried.take(report.retried.min(REASONS) as usize) {
+            say(reason("to be tried again", job))?;
+        }
+    }
+    Ok(())
+}
+
+/// `  failed: job 7 of project p1: ...`.
+fn reason(what: &str, job: &JobLine) -> String {
+    let of =
+        jobs::project(job).map_or_else(String::new, |project| format!(" of project {project}"));
+    let reason = job.failed_reason.as_deref().unwrap_or("no reason given");
+    shown::line(&format!("  {what}: job {}{of}: {reason}", job.id), 400)
 }

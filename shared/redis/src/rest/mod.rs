@@ -210,7 +210,7 @@ fn broken(error: &reqwest::Error, names: &Names) -> Failure {
         return Failure::Unsent { kind: ErrorKind::Configuration, reason };
     }
     if error.is_connect() {
-        return Failure::unreachable(format!("cannot connect to the REST server: {cause}"));
+        return Failure::absent("the REST server", &format!(": {cause}"), names.rest_url);
     }
     let (reason, broken) = if error.is_timeout() {
         ("no answer in time".to_owned(), false)

@@ -50,6 +50,11 @@ impl Address {
         &self.host
     }
 
+    /// Host and port, for people.
+    pub(super) fn place(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     pub(super) fn port(&self) -> u16 {
         self.port
     }

@@ -23,7 +23,7 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub(super) struct Tls {
     config: Arc<ClientConfig>,
-    names: Names,
+    pub(super) names: Names,
 }
 
 impl Tls {
@@ -55,9 +55,10 @@ impl Link {
         let unreachable = |what: &str, error: &std::io::Error| {
             Failure::unreachable(format!("cannot {what} {}: {error}", address.host()))
         };
-        let stream = TcpStream::connect((address.host(), address.port()))
-            .await
-            .map_err(|error| unreachable("connect to", &error))?;
+        let stream =
+            TcpStream::connect((address.host(), address.port())).await.map_err(|error| {
+                Failure::absent(&address.place(), &format!(": {error}"), tls.names.redis_url)
+            })?;
         stream.set_nodelay(true).map_err(|error| unreachable("set up the socket to", &error))?;
         let link = match address.server_name() {
             None => Self::over(address, stream, moves).await?,

@@ -78,8 +78,7 @@ impl Tcp {
         let pipeline = convert::pipeline(request);
         Span::current().record("request_bytes", convert::sent_len(request));
         let link = timeout(limits.connect, self.link(limits.idle)).await.unwrap_or_else(|_| {
-            let host = self.address.host();
-            Err(Failure::unreachable(format!("cannot connect to {host} in time")))
+            Err(Failure::absent(&self.address.place(), " in time", self.tls.names.redis_url))
         })?;
         let answered = timeout(limits.answer, send(link.connection(), &pipeline)).await;
         let (reason, broken) = match answered {
