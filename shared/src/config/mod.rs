@@ -64,6 +64,8 @@ pub struct Config {
     pub previous_jwt_secret: Option<Secret>,
     /// `API_POSTS_PER_MINUTE`: how many POST requests a user may make a minute; `None` as many as they like.
     pub posts_per_minute: Option<u64>,
+    /// `API_QUEUE_OPERATIONS`: whether administrators may operate the queue over the API.
+    pub queue_operations: bool,
     /// How the queue is used.
     pub queue: QueueOptions,
     /// What the jobs have that we add to it.

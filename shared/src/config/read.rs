@@ -68,6 +68,7 @@ impl Config {
             jwt_secret: read.text(&v::JWT_SECRET)?.map(Secret::new),
             previous_jwt_secret: read.text(&v::PREVIOUS_JWT_SECRET)?.map(Secret::new),
             posts_per_minute: read.bound(&v::POSTS_PER_MINUTE)?,
+            queue_operations: read.flag(&v::QUEUE_OPERATIONS)?,
             queue: QueueOptions {
                 prefix: read.text(&v::PREFIX)?.unwrap_or_default(),
                 name: QUEUE_NAME.to_owned(),

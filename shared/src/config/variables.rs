@@ -190,6 +190,14 @@ pub(super) const POSTS_PER_MINUTE: Variable = Variable::new(
      command a request, one more for a user's first in an instance); the next ones get 429 with \
      `Retry-After`. A bulk request counts as one. `all`: nothing is counted.",
 );
+pub(super) const QUEUE_OPERATIONS: Variable = Variable::new(
+    "API_QUEUE_OPERATIONS",
+    Kind::Flag,
+    "false",
+    "Whether administrators may operate the queue over the API: `POST /queue/pause`, `/queue/resume`, \
+     `/queue/retry`, `/queue/promote` and `/queue/limit`. Otherwise these routes answer 404. Its Redis user \
+     needs more commands then: `deo permissions` prints them.",
+);
 pub(super) const PROCESSORS: Variable = Variable::new(
     "ENABLE_QUEUE_PROCESSORS",
     Kind::Flag,
@@ -424,6 +432,7 @@ pub const VARIABLES: &[&Variable] = &[
     &JWT_SECRET,
     &PREVIOUS_JWT_SECRET,
     &POSTS_PER_MINUTE,
+    &QUEUE_OPERATIONS,
     &PROCESSORS,
     &CRON,
     &EVENTS,
