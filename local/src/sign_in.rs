@@ -35,6 +35,8 @@ pub struct Account {
     pub user_id: String,
     /// `USER` or `ADMIN`.
     pub role: &'static str,
+    /// The project to begin with, if it is not the first of them.
+    pub project_id: Option<String>,
     /// Projects to choose from.
     pub projects: Vec<NamedProject>,
 }
@@ -142,7 +144,7 @@ async fn exchange(
     let Ok(token) = api::sign(&sign_in.0.secret, &claims) else {
         return refused(StatusCode::INTERNAL_SERVER_ERROR, "The token cannot be signed");
     };
-    let answer = json!({ "token": token, "role": account.role, "projects": account.projects });
+    let answer = json!({ "token": token, "role": account.role, "projectId": account.project_id, "projects": account.projects });
     let mut response = Json(answer).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -180,7 +182,12 @@ mod tests {
     #[test]
     fn a_code_counts_once_and_its_cookie_goes_on() {
         let sign_in = SignIn::new(Secret::new("s3cret"), false);
-        let account = Account { user_id: "u1".to_owned(), role: "USER", projects: Vec::new() };
+        let account = Account {
+            user_id: "u1".to_owned(),
+            role: "USER",
+            project_id: None,
+            projects: Vec::new(),
+        };
         let link = sign_in.link("http://127.0.0.1:1", account);
         let code = link.strip_prefix("http://127.0.0.1:1/console#code=").unwrap().to_owned();
         assert!(sign_in.find(Some("x".to_owned()), Some("x")).is_none());

@@ -36,9 +36,10 @@ export function past(id) {
       return empty('No scores in this span', 'Choose a longer one.');
     }
     announce(`${snapshots} scores`);
-    if (points.length > 1) compare(points.at(-2), points.at(-1));
+    const at = lastChange(points);
+    if (points.length > 1) compare(points[at - 1], points[at]);
     else show(reasons, empty('Nothing to compare yet', 'There is one score in this span. The next one can be compared with it.'));
-    return drawn(points, Math.max(0, points.length - 2), points.length - 1);
+    return drawn(points, Math.max(0, at - 1), at);
   }, 6);
 
   const compare = (from, to) => load(reasons, async () => {
@@ -61,6 +62,12 @@ export function past(id) {
     card('History', { wide: true, aside: h('div', { class: 'span-picker' }, spans, dates), about: 'Point at a score, click it to see what changed there, or drag over two.' }, plot),
     card('Why it changed', { wide: true }, reasons),
   ];
+}
+
+/** Where the score differs from the one before for the last time, or else the last point. */
+function lastChange(points) {
+  const at = points.findLastIndex((point, index) => index > 0 && point.overall !== points[index - 1].overall);
+  return at > 0 ? at : points.length - 1;
 }
 
 /** Where the score fell most from one point to the next, and by how much. */

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use crate::envelope::ErrorBody;
 use crate::{
-    Api, compare, fleet, health, history, job, queue, recompute, score, series, settle, signals,
-    sync,
+    Api, compare, fleet, health, history, job, operate, queue, recompute, score, series, settle,
+    signals, sync,
 };
 
 #[derive(OpenApi)]
@@ -49,6 +49,12 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(signals::debug))
         .routes(routes!(job::job))
         .routes(routes!(queue::queue))
+        .routes(routes!(queue::failures))
+        .routes(routes!(operate::pause))
+        .routes(routes!(operate::resume))
+        .routes(routes!(operate::retry))
+        .routes(routes!(operate::promote))
+        .routes(routes!(operate::limit))
         .routes(routes!(settle::callback))
         .routes(routes!(health::health))
         .routes(routes!(document))

@@ -45,8 +45,16 @@ test('deo up: a code signs in once, a reload needs none, and the score is recomp
 
   await t.test('the code is taken out of the address', async () => {
     await page.goto(consoleUrl);
-    await page.getByText('No score yet').waitFor();
+    await ring(page).waitFor();
     assert.ok(!page.url().includes('code'), page.url());
+  });
+
+  await t.test('why the score fell is one click away', async () => {
+    await page.getByRole('button', { name: /Why the largest fall/ }).click();
+    await page.getByText(/The score fell by/).waitFor();
+    assert.match(await page.locator('.facts').innerText(), /more pages with fewer than 150 words/);
+    await page.getByRole('combobox', { name: 'Project' }).selectOption(projectId);
+    await page.getByText('No score yet').waitFor();
   });
 
   await t.test('Recompute follows its job to the first score', async () => {
@@ -199,7 +207,8 @@ test('an administrator looks at the fleet, and at the queue', async (t) => {
     const table = page.getByRole('region', { name: 'Projects by score' });
     await page.locator('.fleet summary').click();
     const counts = await table.locator('td.number').allInnerTexts();
-    assert.equal(counts.reduce((sum, text) => sum + Number(text), 0), scored.length + 1);
+    const { rows: [{ n }] } = await database.query('SELECT count(*)::int AS n FROM "Project" WHERE "currentDeoScore" IS NOT NULL');
+    assert.equal(counts.reduce((sum, text) => sum + Number(text), 0), n);
     await page.getByRole('link', { name: projectId }).waitFor();
     await page.getByRole('tab', { name: 'Movers' }).press('ArrowRight');
     for (const gone of ['gone-1', 'gone-2']) await page.getByRole('row', { name: new RegExp(gone) }).waitFor();

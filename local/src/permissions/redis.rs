@@ -9,7 +9,7 @@ use super::Function;
 /// The scripts that a function runs, whose commands it must be allowed.
 fn scripts(function: Function) -> &'static [&'static str] {
     match function {
-        Function::Api => &["enqueue", "held", "page", "settle"],
+        Function::Api => &["enqueue", "failures", "held", "page", "settle"],
         Function::Drain | Function::Worker => {
             &["claim", "settle", "recover", "renew", "held", "next-iteration", "dead-schedules"]
         }
@@ -24,13 +24,13 @@ pub fn sent(function: Function) -> BTreeSet<&'static str> {
     let of_its_own: &[&str] = match function {
         Function::Api => &[
             "EXISTS",
-            "HEXISTS",
             "HGETALL",
             "HMGET",
             "INCR",
             "LPOS",
             "MGET",
             "PING",
+            "PTTL",
             "SET",
             "XREVRANGE",
             "ZCOUNT",

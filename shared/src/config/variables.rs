@@ -202,6 +202,14 @@ pub(super) const CORS_ORIGINS: Variable = Variable::new(
     "The origins of the web application: its pages may show [the console](console.md) in a frame and hand it a \
      token. Entries with `*` count for CORS alone.",
 );
+pub(super) const QUEUE_OPERATIONS: Variable = Variable::new(
+    "API_QUEUE_OPERATIONS",
+    Kind::Flag,
+    "false",
+    "Whether administrators may operate the queue over the API: `POST /queue/pause`, `/queue/resume`, \
+     `/queue/retry`, `/queue/promote` and `/queue/limit`. Otherwise these routes answer 404. Its Redis user \
+     needs more commands then: `deo permissions` prints them.",
+);
 pub(super) const PROCESSORS: Variable = Variable::new(
     "ENABLE_QUEUE_PROCESSORS",
     Kind::Flag,
@@ -437,6 +445,7 @@ pub const VARIABLES: &[&Variable] = &[
     &PREVIOUS_JWT_SECRET,
     &POSTS_PER_MINUTE,
     &CORS_ORIGINS,
+    &QUEUE_OPERATIONS,
     &PROCESSORS,
     &CRON,
     &EVENTS,

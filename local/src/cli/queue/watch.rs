@@ -28,7 +28,7 @@ const A_LONG_TIME: Duration = Duration::from_secs(86_400);
 /// See the queue live: jobs in each state, the oldest one that waits, what was done lately
 ///
 /// On a terminal it takes the screen until q (exit code 0) or Ctrl-C (130); elsewhere it writes a line a look. A look at
-/// an idle queue costs 2 billed commands, and one at a queue with jobs 17 to 26, three or four round
+/// an idle queue costs 2 billed commands, and one at a queue with jobs 19 to 30, in four to eight round
 /// trips.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -15,6 +15,7 @@ use crate::terminal::Step;
 /// What a private database gets.
 const PROJECTS: u32 = 20;
 const ROWS: u32 = 20;
+const PLAN: Plan = Plan { projects: PROJECTS, pages: ROWS, products: ROWS, seed: 1, now_ms: 0 };
 
 /// An administrator of a private database, for looking at the queue and the fleet over HTTP.
 pub(super) const ADMIN: &str = "local-admin";
@@ -49,7 +50,7 @@ pub(super) async fn prepare(servers: &Servers, told: bool) -> Result<(), Failure
     }
     let step = Step::begin("migrating and seeding", told);
     let now_ms = Clock::System.now_ms();
-    let plan = Plan { projects: PROJECTS, pages: ROWS, products: ROWS, seed: 1, now_ms };
+    let plan = Plan { now_ms, ..PLAN };
     seed::into_empty(&servers.database_url(), &plan).await?;
     let client = database_at(&ProcessEnv, &servers.database_url())?.connect().await?;
     client.execute(INSERT_ADMIN, &[&ADMIN]).await?;
@@ -77,10 +78,16 @@ pub(super) async fn owner(database_url: &str, some: &SomeProject) -> Result<Acco
         .await?;
     let named = |row: &Row| Ok(NamedProject { id: row.try_get(0)?, name: row.try_get(1)? });
     let projects = projects.iter().map(named).collect::<Result<_, PostgresError>>()?;
-    Ok(Account { user_id: some.user_id.clone(), role: "USER", projects })
+    Ok(Account { user_id: some.user_id.clone(), role: "USER", project_id: None, projects })
 }
 
 /// Who may look at all projects of a private database.
 pub(super) fn admin() -> Account {
-    Account { user_id: ADMIN.to_owned(), role: "ADMIN", projects: Vec::new() }
+    Account { user_id: ADMIN.to_owned(), role: "ADMIN", project_id: None, projects: Vec::new() }
+}
+
+/// The project of a private database that has a past, where there is one: not the first, which is for trying how
+/// a project gets its first score.
+pub(super) fn shown_project() -> String {
+    PLAN.project_ids().nth(1).unwrap_or_default()
 }

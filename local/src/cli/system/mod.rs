@@ -3,6 +3,7 @@
 
 mod data;
 mod pair;
+mod past;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -16,7 +17,7 @@ use crate::http_api::{self, HttpApi};
 use crate::request_log::logged;
 use crate::servers::{Fixed, Servers};
 use crate::settings::{Settings, given};
-use crate::sign_in::SignIn;
+use crate::sign_in::{Account, SignIn};
 use crate::terminal::{Step, note};
 use crate::token::{issue, issue_admin};
 use crate::{DEVELOPMENT_SECRET, Failure};
@@ -91,6 +92,12 @@ impl System {
         };
         step.done(format!("Redis and Postgres: {}", servers.description()))?;
         data::prepare(&servers, wanted.told).await?;
+        // Somebody looks at it; for who starts a command beside it, none of the projects has a score.
+        let shown = data::shown_project();
+        let has_past = wanted.is_fixed && servers.postgres_is_private();
+        if has_past {
+            past::make(&servers.database_url(), &shown).await?;
+        }
         // Somebody's own Redis is behind no token that everybody knows.
         let is_known = wanted.is_fixed && servers.redis_is_private();
         let rest_token = given(&ProcessEnv, "UPSTASH_REDIS_REST_TOKEN").unwrap_or_else(|| {
@@ -127,7 +134,10 @@ impl System {
             _ => None,
         };
         let owner = match &some {
-            Some(project) => Some(data::owner(&servers.database_url(), project).await?),
+            Some(project) => {
+                let owner = data::owner(&servers.database_url(), project).await?;
+                Some(Account { project_id: has_past.then_some(shown), ..owner })
+            }
             None => None,
         };
         let link = |account| Some(sign_in.as_ref()?.link(&api.url(), account));
