@@ -111,7 +111,9 @@ impl Api {
     /// # Errors
     /// A URL that cannot be used.
     pub fn with_clock(config: &Config, clock: Clock) -> Result<Self, StartError> {
-        let store = Database::configured(config)?.map(Store::over);
+        let points = config.drops.points;
+        let store = Database::configured(config)?
+            .map(|database| Store::announcing_drops(database, 1, points));
         let tokens = config.jwt_secret.as_ref().map(|secret| {
             Tokens::new(iter::once(secret).chain(config.previous_jwt_secret.as_ref()))
         });

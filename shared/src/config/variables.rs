@@ -389,6 +389,30 @@ pub(super) const SNAPSHOTS: Variable = Variable::new(
     "Which snapshots of a project stay in Postgres once it is scored anew: all, its newest N, or all of the \
      last DAYS days and before that one a week. Its newest always stays.",
 );
+pub(super) const DROP_POINTS: Variable = Variable::new(
+    "DROP_EVENTS_POINTS",
+    Kind::Whole(1, 100),
+    "",
+    "From how many points on it is told that a project's score fell, the same for `api`, the drain and \
+     `cron`: see [drops](history.md#drops). It needs the table of `deo migrate` (`V7`). Not set, nothing is told.",
+);
+pub(super) const DROP_URL: Variable = Variable::new(
+    "DROP_EVENTS_URL",
+    Kind::Url(&["https", "http"]),
+    "",
+    "Where that is posted to, signed with `DROP_EVENTS_SECRET`. `http://` only to this machine.",
+);
+pub(super) const DROP_SECRET: Variable = Variable::secret(
+    "DROP_EVENTS_SECRET",
+    Kind::Signing,
+    "What these requests are signed with. Two while one takes the other's place.",
+);
+pub(super) const DROP_BUS: Variable = Variable::new(
+    "DROP_EVENTS_BUS",
+    Kind::Text,
+    "",
+    "Instead of a URL: the name of a bus of EventBridge in the function's own region, such as `default`.",
+);
 pub(super) const CRON_SCOPE: Variable = Variable::new(
     "CRON_SCOPE",
     Kind::Word(&["stale", "all"]),
@@ -454,6 +478,10 @@ pub const VARIABLES: &[&Variable] = &[
     &QSTASH_TOKEN,
     &HTTP_SECRET,
     &SNAPSHOTS,
+    &DROP_POINTS,
+    &DROP_URL,
+    &DROP_SECRET,
+    &DROP_BUS,
     &CRON_SCOPE,
     &CRON_MAX_AGE,
     &CRON_MAX_WAITING,

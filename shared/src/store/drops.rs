@@ -63,11 +63,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot do it within `limit`. Then they are due again.
-    pub async fn end_drops(
-        &self,
-        ends: &[(&str, DropEnd)],
-        limit: Duration,
-    ) -> Result<(), Error> {
+    pub async fn end_drops(&self, ends: &[(&str, DropEnd)], limit: Duration) -> Result<(), Error> {
         let snapshots: Vec<&str> = ends.iter().map(|end| end.0).collect();
         let delivered: Vec<bool> = ends.iter().map(|end| end.1 == DropEnd::Delivered).collect();
         let params = [(&snapshots as _, Type::TEXT_ARRAY), (&delivered as _, Type::BOOL_ARRAY)];

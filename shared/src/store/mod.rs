@@ -121,11 +121,7 @@ impl Store {
     /// As [`Store::with_connections`], with an event in our own table for each score that falls by so many
     /// points or more: it is written in the statement that stores the snapshot. `None` writes no events, and
     /// then the table need not be there.
-    pub fn announcing_drops(
-        database: Database,
-        connections: usize,
-        points: Option<u8>,
-    ) -> Self {
+    pub fn announcing_drops(database: Database, connections: usize, points: Option<u8>) -> Self {
         let sql = Sql::new(database.schema(), points.is_some());
         let inner = Inner {
             connections: Connections::new(database, connections),

@@ -174,7 +174,10 @@ mod tests {
         assert_eq!(ROWS.matches(PROJECTS).count(), 3);
         let alone = Sql::new(None, false).rows_alone.text;
         assert_eq!(alone.matches(THE_FREE).count(), 3);
-        assert_eq!(alone.replace(THE_FREE, PROJECTS), [ALONE, &Sql::new(None, false).rows.text].concat());
+        assert_eq!(
+            alone.replace(THE_FREE, PROJECTS),
+            [ALONE, &Sql::new(None, false).rows.text].concat()
+        );
     }
 
     /// Who announces no drops needs no table of them.

@@ -18,7 +18,7 @@ WITH expired AS (
             AND o.created_at < now() AT TIME ZONE 'UTC' - interval '1 day'
         LIMIT 1000
         FOR UPDATE SKIP LOCKED)
-    RETURNING d.*
+    RETURNING d.snapshot_id, d.project_id, d.from_score, d.to_score, d.read_at
 ),
 forgotten AS (
     DELETE FROM deo.score_drop d
@@ -46,7 +46,7 @@ claimed AS (
             + least(interval '30 seconds' * power(2, least(d.attempts, 7)), interval '1 hour')
     FROM due
     WHERE (d.platform, d.snapshot_id) = (due.platform, due.snapshot_id)
-    RETURNING d.*
+    RETURNING d.snapshot_id, d.project_id, d.from_score, d.to_score, d.read_at
 )
 SELECT e.snapshot_id, e.project_id, e.from_score, e.to_score,
     to_char(e.read_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), e.given_up
