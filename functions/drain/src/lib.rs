@@ -108,7 +108,8 @@ impl Drain {
             true => Some(&report),
             false => report.queues.get(QUEUE_NAME),
         };
-        let has_scored = of_scores.is_some_and(|report| report.batches > 0);
+        // Where that failed, the database may be away.
+        let has_scored = of_scores.is_some_and(|it| it.batches > 0 && it.error.is_none());
         if let Some(delivery) = self.delivery.as_ref().filter(|_| has_scored) {
             let end = deadline.min(began + self.timeout);
             let sent = delivery.deliver(end.checked_sub(ANSWERING).unwrap_or(end)).await;
