@@ -85,7 +85,6 @@ pub struct Sent {
 /// The count of events that were given up, in a drain's report.
 pub const DROPS_GIVEN_UP: &str = "dropsGivenUp";
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks in this way")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }
