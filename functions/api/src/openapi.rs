@@ -28,6 +28,7 @@ const COMMITTED: &str = include_str!("../openapi.json");
         description = "Scores of projects for discovery engines: reading them, and asking for \
                        them to be computed again."
     ),
+    servers((url = "/", description = "Where this description is served")),
     components(schemas(ErrorBody)),
     paths(
         recompute::recompute,

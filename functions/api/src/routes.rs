@@ -29,9 +29,11 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 15] {
     ]
 }
 
-/// The router of all of them.
+/// The router of all of them. A slash at the end makes no other route, as with Express.
 pub(crate) fn router() -> Router<Api> {
-    routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+    routes().into_iter().fold(Router::new(), |router, (path, methods)| {
+        router.route(path, methods.clone()).route(&format!("{path}/"), methods)
+    })
 }
 
 #[cfg(test)]
@@ -53,7 +55,7 @@ mod tests {
         let described: Value = serde_json::from_str(&openapi::openapi()).unwrap();
         let config = Config::from_env(&BTreeMap::<String, String>::new()).unwrap();
         let router = crate::router(Api::new(&config).unwrap());
-        let mut routed = BTreeMap::new();
+        let mut routed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (path, _) in routes() {
             let request = Request::builder().method("BREW").uri(path.replace(['{', '}'], "x"));
             let request = request.body(Body::empty()).unwrap();
