@@ -4,15 +4,11 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use api::{Api, router};
-use axum::response::Html;
-use axum::routing::get;
 use shared::config::Config;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// A page on which a person reads the API's description and tries it. It is on localhost only, and no part
-/// of the function.
-const PAGE: &str = include_str!("openapi_page.html");
+use crate::docs;
 
 /// Why the API is not served.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +47,7 @@ impl HttpApi {
     /// # Errors
     /// When the settings cannot work or the address is taken.
     pub async fn listen(config: &Config, address: SocketAddr) -> Result<Self, Error> {
-        let router = router(Api::new(config)?).route("/docs", get(async || Html(PAGE)));
+        let router = router(Api::new(config)?).merge(docs::routes());
         let failed = |source| Error::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;

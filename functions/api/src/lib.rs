@@ -1,15 +1,17 @@
 //! Implements the HTTP API: the platform's routes for the DEO score, and a few of its own.
 //!
 //! [`router`] is all there is: the Lambda function, the local server and the tests run the same.
-//! A request passes the envelope (errors get their body, a panic becomes a 500), its token is
-//! checked (`caller`, `token`), then its input (`input`), then what it is about and whether the
+//! A request passes the envelope (errors get their body, a panic becomes a 500, and what does not say otherwise
+//! is stored by no cache), its token is checked (`caller`, `token`), then its input (`input`), then what it is about and whether the
 //! user may (`access`); only then the queue or the store is asked. One file a route, or a pair.
 
 mod access;
 mod caller;
 mod compare;
+mod cors;
 mod described;
 mod edge;
+mod encoding;
 mod envelope;
 mod error;
 mod etag;
@@ -26,6 +28,7 @@ mod queue;
 mod rate;
 mod recompute;
 mod refused;
+mod routes;
 mod score;
 mod series;
 mod settle;
@@ -39,7 +42,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use shared::clock::Clock;
 use shared::config::{Config, ForwardConfig, QueueOptions, SnapshotRetention};
 use shared::engine::{Budget, Purse};
@@ -51,6 +54,7 @@ use shared::wake::{Wake, WakeError};
 use tokio::time::Instant;
 
 pub use edge::lambda;
+pub use openapi::openapi;
 pub use token::{Claims, sign};
 
 use error::Error;
@@ -95,6 +99,8 @@ struct Parts {
     retention: SnapshotRetention,
     /// Scores that are older count as stale.
     max_age_days: u32,
+    /// The web application's.
+    origins: Vec<String>,
 }
 
 impl Api {
@@ -133,6 +139,7 @@ impl Api {
             under_way: UnderWay::default(),
             retention: config.drain.snapshots,
             max_age_days: config.cron.max_age_days,
+            origins: config.origins.clone(),
             store,
             clock,
         })))
@@ -148,6 +155,10 @@ impl Api {
 
     fn max_age_days(&self) -> u32 {
         self.0.max_age_days
+    }
+
+    fn origins(&self) -> &[String] {
+        &self.0.origins
     }
 
     fn clock(&self) -> &Clock {
@@ -239,10 +250,16 @@ impl Api {
 
 /// All routes over `api`.
 pub fn router(api: Api) -> Router {
-    Router::from(openapi::routes())
+    let cors = cors::layer(api.origins());
+    let router = routes::router()
         .fallback(envelope::no_route)
         .method_not_allowed_fallback(envelope::no_method)
         .layer(DefaultBodyLimit::max(input::MAX_BODY))
+        .layer(from_fn(encoding::pack))
         .layer(from_fn_with_state(api.clone(), envelope::envelope))
-        .with_state(api)
+        .with_state(api);
+    match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    }
 }

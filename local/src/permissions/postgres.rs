@@ -29,7 +29,7 @@ const LINKS: Grant = Grant {
 };
 const MEMBERS: Grant = Grant {
     only: Some("where there is such a table"),
-    ..grant("SELECT", "ProjectMember", &["projectId", "userId", "role"])
+    ..grant("SELECT", "ProjectMember", &["projectId", "userId"])
 };
 
 const PAGES: Grant = grant(

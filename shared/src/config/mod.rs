@@ -7,6 +7,7 @@ mod drops;
 mod env;
 mod finding;
 mod jobs;
+mod origins;
 mod queues;
 mod read;
 mod snapshots;
@@ -66,6 +67,8 @@ pub struct Config {
     pub previous_jwt_secret: Option<Secret>,
     /// `API_POSTS_PER_MINUTE`: how many POST requests a user may make a minute; `None` as many as they like.
     pub posts_per_minute: Option<u64>,
+    /// `CORS_ORIGINS`: the web application's.
+    pub origins: Vec<String>,
     /// How the queue is used.
     pub queue: QueueOptions,
     /// What the jobs have that we add to it.

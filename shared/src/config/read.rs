@@ -68,6 +68,7 @@ impl Config {
             jwt_secret: read.text(&v::JWT_SECRET)?.map(Secret::new),
             previous_jwt_secret: read.text(&v::PREVIOUS_JWT_SECRET)?.map(Secret::new),
             posts_per_minute: read.bound(&v::POSTS_PER_MINUTE)?,
+            origins: read.origins(&v::CORS_ORIGINS)?,
             queue: QueueOptions {
                 prefix: read.text(&v::PREFIX)?.unwrap_or_default(),
                 name: QUEUE_NAME.to_owned(),
@@ -246,6 +247,11 @@ impl Reader<'_> {
             ConfigError::new(format!("{} {what}; it takes {accepts}.", variable.name))
         };
         super::queues::parse(&self.value(variable)?).map_err(wrong)
+    }
+
+    fn origins(&self, variable: &Variable) -> Result<Vec<String>, ConfigError> {
+        let wrong = |what| ConfigError::new(format!("{} {what}.", variable.name));
+        super::origins::parse(&self.value(variable)?).map_err(wrong)
     }
 
     fn signing(&self, variable: &Variable) -> Result<Option<Secrets>, ConfigError> {

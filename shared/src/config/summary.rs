@@ -57,6 +57,7 @@ impl Config {
         };
         let limiter_max = queue.limiter.max.map_or_else(|| "all".to_owned(), |max| max.to_string());
         let posts = self.posts_per_minute.map_or_else(|| "all".to_owned(), |n| n.to_string());
+        let origins = if self.origins.is_empty() { unset() } else { self.origins.join(",") };
         let budget = self.budget.commands.map_or_else(|| "all".to_owned(), |n| n.to_string());
         let jobs = &self.jobs;
         let (completed, failed) = (jobs.keep_completed, jobs.keep_failed);
@@ -73,6 +74,7 @@ impl Config {
             (v::JWT_SECRET.name, is_set(&self.jwt_secret)),
             (v::PREVIOUS_JWT_SECRET.name, is_set(&self.previous_jwt_secret)),
             (v::POSTS_PER_MINUTE.name, posts),
+            (v::CORS_ORIGINS.name, origins),
             (v::PROCESSORS.name, drain.enabled.to_string()),
             (v::CRON.name, cron.enabled.to_string()),
             (v::EVENTS.name, events.to_owned()),

@@ -22,6 +22,8 @@ pub enum Kind {
     Snapshots,
     /// [`ServedQueue`](super::ServedQueue)s.
     Queues,
+    /// Origins, as browsers write them.
+    Origins,
     /// One secret or two of [`Secrets`](crate::http::Secrets).
     Signing,
     /// One token: no white space, no quotation marks.
@@ -79,6 +81,9 @@ impl Variable {
             Kind::Queues => {
                 "`name[:weight][=https URL]` of one or more queues, with commas between them"
                     .to_owned()
+            }
+            Kind::Origins => {
+                "origins such as `https://app.example.com`, with commas between them".to_owned()
             }
             Kind::Signing => {
                 "`whsec_` and 24 to 64 bytes in base64, or two such, separated by a space \
@@ -189,6 +194,14 @@ pub(super) const POSTS_PER_MINUTE: Variable = Variable::new(
     "How many POST requests a user may make a minute of the clock, counted over all instances in Redis (1 \
      command a request, one more for a user's first in an instance); the next ones get 429 with \
      `Retry-After`. A bulk request counts as one. `all`: nothing is counted.",
+);
+pub(super) const CORS_ORIGINS: Variable = Variable::new(
+    "CORS_ORIGINS",
+    Kind::Origins,
+    "",
+    "The origins of the web application, whose pages may ask the API from a browser. API Gateway has them from \
+     `CorsOrigins`, and entries with `*` count there alone. `deo up` and `deo with-servers` take \
+     `http://localhost:3000` where it is not set.",
 );
 pub(super) const PROCESSORS: Variable = Variable::new(
     "ENABLE_QUEUE_PROCESSORS",
@@ -448,6 +461,7 @@ pub const VARIABLES: &[&Variable] = &[
     &JWT_SECRET,
     &PREVIOUS_JWT_SECRET,
     &POSTS_PER_MINUTE,
+    &CORS_ORIGINS,
     &PROCESSORS,
     &CRON,
     &EVENTS,

@@ -21,6 +21,9 @@ use crate::{DEVELOPMENT_SECRET, Failure};
 const API_PORT: u16 = 3000;
 const GATEWAY_PORT: u16 = 8079;
 
+/// Where the platform's web application runs on a developer's machine: its pages may ask the API.
+const WEB_APPLICATION: &str = "http://localhost:3000";
+
 /// How long the printed token is good for: 12 h in seconds.
 const TOKEN_S: u64 = 12 * 3_600;
 
@@ -74,7 +77,8 @@ impl System {
             .with("UPSTASH_REDIS_REST_URL", gateway.url())
             .with("UPSTASH_REDIS_REST_TOKEN", &rest_token)
             .with("DATABASE_URL", servers.database_url())
-            .or("JWT_SECRET", DEVELOPMENT_SECRET);
+            .or("JWT_SECRET", DEVELOPMENT_SECRET)
+            .or("CORS_ORIGINS", WEB_APPLICATION);
         let config = Config::from_env(&settings)?;
         let api = api(wanted.listen, &config).await?;
         let some = data::some_project(&servers.database_url()).await?;

@@ -123,7 +123,7 @@ fn show(places: &Places, every: Duration) -> std::io::Result<()> {
     if let Some(board) = &places.board_url {
         say(format!("the queue, in bull-board: {board}"))?;
     }
-    let docs = format!("{}/docs", places.api_url);
+    let docs = format!("{}/docs/", places.api_url);
     match (&places.project_id, &places.token) {
         // Behind the #, they stay in the browser.
         (Some(project), Some(token)) => {
