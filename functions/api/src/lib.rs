@@ -28,6 +28,7 @@ mod queue;
 mod rate;
 mod recompute;
 mod refused;
+mod routes;
 mod score;
 mod series;
 mod settle;
@@ -53,6 +54,7 @@ use shared::wake::{Wake, WakeError};
 use tokio::time::Instant;
 
 pub use edge::lambda;
+pub use openapi::openapi;
 pub use token::{Claims, sign};
 
 use error::Error;
@@ -255,7 +257,7 @@ impl Api {
 
 /// All routes over `api`.
 pub fn router(api: Api) -> Router {
-    Router::from(openapi::routes())
+    routes::router()
         .fallback(envelope::no_route)
         .method_not_allowed_fallback(envelope::no_method)
         .layer(DefaultBodyLimit::max(input::MAX_BODY))

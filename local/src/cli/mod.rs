@@ -13,6 +13,7 @@ mod enqueue;
 mod explain;
 mod history;
 mod migrate;
+mod openapi;
 mod permissions;
 mod queue;
 mod report;
@@ -64,6 +65,7 @@ enum Command {
     Explain(explain::Args),
     History(history::Args),
     Migrate(migrate::Args),
+    Openapi(openapi::Args),
     Permissions(permissions::Args),
     Queue(queue::Args),
     RestGateway(rest_gateway::Args),
@@ -90,6 +92,7 @@ impl Command {
             Self::Explain(args) => explain::run(args).await,
             Self::History(args) => history::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
+            Self::Openapi(args) => openapi::run(args).await,
             Self::Permissions(args) => permissions::run(args).await,
             Self::Queue(args) => queue::run(args).await,
             Self::RestGateway(args) => rest_gateway::run(args).await,

@@ -280,3 +280,11 @@ fn the_permissions_are_the_code_s() {
         }
     }
 }
+
+#[test]
+fn the_api_serves_the_description_that_its_code_has() {
+    assert!(
+        read("functions/api/openapi.json") == api::openapi(),
+        "functions/api/openapi.json is behind: run `cargo run -p local -- openapi --output functions/api/openapi.json`"
+    );
+}
