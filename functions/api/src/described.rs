@@ -90,6 +90,15 @@ impl IntoResponses for ForWriter {
     }
 }
 
+/// Errors of a route that operates the queue.
+pub(crate) struct ForOperator;
+
+impl IntoResponses for ForOperator {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        errors(&[400, 401, 403, 404, 413, 429, 500, 503])
+    }
+}
+
 /// Errors of a route that does at once what others ask a queue for.
 pub(crate) struct ForSync;
 
@@ -118,7 +127,7 @@ fn errors(statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {
         400 => "The request is not of the documented form",
         401 => "No valid token or signature, or of a user who is gone",
         403 => "The caller may not",
-        404 => "There is no such project, job or queue",
+        404 => "There is no such project, job or queue, or the route is switched off",
         409 => "Another one of the project is under way",
         413 => "The body is larger than 256 KiB",
         415 => "The body comes in a coding other than gzip",

@@ -48,6 +48,7 @@ pub(crate) struct ErrorBody {
     /// since the month's budget is nearly spent. Where Redis refuses: `QUEUE_FULL` (it has no room, or its plan's
     /// quota is used up: come back much later), `QUEUE_READ_ONLY` (as during a failover: come back in a few
     /// seconds), `QUEUE_WRONG_TYPE` and `QUEUE_NO_PERMISSION` (somebody has to mend it). `IDEMPOTENCY_KEY_REUSED`,
+    /// `QUEUE_OPERATIONS_OFF` comes with 404,
     /// `RECOMPUTE_UNDER_WAY` and `TOO_MANY_REQUESTS` come with 422, 409 and 429.
     code: &'static str,
     /// The request's target, with its query.

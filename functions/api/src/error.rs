@@ -18,6 +18,8 @@ pub(crate) enum Error {
     Forbidden(&'static str),
     /// 404: no such route, project or job.
     NotFound(Cow<'static, str>),
+    /// 404: the setting that switches the route on is not set. Clients know it by its code.
+    OperationsOff,
     /// 405: the route exists for other methods, which the `Allow` header lists.
     MethodNotAllowed(String),
     /// 409: another recompute-sync of the project is under way.
@@ -69,6 +71,7 @@ impl Error {
             Self::Internal => "INTERNAL_ERROR",
             Self::Budget => "COMMAND_BUDGET",
             Self::Refused(refusal) => refusal.code(),
+            Self::OperationsOff => "QUEUE_OPERATIONS_OFF",
             Self::UnderWay => "RECOMPUTE_UNDER_WAY",
             Self::KeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::TooMany(_) => "TOO_MANY_REQUESTS",
@@ -85,6 +88,11 @@ impl Error {
             }
             Self::Forbidden(message) => (StatusCode::FORBIDDEN, "ForbiddenException", message),
             Self::NotFound(message) => (StatusCode::NOT_FOUND, "NotFoundException", message),
+            Self::OperationsOff => (
+                StatusCode::NOT_FOUND,
+                "NotFoundException",
+                "Operating the queue over the API is switched off: API_QUEUE_OPERATIONS=true switches it on",
+            ),
             Self::MethodNotAllowed(message) => {
                 (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedException", message)
             }

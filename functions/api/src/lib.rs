@@ -22,8 +22,10 @@ mod history;
 mod hs256;
 mod input;
 mod job;
+mod looks;
 mod once;
 mod openapi;
+mod operate;
 mod queue;
 mod rate;
 mod recompute;
@@ -58,6 +60,7 @@ pub use openapi::openapi;
 pub use token::{Claims, sign};
 
 use error::Error;
+use looks::Looks;
 use rate::Rate;
 use refused::LastWrite;
 use sync::UnderWay;
@@ -96,11 +99,14 @@ struct Parts {
     /// `None` where POST requests are not counted.
     rate: Option<Rate>,
     under_way: UnderWay,
+    looks: Looks,
     retention: SnapshotRetention,
     /// Scores that are older count as stale.
     max_age_days: u32,
     /// The web application's.
     origins: Vec<String>,
+    /// Whether the queue may be operated.
+    queue_operations: bool,
 }
 
 impl Api {
@@ -137,9 +143,11 @@ impl Api {
             forward: config.forward.clone(),
             rate: config.posts_per_minute.map(Rate::new),
             under_way: UnderWay::default(),
+            looks: Looks::default(),
             retention: config.drain.snapshots,
             max_age_days: config.cron.max_age_days,
             origins: config.origins.clone(),
+            queue_operations: config.queue_operations,
             store,
             clock,
         })))
@@ -159,6 +167,11 @@ impl Api {
 
     fn origins(&self) -> &[String] {
         &self.0.origins
+    }
+
+    /// Whether administrators may operate the queue.
+    fn queue_operations(&self) -> bool {
+        self.0.queue_operations
     }
 
     fn clock(&self) -> &Clock {
@@ -191,6 +204,11 @@ impl Api {
     /// Whether Redis refused the last write.
     fn last_write(&self) -> &LastWrite {
         &self.0.last_write
+    }
+
+    /// The newest looks at the queue.
+    fn looks(&self) -> &Looks {
+        &self.0.looks
     }
 
     fn store(&self) -> Option<&Store> {

@@ -15,7 +15,8 @@ use crate::described::TagParam;
 use crate::envelope::ErrorBody;
 use crate::etag::tagged_text;
 use crate::{
-    compare, fleet, health, history, job, queue, recompute, score, series, settle, signals, sync,
+    compare, fleet, health, history, job, operate, queue, recompute, score, series, settle,
+    signals, sync,
 };
 
 /// The generated description, as it is committed.
@@ -43,6 +44,12 @@ const COMMITTED: &str = include_str!("../openapi.json");
         signals::debug,
         job::job,
         queue::queue,
+        queue::failures,
+        operate::pause,
+        operate::resume,
+        operate::retry,
+        operate::promote,
+        operate::limit,
         settle::callback,
         health::health,
         document,

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use shared::engine::{Alive, PastTick, StoppedBecause, alive};
-use shared::queue::{self, Counts};
+use shared::engine::{Alive, PastTick, StoppedBecause};
+use shared::queue::{self, FailureGroup, Hold, MOST_SCHEDULES, Overview, StoredRate, Upcoming};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
@@ -21,18 +21,109 @@ use crate::refused::not_done;
 pub(crate) struct QueueBody {
     /// Its name in BullMQ.
     name: String,
+    /// When all this was read, in milliseconds since the Unix epoch: who asks within 10 seconds gets what was
+    /// read for whoever asked before. What is said to be slow below may be a minute older.
+    at: i64,
     /// Whether it is paused.
     paused: bool,
     counts: CountsBody,
-    /// How long the job that waits longest has waited, in milliseconds; `null` where none waits. In a
-    /// long queue only the jobs at its ends, and the first of its lowest priority, are looked at.
+    /// How long the job that waits longest has waited, in milliseconds; `null` where none waits, or where
+    /// the look had no command left to find it. In a long queue only the hundred next jobs and the first
+    /// prioritized one are looked at.
     #[schema(required = true)]
     oldest_waiting_ms: Option<i64>,
+    /// Why nothing can be claimed; `null` where something can, or where nothing is there.
+    #[schema(required = true, value_type = Option<HoldBody>)]
+    held: Option<Hold>,
+    limits: LimitsBody,
     throughput: Throughput,
+    /// The job schedulers, the next due first. Slow; `null` where no look has had a command left for them.
+    #[schema(required = true, max_items = 50)]
+    schedules: Option<Vec<ScheduleBody>>,
+    /// Whether the routes that operate the queue are switched on.
+    operations: bool,
     /// Left out where no drain gave a sign of life within a day, and none worked within a week.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     drain: Option<DrainBody>,
+}
+
+/// Why nothing can be claimed.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Held)]
+#[expect(dead_code, reason = "only described; `Hold` is what is sent")]
+struct HoldBody {
+    /// The queue is `paused`; as many jobs have started as the rate limit allows (`limited`); as many are
+    /// active as the concurrency allows (`full`); none waits, and those that are active belong to somebody
+    /// (`locked`).
+    #[schema(pattern = "^(paused|limited|full|locked)$")]
+    because: String,
+    /// Of `limited`: jobs that may start within `durationMs`.
+    #[schema(nullable = true)]
+    max: Option<u64>,
+    /// Of `limited`: milliseconds.
+    #[schema(nullable = true)]
+    duration_ms: Option<u64>,
+    /// Of `full`: jobs that may be active at once.
+    #[schema(nullable = true)]
+    concurrency: Option<u64>,
+    /// Of `full` and `locked`: jobs that are active.
+    #[schema(nullable = false)]
+    active: Option<u64>,
+    /// Of `limited`: milliseconds until more may start. Of `full` and `locked`: milliseconds until the lock of
+    /// the job ends that has been active longest, 0 where it has ended.
+    #[schema(nullable = true)]
+    left_ms: Option<u64>,
+}
+
+/// The queue's own limits, and how much of them is used.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Limits)]
+struct LimitsBody {
+    /// Jobs that may be active at once; `null` sets no limit.
+    #[schema(required = true)]
+    concurrency: Option<u64>,
+    /// Jobs that may start within a time; `null` sets no limit.
+    #[schema(required = true)]
+    rate: Option<RateBody>,
+    /// Jobs that have started within the time that runs.
+    used: u64,
+    /// Milliseconds until the time that runs is over; `null` where none runs.
+    #[schema(required = true)]
+    left_ms: Option<u64>,
+}
+
+/// At most `max` jobs start within `durationMs`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Rate)]
+struct RateBody {
+    max: u64,
+    duration_ms: u64,
+}
+
+impl From<StoredRate> for RateBody {
+    fn from(StoredRate { max, duration_ms }: StoredRate) -> Self {
+        Self { max, duration_ms }
+    }
+}
+
+/// A job scheduler.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Schedule)]
+struct ScheduleBody {
+    id: String,
+    /// When its next job is due, in milliseconds since the Unix epoch; past where that waits or is gone.
+    next: i64,
+}
+
+impl From<&Upcoming> for ScheduleBody {
+    fn from(upcoming: &Upcoming) -> Self {
+        Self { id: upcoming.id.clone(), next: upcoming.next_ms }
+    }
 }
 
 /// What the drains tell of themselves.
@@ -119,27 +210,28 @@ struct CountsBody {
     delayed: u64,
     active: u64,
     waiting_children: u64,
-    completed: u64,
+    /// Those that are kept. Slow; `null` where no look has had a command left for them.
+    #[schema(required = true)]
+    completed: Option<u64>,
     failed: u64,
 }
 
-impl From<Counts> for CountsBody {
-    fn from(counts: Counts) -> Self {
+impl From<&Overview> for CountsBody {
+    fn from(look: &Overview) -> Self {
+        let counts = look.counts;
         Self {
             waiting: counts.wait + counts.paused,
             prioritized: counts.prioritized,
             delayed: counts.delayed,
             active: counts.active,
             waiting_children: counts.waiting_children,
-            completed: counts.completed,
+            completed: look.completed.map(|completed| completed.value),
             failed: counts.failed,
         }
     }
 }
 
-/// Jobs finished of late: at least so many. Where `QUEUE_METRICS_MINUTES` or another worker counts them,
-/// all of them, by whole minutes of the clock with the one that runs; else those that are still kept,
-/// which are none where jobs are removed as soon as they end.
+/// Jobs finished of late. Slow.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Throughput {
@@ -149,19 +241,31 @@ struct Throughput {
 
 /// Finished jobs.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = Finished)]
 struct FinishedBody {
     completed: u64,
     failed: u64,
+    /// `metrics`: all of them, by whole minutes of the clock with the one that runs, where
+    /// `QUEUE_METRICS_MINUTES` or another worker counts them. `ticks`: all that drains ended. `atleast`: so
+    /// many are known of, those that are kept or that drains told of; there may have been more.
+    #[schema(schema_with = counted)]
+    counted: queue::Counted,
+}
+
+fn counted() -> Object {
+    let words = ["metrics", "ticks", "atleast"];
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
 }
 
 impl From<queue::Throughput> for FinishedBody {
-    fn from(queue::Throughput { completed, failed, .. }: queue::Throughput) -> Self {
-        Self { completed, failed }
+    fn from(ended: queue::Throughput) -> Self {
+        let queue::Throughput { completed, failed, counted, .. } = ended;
+        Self { completed, failed, counted }
     }
 }
 
-/// The queue at a glance, for administrators.
+/// The queue at a glance, for administrators. At most 10 billed commands, for all who ask within 10 seconds.
 #[utoipa::path(
     get,
     path = "/queue",
@@ -173,27 +277,91 @@ pub(crate) async fn queue(
     caller: Caller,
 ) -> Result<Json<QueueBody>, Error> {
     api.admin(&caller.user_id).await?;
-    let queue = api.queue().ok_or(no_queue())?;
-    let (overview, alive) = tokio::join!(queue.overview(), alive(&queue));
-    let overview = overview.map_err(not_read)?;
-    // The jobs can be seen whether the drain's signs of life can or not.
-    let alive = alive.unwrap_or_else(|error| {
-        tracing::warn!(%error, "no heartbeat can be read");
-        Alive::default()
-    });
+    let look = api.looks().overview(&api).await?;
     let now_ms = api.clock().now_ms();
     let age = |added: i64| now_ms.saturating_sub(added).max(0);
+    let heartbeat = look.heartbeat.as_ref().map(|read| read.value.clone());
+    let alive = heartbeat.map(Alive::from).unwrap_or_default();
+    let ended = |minutes| {
+        let ticks = alive.ended(minutes, look.at_ms);
+        look.throughput(minutes).unwrap_or_default().or(ticks).into()
+    };
+    let limits = &look.limits;
     Ok(Json(QueueBody {
         name: api.queue_options().name.clone(),
-        paused: overview.paused,
-        counts: overview.counts.into(),
-        oldest_waiting_ms: overview.oldest_waiting_ms.map(age),
-        throughput: Throughput {
-            last_minute: overview.last_minute.into(),
-            last_hour: overview.last_hour.into(),
+        at: look.at_ms,
+        paused: limits.paused,
+        counts: look.as_ref().into(),
+        oldest_waiting_ms: look.oldest_waiting_ms.map(age),
+        held: look.hold,
+        limits: LimitsBody {
+            concurrency: limits.concurrency,
+            rate: limits.rate.map(RateBody::from),
+            used: limits.used,
+            left_ms: limits.left_ms,
         },
+        throughput: Throughput { last_minute: ended(1), last_hour: ended(60) },
+        schedules: look
+            .schedules
+            .as_ref()
+            .map(|read| read.value.iter().take(MOST_SCHEDULES).map(ScheduleBody::from).collect()),
+        operations: api.queue_operations(),
         drain: DrainBody::of(alive, now_ms),
     }))
+}
+
+/// Why jobs failed of late.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Failures)]
+pub(crate) struct FailuresBody {
+    /// When this was read, in milliseconds since the Unix epoch: who asks within 30 seconds gets what was
+    /// read for whoever asked before.
+    at: i64,
+    /// The largest group first.
+    #[schema(max_items = 200)]
+    failures: Vec<FailuresOf>,
+}
+
+/// Failed jobs that have one reason.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = FailureGroup)]
+struct FailuresOf {
+    /// The first 500 bytes of it.
+    reason: String,
+    /// How many of the newest 200 failed jobs have it.
+    count: u64,
+    /// When the newest of them failed, in milliseconds since the Unix epoch.
+    newest: i64,
+    /// The newest of them.
+    #[schema(max_items = 10)]
+    job_ids: Vec<String>,
+}
+
+impl From<FailureGroup> for FailuresOf {
+    fn from(group: FailureGroup) -> Self {
+        let FailureGroup { reason, count, newest, job_ids, .. } = group;
+        Self { reason, count, newest, job_ids }
+    }
+}
+
+/// Why the newest 200 failed jobs failed, for administrators. Two billed commands, and one for each job that
+/// this process has not seen yet.
+#[utoipa::path(
+    get,
+    path = "/queue/failures",
+    tag = "queue",
+    responses((status = 200, description = "The groups", body = FailuresBody), ForAdmin),
+)]
+pub(crate) async fn failures(
+    State(api): State<Api>,
+    caller: Caller,
+) -> Result<Json<FailuresBody>, Error> {
+    api.admin(&caller.user_id).await?;
+    let failures = api.looks().failures(&api).await?;
+    let groups = failures.groups().into_iter().map(FailuresOf::from).collect();
+    Ok(Json(FailuresBody { at: failures.at_ms, failures: groups }))
 }
 
 /// There is no Redis to ask.

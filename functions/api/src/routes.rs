@@ -4,11 +4,12 @@ use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 
 use crate::{
-    Api, fleet, health, history, job, openapi, queue, recompute, score, settle, signals, sync,
+    Api, fleet, health, history, job, openapi, operate, queue, recompute, score, settle, signals,
+    sync,
 };
 
 /// Each path and what serves its methods.
-fn routes() -> [(&'static str, MethodRouter<Api>); 15] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 21] {
     [
         ("/projects/{id}/deo-score/recompute", post(recompute::recompute)),
         ("/projects/{id}/deo-score/recompute-sync", post(sync::recompute_sync)),
@@ -23,6 +24,12 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 15] {
         ("/fleet/{list}", get(fleet::fleet)),
         ("/jobs/{jobId}", get(job::job)),
         ("/queue", get(queue::queue)),
+        ("/queue/failures", get(queue::failures)),
+        ("/queue/pause", post(operate::pause)),
+        ("/queue/resume", post(operate::resume)),
+        ("/queue/retry", post(operate::retry)),
+        ("/queue/promote", post(operate::promote)),
+        ("/queue/limit", post(operate::limit)),
         ("/queues/{queue}/settle", post(settle::callback)),
         ("/health", get(health::health)),
         ("/openapi.json", get(openapi::document)),

@@ -7,7 +7,7 @@ use shared::clock::{Clock, to_iso8601};
 use shared::config::{Config, ProcessEnv};
 use shared::deo::{Compared, Comparison, ROUNDING};
 use shared::engine::{Alive, alive};
-use shared::queue::{Flow, JobView, Limits, Lock, Queue, State};
+use shared::queue::{Hold, JobView, Lock, Queue, State};
 use shared::store::Snapshot;
 
 use super::history::{known, store};
@@ -44,7 +44,8 @@ struct Standing {
     due: Option<i64>,
     /// Another one follows when the job has ended.
     is_followed: bool,
-    limits: Limits,
+    /// Why it cannot be claimed.
+    hold: Option<Hold>,
     alive: Alive,
 }
 
@@ -105,7 +106,8 @@ async fn look(
     };
     Ok(Standing {
         is_followed: holder.is_some_and(|holder| holder.is_followed),
-        limits: queue.limits().await?,
+        // It is about a job that may wait.
+        hold: queue.hold(&queue.limits().await?, true).await?,
         alive: alive(queue).await?,
         job,
         lock,
@@ -122,20 +124,10 @@ fn next(standing: &Standing, now: i64) -> String {
             "the next tick takes it, but no drain was seen of late: see that one runs".to_owned()
         }
     };
-    let when = match standing.limits.flow() {
-        Flow::Paused => "nothing until deo queue resume: the queue is paused".to_owned(),
-        Flow::Limited => {
-            let left = standing.limits.left_ms.and_then(|ms| i64::try_from(ms).ok());
-            format!(
-                "the queue's rate limit is used up for another {}; then {tick}",
-                span::shown(left.unwrap_or_default())
-            )
-        }
-        Flow::Full => format!(
-            "as many jobs are active as may be ({}); once one has ended, {tick}",
-            standing.limits.active
-        ),
-        _ => tick,
+    let when = match standing.hold {
+        Some(Hold::Paused) => "nothing until deo queue resume: the queue is paused".to_owned(),
+        Some(hold) => format!("the queue is {hold}; then {tick}"),
+        None => tick,
     };
     let follows = if standing.is_followed { "; another job of the project follows it" } else { "" };
     match standing.job.as_ref().and_then(|job| job.state) {

@@ -16,6 +16,7 @@ mod history;
 mod hostile;
 mod lambda;
 mod load;
+mod operate;
 mod platform;
 mod queue;
 mod rate;

@@ -114,7 +114,7 @@ async fn a_job_of_another_producer_needs_no_more_than_its_project() {
 
 #[tokio::test]
 async fn administrators_see_the_queue() {
-    let world = World::start().await;
+    let mut world = World::start().await;
     let empty = world.get("admin", "/queue").await.json();
     assert_eq!((&empty["oldestWaitingMs"], &empty["paused"]), (&Value::Null, &json!(false)));
     for (project, reason) in [("p1", "manual"), ("p2", "manual"), ("p3", "scheduled")] {
@@ -126,15 +126,19 @@ async fn administrators_see_the_queue() {
     let meta = format!("{}:{}:meta", world.config.queue.prefix, world.config.queue.name);
     let pause = Command::new("HSET").arg(meta).arg("paused").arg("1");
     world.redis().call(pause).await.unwrap();
+    world.serve_anew().await;
 
     let mut body = world.get("admin", "/queue").await.json();
     let oldest = body["oldestWaitingMs"].take();
     assert!((0..60_000).contains(&oldest.as_i64().unwrap()), "{oldest}");
-    let finished = json!({"completed": 1, "failed": 0});
+    let at = body["at"].take().as_i64().unwrap();
+    assert!((shared::clock::Clock::System.now_ms() - at).abs() < 60_000, "{at}");
+    let finished = json!({"completed": 1, "failed": 0, "counted": "atleast"});
     assert_eq!(
         body,
         json!({
             "name": "deo_score_queue",
+            "at": null,
             "paused": true,
             "counts": {
                 "waiting": 1,
@@ -146,14 +150,18 @@ async fn administrators_see_the_queue() {
                 "failed": 0,
             },
             "oldestWaitingMs": null,
+            "held": {"because": "paused"},
+            "limits": {"concurrency": null, "rate": null, "used": 0, "leftMs": null},
             "throughput": {"lastMinute": finished, "lastHour": finished},
+            "schedules": [],
+            "operations": false,
         }),
     );
 }
 
 #[tokio::test]
 async fn administrators_see_the_drains_newest_ticks_and_that_it_lives() {
-    let world = World::start().await;
+    let mut world = World::start().await;
     assert_eq!(world.get("", "/health?deep=1").await.json()["drain"], json!({"lastSeenMs": null}));
     assert_eq!(world.get("admin", "/queue").await.json().get("drain"), None);
     let queue = world.queue();
@@ -162,6 +170,7 @@ async fn administrators_see_the_drains_newest_ticks_and_that_it_lives() {
     for report in ["not JSON".to_owned(), report.to_string()] {
         queue.beat(&report).await.unwrap();
     }
+    world.serve_anew().await;
     let mut drain = world.get("admin", "/queue").await.json()["drain"].take();
     let seen = drain["lastSeenMs"].take();
     assert!((0..60_000).contains(&seen.as_i64().unwrap()), "{seen}");
@@ -181,7 +190,7 @@ async fn administrators_see_the_drains_newest_ticks_and_that_it_lives() {
 /// Every word by which a tick says why it stopped is one that the description knows.
 #[tokio::test]
 async fn every_reason_to_stop_is_described() {
-    let world = World::start().await;
+    let mut world = World::start().await;
     let description = world.get("", "/openapi.json").await.json();
     let schemas = description["components"]["schemas"].as_object().unwrap();
     let known = schemas.values().find_map(|schema| {
@@ -190,6 +199,7 @@ async fn every_reason_to_stop_is_described() {
     let known = known.unwrap();
     for reason in shared::engine::StoppedBecause::ALL {
         world.queue().beat(&json!({"stoppedBecause": reason}).to_string()).await.unwrap();
+        world.serve_anew().await;
         let drain = world.get("admin", "/queue").await.json()["drain"].take();
         assert_eq!(drain["ticks"][0]["stoppedBecause"], json!(reason));
         assert!(known.contains(&json!(reason)), "{reason:?}");

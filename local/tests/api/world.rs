@@ -94,6 +94,11 @@ impl World {
         self.base = serve(Api::new(&config).unwrap()).await;
     }
 
+    /// Serves the same from a process that remembers nothing.
+    pub(crate) async fn serve_anew(&mut self) {
+        self.base = serve(Api::new(&self.config).unwrap()).await;
+    }
+
     /// A client of its Redis.
     pub(crate) fn redis(&self) -> Redis {
         Redis::new(self.config.redis.as_ref().unwrap()).unwrap()

@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::report::{Report, StoppedBecause};
-use batchmq::{Error, MOST_BEATS, Queue};
+use batchmq::{Counted, Error, Heartbeat, MOST_BEATS, Queue, Throughput};
 
 /// How often ticks without work give a sign of life: 10 minutes in milliseconds.
 const IDLE_MS: u64 = 600_000;
+
+const MINUTE_MS: i64 = 60_000;
 
 /// Characters of an error that a report keeps.
 const MOST_OF_AN_ERROR: usize = 300;
@@ -103,12 +105,36 @@ pub struct Alive {
 /// # Errors
 /// [`Error::Redis`].
 pub async fn alive(queue: &Queue) -> Result<Alive, Error> {
-    let heartbeat = queue.heartbeat(MOST_BEATS).await?;
+    Ok(queue.heartbeat(MOST_BEATS).await?.into())
+}
+
+impl From<Heartbeat> for Alive {
+    fn from(heartbeat: Heartbeat) -> Self {
+        told(&heartbeat)
+    }
+}
+
+impl Alive {
+    /// What ended in the last `minutes` before `now_ms`, by the ticks' reports: at least so much, unless one
+    /// of an earlier time is there too.
+    pub fn ended(&self, minutes: u32, now_ms: i64) -> Throughput {
+        let since = now_ms - i64::from(minutes) * MINUTE_MS;
+        let reaches_back = self.ticks.iter().any(|tick| tick.at <= since);
+        let within = self.ticks.iter().filter(|tick| tick.at > since);
+        let (completed, failed) = within.fold((0, 0), |(completed, failed), tick| {
+            (completed + tick.completed, failed + tick.failed)
+        });
+        let counted = if reaches_back { Counted::Ticks } else { Counted::AtLeast };
+        Throughput { minutes, completed, failed, counted }
+    }
+}
+
+fn told(heartbeat: &Heartbeat) -> Alive {
     let ticks = heartbeat.beats.iter().filter_map(|beat| {
         let tick: PastTick = serde_json::from_str(&beat.report).ok()?;
         Some(PastTick { at: beat.at_ms, ..tick })
     });
-    Ok(Alive { last_seen: heartbeat.last_ms, ticks: ticks.collect() })
+    Alive { last_seen: heartbeat.last_ms, ticks: ticks.collect() }
 }
 
 /// The report as it is kept. When it was written, the heartbeat itself notes.

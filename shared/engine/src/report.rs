@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use batchmq::{Code, Counts};
+use batchmq::clock::millis;
+use batchmq::{Code, Counts, Hold, QueueOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::counters::Counters;
@@ -162,6 +163,9 @@ pub struct Report {
     /// Milliseconds until the rate limit that held it back is over.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub limited_ms: Option<u64>,
+    /// Why it could not claim what is there, where that is so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hold: Option<Hold>,
     /// What went wrong, when it stopped for that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -214,12 +218,32 @@ impl Report {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
+        self.hold = self.hold.or(other.hold);
         self.stopped_because = self.stopped_because.or(other.stopped_because);
         if let Some(error) = &other.error {
             let before = self.error.take().map(|before| before + "; ").unwrap_or_default();
             self.error = Some(format!("{before}{name}: {error}"));
         }
         self.counters.add_all(&other.counters);
+    }
+
+    /// Why it could not claim what is there, as far as it knows without asking for that: the limit of a
+    /// worker with these `options`, but no limit of the queue itself.
+    pub(crate) fn held(&self, options: &QueueOptions) -> Option<Hold> {
+        let active = self.remaining.map_or(0, |left| left.active);
+        match self.stopped_because {
+            StoppedBecause::Paused => Some(Hold::Paused),
+            StoppedBecause::Full => Some(Hold::Full { concurrency: None, active, left_ms: None }),
+            StoppedBecause::Limited => Some(Hold::Limited {
+                max: options.limiter.max,
+                duration_ms: options.limiter.max.map(|_| millis(options.limiter.duration)),
+                left_ms: self.limited_ms.unwrap_or_default(),
+            }),
+            StoppedBecause::Empty if active > 0 && self.claimed == 0 => {
+                Some(Hold::Locked { active, left_ms: None })
+            }
+            _ => None,
+        }
     }
 
     /// Counts what Redis said to a batch's settlements.

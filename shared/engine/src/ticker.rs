@@ -8,7 +8,7 @@ use batchmq::clock::{Clock, millis};
 use batchmq_redis::Redis;
 use futures_util::future::join_all;
 use tokio::time::Instant;
-use tracing::{Instrument as _, error, info_span};
+use tracing::{Instrument as _, error, info, info_span};
 
 use crate::budget::{Budget, Purse};
 use crate::counters::Counters;
@@ -313,6 +313,10 @@ impl Ticker {
                 report.stopped_because = StoppedBecause::Error;
                 report.error = Some(failure.to_string());
             }
+        }
+        report.hold = report.held(line.queue.options());
+        if let Some(hold) = report.hold {
+            info!(%hold, "the tick was held back");
         }
         count(&mut report, line.queue.redis(), started);
         let has_beaten =

@@ -99,23 +99,39 @@ impl Queue {
     /// # Errors
     /// [`Error::Redis`].
     pub async fn heartbeat(&self, most: usize) -> Result<Heartbeat, Error> {
-        let reports = Command::new("XREVRANGE").arg(self.keys.own("heartbeat"));
-        // One at least: its time is a sign of life.
-        let reports = reports.args(["+", "-", "COUNT", &most.max(1).to_string()]).replay_safe();
-        // The second one was written by earlier versions, and lived for a day.
-        let signs = [self.keys.own("idle"), self.keys.former("heartbeat")];
-        let signs = Command::new("MGET").args(signs).replay_safe();
-        let mut answers = self.redis.pipeline(vec![reports, signs]).await?.into_iter();
+        let signs = Command::new("MGET").args(self.sign_keys()).replay_safe();
+        let commands = vec![self.beats(most).replay_safe(), signs];
+        let mut answers = self.redis.pipeline(commands).await?.into_iter();
         let mut next = |name| answers.next().ok_or(Error::Protocol(name));
         let (reports, signs) = (next("XREVRANGE")??, next("MGET")??);
-        let entries = reports.as_array().ok_or(Error::Protocol("XREVRANGE"))?;
-        let mut beats: Vec<Beat> = entries.iter().filter_map(beat).collect();
+        let mut heartbeat = read(&reports, most)?;
         let signs = signs.as_array().ok_or(Error::Protocol("MGET"))?;
         let signs = signs.iter().filter_map(|sign| sign.as_str()?.parse().ok());
-        let last_ms = signs.chain(beats.iter().map(|beat| beat.at_ms)).max();
-        beats.truncate(most);
-        Ok(Heartbeat { last_ms, beats })
+        heartbeat.last_ms = heartbeat.last_ms.max(signs.max());
+        Ok(heartbeat)
     }
+
+    /// Asks for the newest `most` reports.
+    pub(crate) fn beats(&self, most: usize) -> Command {
+        let reports = Command::new("XREVRANGE").arg(self.keys.own("heartbeat"));
+        // One at least: its time is a sign of life.
+        reports.args(["+", "-", "COUNT", &most.max(1).to_string()])
+    }
+
+    /// What signs without a report stand in. The second one was written by earlier versions, and lived for
+    /// a day.
+    pub(crate) fn sign_keys(&self) -> [String; 2] {
+        [self.keys.own("idle"), self.keys.former("heartbeat")]
+    }
+}
+
+/// Reads the answer to [`Queue::beats`].
+pub(crate) fn read(reports: &Value, most: usize) -> Result<Heartbeat, Error> {
+    let entries = reports.as_array().ok_or(Error::Protocol("XREVRANGE"))?;
+    let mut beats: Vec<Beat> = entries.iter().filter_map(beat).collect();
+    let last_ms = beats.iter().map(|beat| beat.at_ms).max();
+    beats.truncate(most);
+    Ok(Heartbeat { last_ms, beats })
 }
 
 /// Reads `[id, [name, value, ...]]`; `None` for an entry that somebody else wrote.

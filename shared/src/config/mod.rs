@@ -69,6 +69,8 @@ pub struct Config {
     pub posts_per_minute: Option<u64>,
     /// `CORS_ORIGINS`: the web application's.
     pub origins: Vec<String>,
+    /// `API_QUEUE_OPERATIONS`: whether administrators may operate the queue over the API.
+    pub queue_operations: bool,
     /// How the queue is used.
     pub queue: QueueOptions,
     /// What the jobs have that we add to it.

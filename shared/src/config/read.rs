@@ -69,6 +69,7 @@ impl Config {
             previous_jwt_secret: read.text(&v::PREVIOUS_JWT_SECRET)?.map(Secret::new),
             posts_per_minute: read.bound(&v::POSTS_PER_MINUTE)?,
             origins: read.origins(&v::CORS_ORIGINS)?,
+            queue_operations: read.flag(&v::QUEUE_OPERATIONS)?,
             queue: QueueOptions {
                 prefix: read.text(&v::PREFIX)?.unwrap_or_default(),
                 name: QUEUE_NAME.to_owned(),

@@ -75,6 +75,7 @@ impl Config {
             (v::PREVIOUS_JWT_SECRET.name, is_set(&self.previous_jwt_secret)),
             (v::POSTS_PER_MINUTE.name, posts),
             (v::CORS_ORIGINS.name, origins),
+            (v::QUEUE_OPERATIONS.name, self.queue_operations.to_string()),
             (v::PROCESSORS.name, drain.enabled.to_string()),
             (v::CRON.name, cron.enabled.to_string()),
             (v::EVENTS.name, events.to_owned()),

@@ -203,6 +203,14 @@ pub(super) const CORS_ORIGINS: Variable = Variable::new(
      `CorsOrigins`, and entries with `*` count there alone. `deo up` and `deo with-servers` take \
      `http://localhost:3000` where it is not set.",
 );
+pub(super) const QUEUE_OPERATIONS: Variable = Variable::new(
+    "API_QUEUE_OPERATIONS",
+    Kind::Flag,
+    "false",
+    "Whether administrators may operate the queue over the API: `POST /queue/pause`, `/queue/resume`, \
+     `/queue/retry`, `/queue/promote` and `/queue/limit`. Otherwise these routes answer 404. Its Redis user \
+     needs more commands then: `deo permissions` prints them.",
+);
 pub(super) const PROCESSORS: Variable = Variable::new(
     "ENABLE_QUEUE_PROCESSORS",
     Kind::Flag,
@@ -462,6 +470,7 @@ pub const VARIABLES: &[&Variable] = &[
     &PREVIOUS_JWT_SECRET,
     &POSTS_PER_MINUTE,
     &CORS_ORIGINS,
+    &QUEUE_OPERATIONS,
     &PROCESSORS,
     &CRON,
     &EVENTS,

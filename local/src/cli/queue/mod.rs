@@ -4,6 +4,7 @@ mod clean;
 mod job;
 pub(super) mod jobs;
 mod limit;
+mod notes;
 mod obliterate;
 mod pause;
 mod promote;

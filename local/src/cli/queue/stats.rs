@@ -4,9 +4,9 @@ use serde::Serialize;
 use shared::checks::{Finding, conditions};
 use shared::clock::Clock;
 use shared::engine::{Alive, PastTick, alive};
-use shared::queue::{Counts, Flow, PriorityCount, Queue, Throughput};
+use shared::queue::{Counted, Counts, Flow, Hold, PriorityCount, Queue, Throughput};
 
-use super::{Outcome, queue, report, shown, span};
+use super::{Outcome, notes, queue, report, shown, span};
 use crate::terminal;
 
 /// Priorities that are shown.
@@ -30,6 +30,9 @@ pub(super) struct Stats {
     pub(super) paused: bool,
     /// Whether jobs may start.
     queue: Flow,
+    /// Why nothing can be claimed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<Hold>,
     pub(super) counts: Counts,
     /// The most urgent first.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,23 +51,30 @@ pub(super) struct Stats {
     /// What is wrong with Redis itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     conditions: Vec<Finding>,
+    /// What looks wrong with the queue.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     /// What this look cost.
     pub(super) billed_commands: u64,
     pub(super) round_trips: u64,
 }
 
 impl Stats {
-    /// Looks. 15 commands, and at most 5 more for each state in which jobs wait, 1 where something is
-    /// delayed, 4 where a worker writes metrics; with `more`, 2 for the drain's signs of life, 1 for
-    /// what the month has spent, 1 or 2 for the state of Redis and 2 for each priority.
+    /// Looks. 17 commands, and at most 5 more for each state in which jobs wait, 1 where something is
+    /// delayed, 2 where all that there is is active, 4 where a worker writes metrics; with `more`, 1 for what
+    /// the month has spent, 1 or 2 for the state of Redis, 2 for each priority and those of [`notes`].
     pub(super) async fn of(queue: &Queue, more: bool) -> Result<Self, shared::queue::Error> {
         let queue = queue.over(queue.redis().metered());
         let counts = queue.counts().await?;
-        let throughput = queue.throughput(MINUTES).await?;
+        let alive = alive(&queue).await?;
+        let ticks = alive.ended(MINUTES, Clock::System.now_ms());
+        let throughput = queue.throughput(MINUTES).await?.or(ticks);
         let limits = queue.limits().await?;
+        let waits = counts.wait + counts.paused + counts.prioritized > 0;
+        let held = queue.hold(&limits, waits).await?;
         let oldest_waiting = queue.oldest_waiting_ms(counts.into()).await?;
         let next_due = if counts.delayed > 0 { queue.next_due_ms().await? } else { None };
-        let drain = if more { Some(alive(&queue).await?) } else { None };
+        let drain = more.then_some(alive);
         let spent_this_month = if more { queue.spent().await? } else { None };
         let conditions = match more {
             true => conditions(queue.redis(), &queue.options().prefix).await,
@@ -75,10 +85,13 @@ impl Stats {
             (true, 0) => Some(Vec::new()),
             (true, _) => Some(queue.priorities(PRIORITIES).await?),
         };
+        let notes =
+            if more { notes::of(&queue, &counts, oldest_waiting).await? } else { Vec::new() };
         let usage = queue.redis().usage();
         Ok(Self {
             paused: limits.paused,
             queue: limits.flow(),
+            held,
             counts,
             priorities,
             oldest_waiting,
@@ -87,6 +100,7 @@ impl Stats {
             drain,
             spent_this_month,
             conditions,
+            notes,
             billed_commands: usage.billed,
             round_trips: usage.round_trips,
         })
@@ -110,9 +124,13 @@ impl Stats {
     /// Name and text of everything else.
     pub(super) fn facts(&self, now: i64) -> Vec<(String, String)> {
         let none = || "none".to_owned();
-        let Throughput { minutes, completed, failed } = self.throughput;
+        let Throughput { minutes, completed, failed, counted, .. } = self.throughput;
+        let at_least = if counted == Counted::AtLeast { "≥ " } else { "" };
         let mut facts = vec![
-            ("queue".to_owned(), self.queue.name().to_owned()),
+            (
+                "queue".to_owned(),
+                self.held.map_or_else(|| self.queue.name().to_owned(), |hold| hold.to_string()),
+            ),
             (
                 "oldest waiting job".to_owned(),
                 self.oldest_waiting.map_or_else(none, |at| span::shown(now.saturating_sub(at))),
@@ -123,7 +141,7 @@ impl Stats {
             ),
             (
                 format!("ended in the last {minutes} min"),
-                format!("{completed} completed, {failed} failed"),
+                format!("{at_least}{completed} completed, {at_least}{failed} failed"),
             ),
         ];
         // Whoever looks at a dashboard of BullMQ 6 sees none of them.
@@ -146,6 +164,9 @@ impl Stats {
         for finding in &self.conditions {
             let (wrong, remedy) = (&finding.wrong, &finding.remedy);
             facts.push((format!("{}:", finding.about), format!("{wrong}: {remedy}")));
+        }
+        for note in &self.notes {
+            facts.push(("look at".to_owned(), shown::line(note, 300)));
         }
         for PriorityCount { priority, jobs } in self.priorities.iter().flatten() {
             facts.push((format!("waiting at priority {priority}"), jobs.to_string()));

@@ -19,7 +19,7 @@ const AT_LEAST: Duration = Duration::from_secs(60);
 /// See the queue live: jobs in each state, the oldest one that waits, what was done lately
 ///
 /// On a terminal it takes the screen until q or Ctrl-C; elsewhere it writes a line a look. A look at
-/// an idle queue costs 2 billed commands, and one at a queue with jobs 17 to 26, three or four round
+/// an idle queue costs 2 billed commands, and one at a queue with jobs 19 to 30, in four to eight round
 /// trips.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -45,7 +45,7 @@ async fn pages_show_jobs_in_the_order_in_which_they_will_run_or_have_ended() {
     assert_eq!((bad.attempts_made, bad.finished_on), (Some(1), Some(NOW + 3_000)));
     assert_eq!(
         b.queue.throughput(5).await.unwrap(),
-        Throughput { minutes: 5, completed: 8, failed: 1 }
+        Throughput { minutes: 5, completed: 8, failed: 1, counted: Counted::AtLeast }
     );
     b.clock.advance(300_000);
     assert_eq!(b.queue.throughput(5).await.unwrap().completed, 0);
@@ -130,13 +130,15 @@ async fn what_was_finished_of_late_counts_removed_jobs_where_there_are_metrics()
             b.add(id, JobOptions { remove_on_complete: removed, ..JobOptions::default() }).await;
         }
         b.end(Settlement::Complete("1".to_owned())).await;
-        let overview = b.queue.overview().await.unwrap();
-        assert_eq!(overview.counts.completed, 0);
-        let ended = |minutes| Throughput { minutes, completed, failed: 0 };
-        assert_eq!((overview.last_minute, overview.last_hour), (ended(1), ended(60)));
+        let overview = b.queue.overview(None).await.unwrap();
+        assert_eq!(overview.completed.map(|completed| completed.value), Some(0));
+        let counted = if minutes > 0 { Counted::Metrics } else { Counted::AtLeast };
+        let ended = |minutes| Some(Throughput { minutes, completed, failed: 0, counted });
+        assert_eq!((overview.throughput(1), overview.throughput(60)), (ended(1), ended(60)));
         b.clock.advance(600_000);
-        let overview = b.queue.overview().await.unwrap();
-        assert_eq!((overview.last_minute.completed, overview.last_hour), (0, ended(60)));
+        let overview = b.queue.overview(Some(&overview)).await.unwrap();
+        assert_eq!(overview.throughput(1).unwrap().completed, 0);
+        assert_eq!(overview.throughput(60), ended(60));
     }
 }
 

@@ -40,7 +40,7 @@ async fn every_operation_counts_its_commands_exactly() {
         queue.clean(State::Wait, Duration::ZERO, Some(1)).await.unwrap();
         queue.priorities(9).await.unwrap();
         queue.throughput(5).await.unwrap();
-        queue.overview().await.unwrap();
+        queue.overview(None).await.unwrap();
         queue.jobs(State::Wait, 0, 9).await.unwrap();
         queue.logs("w2", 0, 9).await.unwrap();
         queue.schedule(&hourly("s")).await.unwrap();

@@ -2,6 +2,7 @@
 //! answer is lost and whichever BullMQ paused before.
 
 mod declared_keys;
+mod glancing;
 mod limiting;
 mod looking;
 mod lost_answers;
@@ -20,7 +21,7 @@ use servers::RedisServer;
 use shared::config::{Events, QueueOptions};
 use shared::queue::schedule::{Rule, Scheduler};
 use shared::queue::{
-    ClaimRequest, Deduplication, Ended, Error, JobOptions, KeepJobs, NewJob, Occupied,
+    ClaimRequest, Counted, Deduplication, Ended, Error, JobOptions, KeepJobs, NewJob, Occupied,
     PriorityCount, Refusal, Settlement, State, Throughput,
 };
 use shared::redis::{Command, Value};

@@ -39,6 +39,20 @@ impl Queue {
         self.count(occupied, false).await
     }
 
+    /// How many jobs are in `state`. One command.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn count_of(&self, state: State) -> Result<u64, Error> {
+        let name = match state {
+            State::Wait | State::Paused | State::Active => "LLEN",
+            _ => "ZCARD",
+        };
+        let command = Command::new(name).arg(self.keys.of(state.name())).replay_safe();
+        let count = self.redis.call(command).await?.as_int();
+        count.and_then(|n| u64::try_from(n).ok()).ok_or(Error::Protocol(name))
+    }
+
     async fn count(&self, occupied: Occupied, rest: bool) -> Result<Counts, Error> {
         let mut counts = Counts::default();
         let mut asked: Vec<(&str, &'static str, &mut u64)> = vec![

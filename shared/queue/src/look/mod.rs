@@ -2,6 +2,8 @@
 
 pub(crate) mod browse;
 pub(crate) mod counts;
+pub(crate) mod failures;
+pub(crate) mod hold;
 pub(crate) mod inspect;
 pub(crate) mod oldest;
 pub(crate) mod overview;

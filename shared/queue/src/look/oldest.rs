@@ -8,7 +8,7 @@ use crate::queue::Queue;
 use batchmq_redis::{Command, Value};
 
 /// How many jobs from the head of a list on are looked through for the one with the lowest number.
-const HEAD: i64 = 100;
+pub(crate) const HEAD: i64 = 100;
 
 /// What a priority's first score has more than that of the priority before it.
 const BAND: f64 = 4_294_967_296.0;
@@ -93,7 +93,7 @@ impl Queue {
 }
 
 /// Of the jobs at the head of a list, the next one and the one with the lowest number.
-fn eldest(head: &[String]) -> Vec<String> {
+pub(crate) fn eldest(head: &[String]) -> Vec<String> {
     let number = |id: &&String| id.parse::<u64>().ok().filter(|_| is_counted(id));
     let counted = head.iter().filter_map(|id| Some((number(&id)?, id)));
     let lowest = counted.min().map(|(_, id)| id);

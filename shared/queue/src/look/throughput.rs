@@ -12,10 +12,24 @@ use batchmq_redis::{Command, Value};
 const MINUTE_MS: i64 = 60_000;
 
 /// The sets of finished jobs.
-const ENDS: [&str; 2] = ["completed", "failed"];
+pub(crate) const ENDS: [&str; 2] = ["completed", "failed"];
 
-/// Jobs that ended within the last minutes: at least so many, since Redis keeps neither all jobs
-/// nor, unless a worker writes metrics, their number.
+/// Whence it is known how many jobs ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Counted {
+    /// BullMQ's metrics count all, by whole minutes of the clock with the one that runs.
+    Metrics,
+    /// All reports of the span's ticks are there.
+    Ticks,
+    /// So many are known: those that are still kept, or those of the ticks whose reports are. There may have
+    /// been more.
+    #[default]
+    AtLeast,
+}
+
+/// Jobs that ended within the last minutes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Throughput {
     /// How far back.
@@ -24,12 +38,32 @@ pub struct Throughput {
     pub completed: u64,
     /// Jobs that did not.
     pub failed: u64,
+    /// Whence that is known.
+    pub counted: Counted,
+}
+
+impl Throughput {
+    /// The same with what the reports of `ticks` add, which know of jobs that are not kept any more.
+    #[must_use]
+    pub fn or(self, ticks: Self) -> Self {
+        if self.counted == Counted::Metrics {
+            return self;
+        }
+        // Others than those who report may have ended some.
+        let are_all = self.completed <= ticks.completed && self.failed <= ticks.failed;
+        Self {
+            minutes: self.minutes,
+            completed: self.completed.max(ticks.completed),
+            failed: self.failed.max(ticks.failed),
+            counted: if are_all { ticks.counted } else { Counted::AtLeast },
+        }
+    }
 }
 
 impl Queue {
-    /// What ended within the last `minutes`: by the finished jobs that are kept or by BullMQ's
-    /// metrics, where some worker writes them, whichever knows of more. Three commands in one round
-    /// trip; four more in a second one where there are metrics.
+    /// What ended within the last `minutes`: by BullMQ's metrics, where some worker writes them, else by the
+    /// finished jobs that are kept, which are at least so many. Three commands in one round trip; four more
+    /// in a second one where there are metrics.
     ///
     /// # Errors
     /// [`Error::Redis`].
@@ -48,13 +82,10 @@ impl Queue {
     ) -> Result<[Throughput; N], Error> {
         let now = self.clock.now_ms();
         let metrics = ENDS.map(|end| self.keys.of(&format!("metrics:{end}")));
-        let kept = |minutes, end| {
-            let since = now - i64::from(minutes) * MINUTE_MS;
-            let command = Command::new("ZCOUNT").arg(self.keys.of(end)).arg(format!("({since}"));
-            command.arg("+inf").replay_safe()
-        };
-        let mut commands: Vec<Command> =
-            spans.iter().flat_map(|minutes| ENDS.map(|end| kept(*minutes, end))).collect();
+        let mut commands: Vec<Command> = spans
+            .iter()
+            .flat_map(|minutes| ENDS.map(|end| of_kept(&self.keys.of(end), *minutes, now)))
+            .collect();
         commands.push(Command::new("EXISTS").args(metrics.clone()).replay_safe());
         let mut numbers = Vec::new();
         for answer in self.redis.pipeline(commands).await? {
@@ -62,36 +93,57 @@ impl Queue {
             numbers.push(count.ok_or(Error::Protocol("ZCOUNT"))?);
         }
         let any = numbers.pop().is_some_and(|any| any > 0);
-        let mut metered = Vec::new();
-        if any {
-            let longest = spans.iter().max().copied().unwrap_or_default().to_string();
-            let rises = |key: &String| {
-                let sums = Command::new("HMGET").arg(key.clone());
-                let rises = Command::new("LRANGE").arg(format!("{key}:data")).arg("0");
-                let sums = sums.args(["count", "prevTS", "prevCount"]).replay_safe();
-                [sums, rises.arg(longest.clone()).replay_safe()]
-            };
-            let answers = self.redis.pipeline(metrics.iter().flat_map(rises).collect()).await?;
-            metered = answers.into_iter().collect::<Result<Vec<Value>, _>>()?;
+        let kept = kept(spans, &numbers);
+        if !any {
+            return Ok(kept);
         }
-        let mut known = numbers.chunks_exact(2);
-        Ok(spans.map(|minutes| {
-            let mut ends = [0; 2];
-            ends.copy_from_slice(known.next().unwrap_or(&[0; 2]));
-            for (end, of) in ends.iter_mut().zip(metered.chunks_exact(2)) {
-                let counted = counted(now, minutes, &of[0], &of[1]);
-                *end = (*end).max(counted.unwrap_or_default());
+        let longest = spans.iter().max().copied().unwrap_or_default();
+        let commands = metrics.iter().flat_map(|key| of_metrics(key, longest)).collect();
+        let answers = self.redis.pipeline(commands).await?;
+        let answers = answers.into_iter().collect::<Result<Vec<Value>, _>>()?;
+        let [completed_sums, completed_rises, failed_sums, failed_rises] = answers.as_slice()
+        else {
+            return Err(Error::Protocol("HMGET"));
+        };
+        Ok(kept.map(|Throughput { minutes, completed, failed, .. }| {
+            let of = |sums, rises| counted(now, minutes, sums, rises).unwrap_or_default();
+            Throughput {
+                minutes,
+                // A worker that writes none may have ended some.
+                completed: completed.max(of(completed_sums, completed_rises)),
+                failed: failed.max(of(failed_sums, failed_rises)),
+                counted: Counted::Metrics,
             }
-            let [completed, failed] = ends;
-            Throughput { minutes, completed, failed }
         }))
     }
+}
+
+/// Asks how many jobs that ended within the last `minutes` are kept in the set `key`.
+pub(crate) fn of_kept(key: &str, minutes: u32, now: i64) -> Command {
+    let since = now - i64::from(minutes) * MINUTE_MS;
+    Command::new("ZCOUNT").arg(key).arg(format!("({since}")).arg("+inf").replay_safe()
+}
+
+/// What the answers to [`of_kept`] say, for each span what completed and what failed.
+pub(crate) fn kept<const N: usize>(spans: [u32; N], numbers: &[u64]) -> [Throughput; N] {
+    let mut numbers = numbers.chunks_exact(2);
+    spans.map(|minutes| {
+        let (completed, failed) = numbers.next().map_or((0, 0), |pair| (pair[0], pair[1]));
+        Throughput { minutes, completed, failed, counted: Counted::AtLeast }
+    })
+}
+
+/// Asks for the sums and for the rises of the last `minutes` that metrics `key` hold.
+pub(crate) fn of_metrics(key: &str, minutes: u32) -> [Command; 2] {
+    let sums = Command::new("HMGET").arg(key).args(["count", "prevTS", "prevCount"]);
+    let rises = Command::new("LRANGE").arg(format!("{key}:data")).arg("0").arg(minutes.to_string());
+    [sums.replay_safe(), rises.replay_safe()]
 }
 
 /// What BullMQ's metrics say of the minute that runs and the `minutes - 1` before it. They hold the
 /// count so far, when it last rose and what it was before that minute, and the rises of the minutes
 /// before it, newest first.
-fn counted(now: i64, minutes: u32, sums: &Value, data: &Value) -> Option<u64> {
+pub(crate) fn counted(now: i64, minutes: u32, sums: &Value, data: &Value) -> Option<u64> {
     let number = |value: &Value| value.as_str()?.parse::<i64>().ok();
     let [count, at, before] = sums.as_array()? else { return None };
     let (count, at) = (number(count)?, number(at)?);

@@ -208,7 +208,7 @@ impl Queue {
 }
 
 /// A number as the scripts compare with it: 1.5 jobs are reached by the second.
-fn whole(text: &str) -> Option<u64> {
+pub(crate) fn whole(text: &str) -> Option<u64> {
     let number: f64 = text.trim().parse().ok()?;
     (!number.is_nan()).then_some(number.ceil() as u64)
 }

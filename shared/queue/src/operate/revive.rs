@@ -11,6 +11,16 @@ use crate::script::library::{Lazy, MOVE_TO_WAIT, PROMOTE, RETRY, RETRY_BY_REASON
 /// Jobs a call of the bulk operations: keeps its time in Redis short.
 const PAGE: usize = 500;
 
+/// What one bounded call of a bulk operation did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Step {
+    /// Jobs that were moved.
+    pub moved: u64,
+    /// Where to go on; `None` when all were looked at.
+    pub next: Option<String>,
+}
+
 /// A job's end.
 ///
 /// ```no_run
@@ -25,6 +35,10 @@ const PAGE: usize = 500;
 /// }
 /// println!("{} {} again", queue.retry_all(Ended::Failed).await?, Ended::Failed.name());
 /// queue.retry_by_reason("timed out").await?;
+/// // A page at a time, for who may not take long.
+/// let step = queue.retry_step("timed out", 1_700_000_000_000, None).await?;
+/// println!("{} retried, goes on at {:?}", step.moved, step.next);
+/// queue.promote_some().await?;
 /// queue.promote("2").await?;
 /// queue.promote_all().await?;
 /// queue.remove("3").await?;
@@ -114,22 +128,46 @@ impl Queue {
     /// [`Error::Redis`]: pages before the failing one are done.
     pub async fn retry_by_reason(&self, text: &str) -> Result<u64, Error> {
         let until = self.clock.now_ms();
-        let (mut retried, mut cursor) = (0, "0".to_owned());
+        let (mut retried, mut cursor) = (0, None);
         loop {
-            let page = Scan { cursor: &cursor, until, count: PAGE, reason: text };
-            let answer = self.operate(&RETRY_BY_REASON, Vec::new(), page).await?;
-            let next = match code(&answer) {
-                Some((moved, [next])) => {
-                    retried += u64::try_from(moved).unwrap_or(0);
-                    next.as_str().map(str::to_owned)
-                }
-                _ => None,
-            };
-            cursor = next.ok_or(Error::Protocol(RETRY_BY_REASON.name))?;
-            if cursor == "0" {
+            let step = self.retry_step(text, until, cursor.as_deref()).await?;
+            retried += step.moved;
+            cursor = step.next;
+            if cursor.is_none() {
                 return Ok(retried);
             }
         }
+    }
+
+    /// As [`Queue::retry_by_reason`], one page of about 500 of those that had failed by `until_ms`, in
+    /// milliseconds since the epoch: the first one, or the one that begins at `from`, the
+    /// [`next`](Step::next) of the step before.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn retry_step(
+        &self,
+        text: &str,
+        until_ms: i64,
+        from: Option<&str>,
+    ) -> Result<Step, Error> {
+        let cursor = from.unwrap_or("0");
+        let page = Scan { cursor, until: until_ms, count: PAGE, reason: text };
+        let answer = self.operate(&RETRY_BY_REASON, Vec::new(), page).await?;
+        let Some((moved, [next])) = code(&answer) else {
+            return Err(Error::Protocol(RETRY_BY_REASON.name));
+        };
+        let next = next.as_str().ok_or(Error::Protocol(RETRY_BY_REASON.name))?;
+        let next = (next != "0").then(|| next.to_owned());
+        Ok(Step { moved: u64::try_from(moved).unwrap_or(0), next })
+    }
+
+    /// As [`Queue::promote_all`], at most 500 jobs, the next due first.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn promote_some(&self) -> Result<u64, Error> {
+        self.some("delayed", "+inf").await.map(|(_, moved)| moved)
     }
 
     /// Makes every delayed job wait for nothing but its turn, in pages of 500, and answers how
@@ -166,13 +204,19 @@ impl Queue {
     async fn all(&self, state: &'static str, until: &str) -> Result<u64, Error> {
         let mut moved = 0;
         loop {
-            let page = Page { state, until, count: PAGE };
-            let answer = self.operate(&MOVE_TO_WAIT, Vec::new(), page).await?;
-            let (found, ids) = code(&answer).ok_or(Error::Protocol(MOVE_TO_WAIT.name))?;
-            moved += ids.len() as u64;
+            let (found, page) = self.some(state, until).await?;
+            moved += page;
             if found < PAGE as i64 {
                 return Ok(moved);
             }
         }
+    }
+
+    /// How many jobs a page found, and how many of them it moved.
+    async fn some(&self, state: &'static str, until: &str) -> Result<(i64, u64), Error> {
+        let page = Page { state, until, count: PAGE };
+        let answer = self.operate(&MOVE_TO_WAIT, Vec::new(), page).await?;
+        let (found, ids) = code(&answer).ok_or(Error::Protocol(MOVE_TO_WAIT.name))?;
+        Ok((found, ids.len() as u64))
     }
 }

@@ -53,6 +53,7 @@ pub(crate) static UNSCHEDULE: Lazy = script!("batchmq:unschedule", "unschedule")
 pub(crate) static NEXT_ITERATION: Lazy = script!("batchmq:next-iteration", "next_iteration");
 pub(crate) static DEAD_SCHEDULES: Lazy = script!("batchmq:dead-schedules", "dead_schedules");
 pub(crate) static PAGE: Lazy = script!("batchmq:page", "page");
+pub(crate) static FAILURES: Lazy = script!("batchmq:failures", "failures");
 pub(crate) static PRIORITIES: Lazy = script!("batchmq:priorities", "priorities");
 pub(crate) static RENEW: Lazy = script!("batchmq:renew", "renew");
 pub(crate) static HELD: Lazy = script!("batchmq:held", "held");
@@ -93,6 +94,7 @@ pub fn script_commands() -> impl Iterator<Item = (&'static str, BTreeSet<&'stati
         &NEXT_ITERATION,
         &DEAD_SCHEDULES,
         &PAGE,
+        &FAILURES,
         &PRIORITIES,
         &RENEW,
         &HELD,
