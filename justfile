@@ -16,6 +16,10 @@ up *args:
 deo *args:
     cargo run -q -p local -- {{args}}
 
+# Generate the API's description from its code, after a change of its routes or types
+openapi:
+    cargo run -q -p local -- openapi --output functions/api/openapi.json
+
 # Run the tests; servers are found or fetched by the tests themselves
 test *args:
     cargo test --workspace {{args}}

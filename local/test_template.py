@@ -19,8 +19,8 @@ from samtranslator.yaml_helper import yaml_parse
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = ["ApiFunction", "DrainFunction", "WokenDrainFunction", "CronFunction"]
 SECRETS = [
-    "DATABASE_URL", "DRAIN_WAKE_TOKEN", "JWT_SECRET", "JWT_SECRET_PREVIOUS", "QSTASH_TOKEN", "QUEUE_HTTP_SECRET", "REDIS_URL",
-    "UPSTASH_REDIS_REST_TOKEN",
+    "DATABASE_URL", "DRAIN_WAKE_TOKEN", "DROP_EVENTS_SECRET", "JWT_SECRET", "JWT_SECRET_PREVIOUS", "QSTASH_TOKEN",
+    "QUEUE_HTTP_SECRET", "REDIS_URL", "UPSTASH_REDIS_REST_TOKEN",
 ]
 
 
@@ -45,9 +45,11 @@ def resources(**parameters):
 
 
 def statements(role):
+    """Those under a condition among them."""
+    policies = (policy.get("Fn::If", [None, policy])[1] for policy in role["Properties"]["Policies"])
     return [
         statement
-        for policy in role["Properties"]["Policies"]
+        for policy in policies
         for statement in policy["PolicyDocument"]["Statement"]
     ]
 
@@ -77,8 +79,8 @@ class Template(unittest.TestCase):
         condition, given, none = api["Body"]["x-amazon-apigateway-cors"]["Fn::If"]
         self.assertEqual(condition, "HasCors")
         self.assertEqual(given["allowOrigins"], {"Fn::Split": [",", "https://a.example,https://b.example"]})
-        read = {"authorization", "content-type", "idempotency-key", "if-none-match", "traceparent", "tracestate"}
-        self.assertEqual(set(given["allowHeaders"]), read)
+        read = {"authorization", "content-encoding", "content-type", "idempotency-key", "if-none-match"}
+        self.assertEqual(set(given["allowHeaders"]), read | {"traceparent", "tracestate"})
         self.assertEqual(none, {"Ref": "AWS::NoValue"})
 
     def test_a_failed_tick_is_kept_and_tried_by_nobody_again(self):
@@ -115,7 +117,7 @@ class Template(unittest.TestCase):
         self.assertEqual(set(roles), {"ApiRole", "DrainRole", "CronRole", "ScheduleRole"}, "SAM made another one")
         allowed = {
             "logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
-            "sqs:SendMessage", "lambda:InvokeFunction",
+            "sqs:SendMessage", "lambda:InvokeFunction", "events:PutEvents",
         }
         for name, role in roles.items():
             self.assertNotIn("ManagedPolicyArns", role["Properties"], name)
@@ -127,6 +129,18 @@ class Template(unittest.TestCase):
                 self.assertEqual(statement["Resource"] == "*", traces, f"{name}: {statement}")
         for function, role in zip(FUNCTIONS, ["ApiRole", "DrainRole", "DrainRole", "CronRole"]):
             self.assertEqual(self.resources[function]["Properties"]["Role"], {"Fn::GetAtt": [role, "Arn"]})
+
+    def test_events_are_put_on_the_bus_that_is_named_and_on_no_other(self):
+        for role in ["DrainRole", "CronRole"]:
+            condition, policy, none = self.resources[role]["Properties"]["Policies"][-1]["Fn::If"]
+            self.assertEqual((condition, none), ("DropsGoToABus", {"Ref": "AWS::NoValue"}))
+            [statement] = policy["PolicyDocument"]["Statement"]
+            self.assertEqual(statement["Action"], "events:PutEvents")
+            self.assertTrue(statement["Resource"]["Fn::Sub"].endswith(":event-bus/${DropEventsBus}"), role)
+        self.assertNotIn("events:", json.dumps(self.resources["ApiRole"]))
+        api = self.resources["ApiFunction"]["Properties"]["Environment"]["Variables"]
+        # It writes events down, and sends none.
+        self.assertEqual([name for name in api if name.startswith("DROP_")], ["DROP_EVENTS_POINTS"])
 
     def test_logs_go_after_a_while(self):
         groups = self.of_type("AWS::Logs::LogGroup")

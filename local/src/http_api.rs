@@ -5,15 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use api::{Api, router};
 use axum::Router;
-use axum::response::Html;
-use axum::routing::get;
 use shared::config::Config;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// A page on which a person reads the API's description and tries it. It is on localhost only, and no part
-/// of the function.
-const PAGE: &str = include_str!("openapi_page.html");
+use crate::docs;
 
 /// Why the API is not served.
 #[derive(Debug, thiserror::Error)]
@@ -77,9 +73,9 @@ impl HttpApi {
     }
 }
 
-/// The function's routes, and the page.
+/// The function's routes, and the pages that describe them.
 pub(crate) fn routes(config: &Config) -> Result<Router, Error> {
-    Ok(router(Api::new(config)?).route("/docs", get(async || Html(PAGE))))
+    Ok(router(Api::new(config)?).merge(docs::routes()))
 }
 
 impl Drop for HttpApi {

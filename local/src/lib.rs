@@ -15,6 +15,7 @@ pub mod chaos;
 pub mod cli;
 pub mod cost;
 pub mod delay;
+mod docs;
 pub mod http_api;
 pub mod permissions;
 mod queue;

@@ -6,11 +6,12 @@
 //! handler that lets an HTTPS server do the work; [`config`] turns the environment into
 //! the options of all four, and [`checks`] say what is wrong with it and with the Redis that it leads to; [`deo`] is pure (rows in, numbers out); [`store`] knows Postgres;
 //! [`recompute`] is the handler that scores projects, and the functions tick it; [`wake`] asks for a
-//! drain over HTTP; [`logs`] says what may stand in a log.
+//! drain over HTTP; [`drops`] tells of scores that fell; [`logs`] says what may stand in a log.
 
 pub mod checks;
 pub mod config;
 pub mod deo;
+pub mod drops;
 pub mod logs;
 pub mod recompute;
 pub mod store;

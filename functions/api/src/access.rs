@@ -1,4 +1,4 @@
-//! Decides what the caller may do, and asks the store what that depends on.
+//! Decides whom the caller may ask about, and asks the store what that depends on.
 
 use shared::deo::Signals;
 use shared::store::{Access, Cursor, ErrorKind, History, Snapshot, Store};
@@ -6,27 +6,12 @@ use shared::store::{Access, Cursor, ErrorKind, History, Snapshot, Store};
 use crate::Api;
 use crate::error::Error;
 
-/// What a route needs a user to be allowed to do with a project.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// Its owner may, and each of its members.
-    Read,
-    /// Its owner may, and a member whose role is EDITOR or OWNER.
-    Recompute,
-}
-
-impl Need {
-    fn check(self, access: Access) -> Result<(), Error> {
-        match (access, self) {
-            (Access::UnknownUser, _) => Err(Error::Unauthorized),
-            (Access::NotFound, _) => Err(Error::not_found("Project not found")),
-            (Access::Granted { can_recompute: true }, _) | (Access::Granted { .. }, Self::Read) => {
-                Ok(())
-            }
-            (Access::Forbidden | Access::Granted { .. }, _) => {
-                Err(Error::Forbidden("You do not have access to this project"))
-            }
-        }
+fn check(access: Access) -> Result<(), Error> {
+    match access {
+        Access::UnknownUser => Err(Error::Unauthorized),
+        Access::NotFound => Err(Error::not_found("Project not found")),
+        Access::Forbidden => Err(Error::Forbidden("You do not have access to this project")),
+        Access::Granted => Ok(()),
     }
 }
 
@@ -51,13 +36,14 @@ impl Api {
         }
     }
 
-    /// Whether the user may do what is needed with the project.
+    /// Whether the user may read the project: its owner and each of its members. Whoever may read it, may have
+    /// it recomputed.
     ///
     /// # Errors
     /// A 401, 404 or 403, in this order.
-    pub(crate) async fn project(&self, user_id: &str, id: &str, need: Need) -> Result<(), Error> {
+    pub(crate) async fn project(&self, user_id: &str, id: &str) -> Result<(), Error> {
         let access = self.asked()?.access(user_id, id).await.map_err(|error| failed(&error))?;
-        need.check(access)
+        check(access)
     }
 
     /// The same for many projects at once: what to answer for each, `Ok` where the user may.
@@ -68,12 +54,11 @@ impl Api {
         &self,
         user_id: &str,
         ids: &[impl AsRef<str>],
-        need: Need,
     ) -> Result<Vec<Result<(), Error>>, Error> {
         let all =
             self.asked()?.access_to_all(user_id, ids).await.map_err(|error| failed(&error))?;
         all.into_iter()
-            .map(|access| match need.check(access) {
+            .map(|access| match check(access) {
                 Err(Error::Unauthorized) => Err(Error::Unauthorized),
                 answer => Ok(answer),
             })

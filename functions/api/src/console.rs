@@ -16,6 +16,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::digest::{Digest, SHA256, digest};
 
 use crate::Api;
+use crate::encoding::takes_gzip;
 use crate::etag::tagged_text;
 
 const PAGE: &str = include_str!("../console/index.html");
@@ -69,8 +70,9 @@ async fn script(headers: HeaderMap) -> Response {
     secure(headers);
     let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
     headers.insert(header::CACHE_CONTROL, forever);
-    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    // Packed better, and once, than each answer is.
     if packed {
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     response
@@ -86,40 +88,9 @@ fn secure(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether `Accept-Encoding` has gzip, and not as what it refuses.
-fn takes_gzip(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|coding| coding.split_once(';').unwrap_or((coding, "")))
-        .any(|(coding, weight)| {
-            let weight = weight.trim().strip_prefix("q=").map_or(Some(1.0), |q| q.parse().ok());
-            coding.trim().eq_ignore_ascii_case("gzip") && weight.is_some_and(|q: f32| q > 0.0)
-        })
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
-
-    #[test]
-    fn gzip_is_sent_to_who_takes_it() {
-        let takes = |value: &str| {
-            let headers = [(header::ACCEPT_ENCODING, value.parse().unwrap())];
-            takes_gzip(&HeaderMap::from_iter(headers))
-        };
-        for yes in ["gzip", "br, gzip", "deflate,GZIP;q=0.5"] {
-            assert!(takes(yes), "{yes}");
-        }
-        for no in ["", "br", "gzip;q=0", "identity, gzip;q=0.0", "x-gzip"] {
-            assert!(!takes(no), "{no}");
-        }
-        assert!(!takes_gzip(&HeaderMap::new()));
-    }
 
     #[test]
     fn the_assets_stay_small() {

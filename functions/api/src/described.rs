@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses};
 
@@ -57,7 +59,7 @@ pub(crate) struct ForUser;
 
 impl IntoResponses for ForUser {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        errors(&[400, 401, 413, 422, 429, 500, 503])
+        errors(&[400, 401, 413, 415, 422, 429, 500, 503])
     }
 }
 
@@ -84,7 +86,7 @@ pub(crate) struct ForWriter;
 
 impl IntoResponses for ForWriter {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        errors(&[400, 401, 403, 404, 413, 422, 429, 500, 503])
+        errors(&[400, 401, 403, 404, 413, 415, 422, 429, 500, 503])
     }
 }
 
@@ -102,7 +104,7 @@ pub(crate) struct ForSync;
 
 impl IntoResponses for ForSync {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        errors(&[400, 401, 403, 404, 409, 413, 429, 500, 503])
+        errors(&[400, 401, 403, 404, 409, 413, 415, 429, 500, 503])
     }
 }
 
@@ -115,6 +117,11 @@ impl IntoResponses for ForReceiver {
     }
 }
 
+fn seconds() -> Header {
+    let whole = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1_u32));
+    HeaderBuilder::new().schema(Some(whole)).description(Some("Seconds to wait")).build()
+}
+
 fn errors(statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {
     let describe = |status: u16| match status {
         400 => "The request is not of the documented form",
@@ -123,6 +130,7 @@ fn errors(statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {
         404 => "There is no such project, job or queue, or the route is switched off",
         409 => "Another one of the project is under way",
         413 => "The body is larger than 256 KiB",
+        415 => "The body comes in a coding other than gzip",
         422 => "The Idempotency-Key was used for another request",
         429 => {
             "The user has sent as many POST requests as a minute may have; `Retry-After` says when to go on"
@@ -132,10 +140,13 @@ fn errors(statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {
     };
     let response = |status| {
         let content = Content::new(Some(Ref::from_schema_name("Error")));
-        ResponseBuilder::new()
+        let response = ResponseBuilder::new()
             .description(describe(status))
-            .content("application/json", content)
-            .build()
+            .content("application/json", content);
+        match status {
+            429 => response.header("Retry-After", seconds()).build(),
+            _ => response.build(),
+        }
     };
     statuses.iter().map(|status| (status.to_string(), RefOr::T(response(*status)))).collect()
 }

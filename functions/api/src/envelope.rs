@@ -1,5 +1,5 @@
-//! Around every route: errors get their body, a panic becomes a 500, a request that hangs a 503,
-//! and each request one line in the log.
+//! Around every route: errors get their body, a panic becomes a 500, a request that hangs a 503, what does not
+//! say otherwise is stored by no cache, and each request gets one line in the log.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -29,7 +29,14 @@ pub(crate) const REDIS_LIMIT: Duration = Duration::from_secs(7);
 /// What every error looks like.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Error)]
+#[schema(as = Error, example = json!({
+    "statusCode": 404,
+    "error": "NotFoundException",
+    "message": "Project not found",
+    "code": "HTTP_ERROR",
+    "path": "/projects/p1/deo-score",
+    "timestamp": "2026-01-31T12:00:00.000Z",
+}))]
 pub(crate) struct ErrorBody {
     /// The HTTP status.
     status_code: u16,
@@ -69,6 +76,9 @@ pub(crate) async fn envelope(State(api): State<Api>, request: Request, next: Nex
     if let Some(error) = response.extensions_mut().remove::<Error>() {
         write_body(&mut response, &error, &target, &api);
     }
+    // An answer is its reader's, unless its route knows better.
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let path = target.split('?').next().unwrap_or_default();
     let status = response.status().as_u16();
     let ms = millis(started.elapsed());
@@ -94,10 +104,9 @@ fn write_body(response: &mut Response, error: &Error, target: &str, api: &Api) {
     };
     let (parts, body) = Json(body).into_response().into_parts();
     response.headers_mut().extend(parts.headers);
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        let scheme = HeaderValue::from_static("Bearer");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
     }
     *response.body_mut() = body;
 }

@@ -26,6 +26,8 @@ pub(crate) enum Error {
     UnderWay,
     /// 413: the body is over the limit.
     TooLarge,
+    /// 415: the body comes in a coding that is not read.
+    UnknownCoding,
     /// 422: the caller's `Idempotency-Key` came before, with something else.
     KeyReused,
     /// 429: the user has sent as many POST requests as a minute may have; they may send the next one after
@@ -54,7 +56,7 @@ impl Error {
 
     /// Whether the request itself is wrong, whatever it is about and whoever sends it.
     pub(crate) const fn is_about_input(&self) -> bool {
-        matches!(self, Self::BadRequest(_) | Self::TooLarge)
+        matches!(self, Self::BadRequest(_) | Self::TooLarge | Self::UnknownCoding)
     }
 
     /// A 500 whose cause goes to the log only.
@@ -98,6 +100,11 @@ impl Error {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "PayloadTooLargeException",
                 "The body is larger than 256 KiB",
+            ),
+            Self::UnknownCoding => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "UnsupportedMediaTypeException",
+                "The body's Content-Encoding must be gzip or identity",
             ),
             Self::UnderWay => (
                 StatusCode::CONFLICT,

@@ -17,8 +17,12 @@ pub(crate) fn tagged<T: Serialize>(request: &HeaderMap, body: &T) -> Result<Resp
 }
 
 /// The same of a body of another type.
-pub(crate) fn tagged_text(request: &HeaderMap, kind: &'static str, body: Vec<u8>) -> Response {
-    let digest = digest::digest(&digest::SHA256, &body);
+pub(crate) fn tagged_text(
+    request: &HeaderMap,
+    kind: &'static str,
+    body: impl AsRef<[u8]> + IntoResponse,
+) -> Response {
+    let digest = digest::digest(&digest::SHA256, body.as_ref());
     let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16]));
     let mut response = if matches(request, &tag) {
         StatusCode::NOT_MODIFIED.into_response()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use shared::queue::Queue;
@@ -136,7 +136,7 @@ pub(crate) async fn health(State(api): State<Api>, params: Params) -> Result<Res
         (StatusCode::OK, Overall::Ok)
     };
     let body = HealthBody { status, redis, database, drain };
-    Ok((code, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
+    Ok((code, Json(body)).into_response())
 }
 
 async fn redis(api: &Api) -> RedisHealth {

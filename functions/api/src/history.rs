@@ -9,7 +9,7 @@ use shared::store::{Cursor, Span, is_id};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::{Need, failed};
+use crate::access::failed;
 use crate::caller::Caller;
 use crate::described::{ForReader, IdParam, TagParam};
 use crate::error::Error;
@@ -141,7 +141,10 @@ impl Asked {
         TagParam,
     ),
     responses(
-        (status = 200, description = "A page", headers(("ETag" = String)), content(
+        (status = 200, description = "A page", headers(
+            ("ETag" = String),
+            ("Link" = String, description = "Of CSV and NDJSON: where the next page is, as `<?…>; rel=\"next\"`"),
+        ), content(
             (HistoryBody = "application/json"),
             (String = "text/csv"),
             (String = "application/x-ndjson"),
@@ -161,7 +164,7 @@ pub(crate) async fn history(
     let Id(project_id) = caller.check(id).await?;
     let params = caller.check(params).await?;
     let asked = caller.check(Asked::read(&uri, &headers, &params)).await?;
-    api.project(&caller.user_id, &project_id, Need::Read).await?;
+    api.project(&caller.user_id, &project_id).await?;
     let (format, limit, before) = match asked {
         Asked::Page { format, limit, before } => (format, limit, before),
         Asked::Series(asked) => return series::series(&api, &project_id, &headers, asked).await,

@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use shared::store::{MAX_ID_CHARS, ProjectId, is_id};
 
+use crate::encoding::unpacked;
 use crate::error::Error;
 
 /// The largest body that is read.
@@ -49,7 +50,7 @@ fn no_id() -> Error {
     Error::BadRequest(format!("{must} 1 to {MAX_ID_CHARS} characters of UTF-8 without NUL").into())
 }
 
-/// A body that is JSON or empty.
+/// A body that is JSON or empty, and may come as gzip.
 pub(crate) struct Body<T>(pub(crate) Option<T>);
 
 /// The form of a body.
@@ -62,6 +63,7 @@ impl<S: Send + Sync, T: Form> FromRequest<S> for Body<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let headers = request.headers().clone();
         // The limit is the router's `DefaultBodyLimit`.
         let body = Bytes::from_request(request, state).await.map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
@@ -70,7 +72,7 @@ impl<S: Send + Sync, T: Form> FromRequest<S> for Body<T> {
                 Error::bad_request("The body ended before its announced length")
             }
         })?;
-        parse(&body).map(Self)
+        parse(&unpacked(&headers, body)?).map(Self)
     }
 }
 

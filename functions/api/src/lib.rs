@@ -1,16 +1,18 @@
 //! Implements the HTTP API: the platform's routes for the DEO score, and a few of its own.
 //!
 //! [`router`] is all there is: the Lambda function, the local server and the tests run the same.
-//! A request passes the envelope (errors get their body, a panic becomes a 500), its token is
-//! checked (`caller`, `token`), then its input (`input`), then what it is about and whether the
+//! A request passes the envelope (errors get their body, a panic becomes a 500, and what does not say otherwise
+//! is stored by no cache), its token is checked (`caller`, `token`), then its input (`input`), then what it is about and whether the
 //! user may (`access`); only then the queue or the store is asked. One file a route, or a pair.
 
 mod access;
 mod caller;
 mod compare;
 mod console;
+mod cors;
 mod described;
 mod edge;
+mod encoding;
 mod envelope;
 mod error;
 mod etag;
@@ -29,6 +31,7 @@ mod queue;
 mod rate;
 mod recompute;
 mod refused;
+mod routes;
 mod score;
 mod series;
 mod settle;
@@ -42,7 +45,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use shared::clock::Clock;
 use shared::config::{Config, ForwardConfig, QueueOptions, SnapshotRetention};
 use shared::engine::{Budget, Purse};
@@ -54,6 +57,7 @@ use shared::wake::{Wake, WakeError};
 use tokio::time::Instant;
 
 pub use edge::lambda;
+pub use openapi::openapi;
 pub use token::{Claims, sign};
 
 use error::Error;
@@ -120,7 +124,9 @@ impl Api {
     /// # Errors
     /// A URL that cannot be used.
     pub fn with_clock(config: &Config, clock: Clock) -> Result<Self, StartError> {
-        let store = Database::configured(config)?.map(Store::over);
+        let points = config.drops.points;
+        let store = Database::configured(config)?
+            .map(|database| Store::announcing_drops(database, 1, points));
         let tokens = config.jwt_secret.as_ref().map(|secret| {
             Tokens::new(iter::once(secret).chain(config.previous_jwt_secret.as_ref()))
         });
@@ -263,11 +269,17 @@ impl Api {
 
 /// All routes over `api`.
 pub fn router(api: Api) -> Router {
-    Router::from(openapi::routes())
+    let cors = cors::layer(api.origins());
+    let router = routes::router()
         .merge(console::routes())
         .fallback(envelope::no_route)
         .method_not_allowed_fallback(envelope::no_method)
         .layer(DefaultBodyLimit::max(input::MAX_BODY))
+        .layer(from_fn(encoding::pack))
         .layer(from_fn_with_state(api.clone(), envelope::envelope))
-        .with_state(api)
+        .with_state(api);
+    match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    }
 }

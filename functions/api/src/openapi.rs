@@ -1,24 +1,26 @@
-//! The OpenAPI 3.1 description: collected from the routes and their types, served as JSON.
+//! The OpenAPI 3.1 description. It is generated from the handlers and their types into `openapi.json`, beside
+//! this crate's manifest, and that file is what is served: nothing of the generator is linked into the
+//! function. A test holds the one to the other.
 
-use std::sync::OnceLock;
-
-use axum::http::header;
-use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{PathItem, RefOr, Required, request_body::RequestBody};
 use utoipa::{Modify, OpenApi};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
+use crate::described::TagParam;
 use crate::envelope::ErrorBody;
+use crate::etag::tagged_text;
 use crate::{
-    Api, compare, fleet, health, history, job, operate, queue, recompute, score, series, settle,
+    compare, fleet, health, history, job, operate, queue, recompute, score, series, settle,
     signals, sync,
 };
+
+/// The generated description, as it is committed.
+const COMMITTED: &str = include_str!("../openapi.json");
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,37 +29,39 @@ use crate::{
         description = "Scores of projects for discovery engines: reading them, and asking for \
                        them to be computed again."
     ),
+    servers((url = "/", description = "Where this description is served")),
     components(schemas(ErrorBody)),
-    paths(series::series, compare::compare, fleet::distribution),
-    modifiers(&Bearer),
+    paths(
+        recompute::recompute,
+        recompute::recompute_many,
+        sync::recompute_sync,
+        score::latest,
+        history::history,
+        series::series,
+        compare::compare,
+        fleet::distribution,
+        fleet::fleet,
+        signals::debug,
+        job::job,
+        queue::queue,
+        queue::failures,
+        operate::pause,
+        operate::resume,
+        operate::retry,
+        operate::promote,
+        operate::limit,
+        settle::callback,
+        health::health,
+        document,
+    ),
+    modifiers(&Bearer, &OptionalBodies),
 )]
 struct Document;
 
-/// All routes with their description.
-pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(recompute::recompute))
-        .routes(routes!(recompute::recompute_many))
-        .routes(routes!(sync::recompute_sync))
-        .routes(routes!(score::latest))
-        .routes(routes!(history::history))
-        // One handler for three routes: what differs is what it is asked for.
-        .route("/projects/{id}/deo-score/series", get(history::history))
-        .route("/projects/{id}/deo-score/compare", get(history::history))
-        .routes(routes!(fleet::fleet))
-        .route("/fleet", get(fleet::fleet))
-        .routes(routes!(signals::debug))
-        .routes(routes!(job::job))
-        .routes(routes!(queue::queue))
-        .routes(routes!(queue::failures))
-        .routes(routes!(operate::pause))
-        .routes(routes!(operate::resume))
-        .routes(routes!(operate::retry))
-        .routes(routes!(operate::promote))
-        .routes(routes!(operate::limit))
-        .routes(routes!(settle::callback))
-        .routes(routes!(health::health))
-        .routes(routes!(document))
+/// Generates the description of all routes, as the text of `openapi.json`.
+pub fn openapi() -> String {
+    let description = serde_json::json!(Document::openapi());
+    format!("{description:#}\n")
 }
 
 /// This description.
@@ -66,17 +70,27 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     path = "/openapi.json",
     tag = "operation",
     security(()),
-    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value,
-        content_type = "application/json")),
+    params(TagParam),
+    responses(
+        (status = 200, description = "OpenAPI 3.1", body = serde_json::Value,
+            content_type = "application/json", headers(("ETag" = String))),
+        (status = 304, description = "The client has it already"),
+    ),
 )]
-async fn document() -> impl IntoResponse {
-    static TEXT: OnceLock<String> = OnceLock::new();
-    let text = TEXT.get_or_init(|| {
-        let mut document = routes().into_openapi();
-        document.paths.paths.values_mut().filter_map(body_of).for_each(leave_out);
-        serde_json::json!(document).to_string()
-    });
-    ([(header::CONTENT_TYPE, "application/json")], text.as_str())
+pub(crate) async fn document(headers: HeaderMap) -> Response {
+    let mut response = tagged_text(&headers, "application/json", COMMITTED);
+    let anyone = HeaderValue::from_static("public, max-age=300");
+    response.headers_mut().insert(header::CACHE_CONTROL, anyone);
+    response
+}
+
+/// An optional body is described as one that may be `null`; ours may be left out instead.
+struct OptionalBodies;
+
+impl Modify for OptionalBodies {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        openapi.paths.paths.values_mut().filter_map(body_of).for_each(leave_out);
+    }
 }
 
 fn body_of(path: &mut PathItem) -> Option<&mut RequestBody> {
@@ -86,7 +100,6 @@ fn body_of(path: &mut PathItem) -> Option<&mut RequestBody> {
     }
 }
 
-/// An optional body is described as one that may be `null`; ours may be left out instead.
 fn leave_out(body: &mut RequestBody) {
     for content in body.content.values_mut() {
         let RefOr::T(content) = content else { continue };

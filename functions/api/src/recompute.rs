@@ -16,7 +16,6 @@ use tracing::Span;
 use utoipa::ToSchema;
 
 use crate::Api;
-use crate::access::Need;
 use crate::caller::Caller;
 use crate::described::{ForUser, ForWriter, IdParam, KeyParam};
 use crate::envelope::sent_context;
@@ -58,7 +57,7 @@ impl From<ReasonBody> for Reason {
 /// A request for one project.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Recompute)]
+#[schema(as = Recompute, example = json!({"reason": "manual"}))]
 pub(crate) struct RecomputeBody {
     /// `manual` when left out.
     reason: Option<ReasonBody>,
@@ -118,7 +117,7 @@ pub(crate) async fn recompute(
     let Body(body) = caller.check(body).await?;
     let timing = body.as_ref().map(|body| body.timing.timing()).transpose();
     let timing = caller.check(timing).await?.unwrap_or_default();
-    api.project(&caller.user_id, project_id.as_str(), Need::Recompute).await?;
+    api.project(&caller.user_id, project_id.as_str()).await?;
 
     let Some(queue) = api.metered_queue() else {
         let message = Some("Queue functionality unavailable - Redis not configured");
@@ -160,7 +159,7 @@ fn describe(added: &Added) -> HeaderMap {
 /// A request for many projects.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = RecomputeMany)]
+#[schema(as = RecomputeMany, example = json!({"projectIds": ["p1", "p2"], "reason": "after_import"}))]
 pub(crate) struct BulkBody {
     /// A repeated id counts as deduplicated.
     #[schema(min_items = 1, max_items = 1000)]
@@ -186,14 +185,32 @@ impl Form for BulkBody {
 
 /// The answer for many projects.
 #[derive(Serialize, ToSchema)]
-#[schema(as = RecomputedMany)]
+#[schema(as = RecomputedMany, example = json!({
+    "enqueued": 1,
+    "deduplicated": 0,
+    "jobs": [{"projectId": "p1", "jobId": "42", "deduplicated": false}],
+    "rejected": [{"projectId": "p2", "status": 403}],
+}))]
 pub(crate) struct BulkAnswer {
     /// Projects that got a new job.
     enqueued: usize,
     /// Projects whose job waited already or is being processed, and repeated ids.
     deduplicated: usize,
+    /// The jobs, one a project.
+    jobs: Vec<BulkJob>,
     /// Projects without a job.
     rejected: Vec<Rejected>,
+}
+
+/// A project's job.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BulkJob {
+    #[schema(value_type = String)]
+    project_id: ProjectId,
+    job_id: String,
+    /// Whether a job of the project waited already, which is this one then, or is being processed.
+    deduplicated: bool,
 }
 
 /// A project that got no job.
@@ -237,7 +254,7 @@ pub(crate) async fn recompute_many(
     let mut ids = asked.clone();
     ids.dedup();
     let repeated = asked.len() - ids.len();
-    let checked = api.projects(&caller.user_id, &ids, Need::Recompute).await?;
+    let checked = api.projects(&caller.user_id, &ids).await?;
 
     let queue = api.metered_queue().ok_or(no_queue())?;
     let request = Request {
@@ -266,9 +283,19 @@ pub(crate) async fn recompute_many(
         }
     }
     let added = request.enqueue(&api, &queue, &accepted, receipt.as_deref()).await?;
-    let enqueued = added.iter().filter(|added| added.outcome == Outcome::Added).count();
-    let deduplicated = added.len() - enqueued + repeated;
-    Ok((StatusCode::ACCEPTED, Json(BulkAnswer { enqueued, deduplicated, rejected })))
+    let jobs: Vec<BulkJob> = accepted
+        .into_iter()
+        .zip(added)
+        .map(|(id, added)| BulkJob {
+            project_id: id.clone(),
+            job_id: added.id,
+            deduplicated: added.outcome != Outcome::Added,
+        })
+        .collect();
+    let deduplicated = jobs.iter().filter(|job| job.deduplicated).count();
+    let enqueued = jobs.len() - deduplicated;
+    let answer = BulkAnswer { enqueued, deduplicated: deduplicated + repeated, jobs, rejected };
+    Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
 /// Before Postgres is asked, which nobody needs to wake for what is refused. One command where there is a

@@ -10,7 +10,6 @@ use shared::store::Snapshot;
 use utoipa::ToSchema;
 
 use crate::Api;
-use crate::access::Need;
 use crate::caller::Caller;
 use crate::described::{ForReader, IdParam, TagParam};
 use crate::error::Error;
@@ -20,7 +19,17 @@ use crate::input::Id;
 /// A project's latest score; both parts are `null` until it is first computed.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Score)]
+#[schema(as = Score, example = json!({
+    "projectId": "p1",
+    "latestScore": {"overall": 63, "content": 58, "entities": 71, "technical": 80, "visibility": 44},
+    "latestSnapshot": {
+        "id": "s1",
+        "projectId": "p1",
+        "version": "v1",
+        "computedAt": "2026-01-31T12:00:00.000Z",
+        "breakdown": {"overall": 63, "content": 58, "entities": 71, "technical": 80, "visibility": 44},
+    },
+}))]
 pub(crate) struct ScoreBody {
     project_id: String,
     #[schema(required = true)]
@@ -116,7 +125,7 @@ pub(crate) async fn latest(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let Id(project_id) = caller.check(id).await?;
-    api.project(&caller.user_id, &project_id, Need::Read).await?;
+    api.project(&caller.user_id, &project_id).await?;
     let snapshot = api.latest_snapshot(&project_id).await?;
     let body = ScoreBody {
         latest_score: snapshot.as_ref().map(Breakdown::from),

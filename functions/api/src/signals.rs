@@ -11,7 +11,6 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::Api;
-use crate::access::Need;
 use crate::caller::Caller;
 use crate::described::{ForReader, IdParam};
 use crate::error::Error;
@@ -59,6 +58,6 @@ pub(crate) async fn debug(
     id: Result<Id, Error>,
 ) -> Result<Json<SignalsBody>, Error> {
     let Id(project_id) = caller.check(id).await?;
-    api.project(&caller.user_id, &project_id, Need::Read).await?;
+    api.project(&caller.user_id, &project_id).await?;
     api.signals(&project_id).await.map(|signals| Json(SignalsBody(signals)))
 }

@@ -15,7 +15,7 @@ use shared::store::ProjectId;
 use utoipa::ToSchema;
 
 use crate::Api;
-use crate::access::{Need, failed};
+use crate::access::failed;
 use crate::caller::Caller;
 use crate::described::{ForSync, IdParam};
 use crate::error::Error;
@@ -97,7 +97,7 @@ pub(crate) async fn recompute_sync(
     let until = caller.since + LIMIT;
     let Project(project_id) = caller.check(id).await?;
     caller.check(body).await?;
-    api.project(&caller.user_id, project_id.as_str(), Need::Recompute).await?;
+    api.project(&caller.user_id, project_id.as_str()).await?;
     // In one instance; the database tells of the others.
     let Some(_turn) = api.0.under_way.begin(project_id.as_str()) else {
         return Err(Error::UnderWay);

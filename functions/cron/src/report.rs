@@ -1,6 +1,7 @@
 //! Says what a cron tick did.
 
 use serde::{Deserialize, Serialize};
+use shared::drops::Sent;
 
 /// Why a tick stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,9 @@ pub struct Report {
     /// How many commands of the month were spent, where it stopped for that.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub spent_commands: Option<u64>,
+    /// Events of scores that fell, where any were sent.
+    #[serde(flatten)]
+    pub drops: Sent,
     /// Milliseconds.
     pub duration_ms: u64,
     /// Why it stopped.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shared::clock::{Clock, millis};
 use shared::config::{Config, CronConfig, Scope};
+use shared::drops::Delivery;
 use shared::engine::{Budget, Purse};
 use shared::queue::{NewJob, Occupied, Outcome, Queue};
 use shared::recompute::{JobData, Reason, StartError, open, recompute_job};
@@ -39,6 +40,8 @@ pub struct Cron {
     config: CronConfig,
     budget: Option<Budget>,
     purse: Arc<Purse>,
+    /// How events are sent that no tick of the drain has delivered, if there are any.
+    delivery: Option<Arc<Delivery>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +61,9 @@ impl Cron {
         let (queue, store) = open(config, Clock::System)?;
         let wake = Wake::new(&config.wake)?;
         let budget = config.budget.budget();
+        let delivery = Delivery::new(&config.drops, store.clone(), Clock::System)?.map(Arc::new);
         let (config, purse) = (config.cron.clone(), Arc::default());
-        Ok(Self { queue, store, wake, config, budget, purse })
+        Ok(Self { queue, store, wake, config, budget, purse, delivery })
     }
 
     /// Opens the connection to Redis ahead of the first tick, unless ticks are switched off; Postgres is
@@ -87,6 +91,9 @@ impl Cron {
             StoppedBecause::Error
         });
         self.wake.finish().await;
+        if let Some(delivery) = self.delivery.as_ref().filter(|_| self.config.enabled) {
+            report.drops = delivery.deliver(deadline.checked_sub(MARGIN).unwrap_or(deadline)).await;
+        }
         if self.budget.is_some() && self.config.enabled {
             self.purse.pay(&queue, queue.redis().usage().billed, true).await;
         }

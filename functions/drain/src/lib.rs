@@ -3,8 +3,12 @@
 mod event;
 mod metrics;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use shared::clock::Clock;
-use shared::config::Config;
+use shared::config::{Config, QUEUE_NAME};
+use shared::drops::Delivery;
 use shared::engine::{Report, Stop, Ticker};
 use shared::http::{Forward, ForwardOptions};
 use shared::queue::{Queue, QueueOptions};
@@ -22,7 +26,14 @@ pub struct Drain {
     ticker: Ticker,
     /// Where it scores.
     store: Option<Store>,
+    /// How it tells of scores that fell, if it does.
+    delivery: Option<Arc<Delivery>>,
+    /// The longest that a tick may run.
+    timeout: Duration,
 }
+
+/// Time left when nothing more is sent: for the answer to the tick itself.
+const ANSWERING: Duration = Duration::from_millis(500);
 
 impl Drain {
     /// A drain as `config` says. Opens no connection.
@@ -54,7 +65,11 @@ impl Drain {
                 }
             };
         }
-        Ok(Self { ticker, store: scores_in })
+        let delivery = match &scores_in {
+            Some(store) => Delivery::new(&config.drops, store.clone(), clock)?.map(Arc::new),
+            None => None,
+        };
+        Ok(Self { ticker, store: scores_in, delivery, timeout: drain.timeout })
     }
 
     /// Opens the connection to Redis ahead of the first tick; Postgres is left alone.
@@ -64,17 +79,45 @@ impl Drain {
 
     /// Runs one tick, at most until `deadline`. What goes wrong stands in the report.
     pub async fn tick(&self, deadline: Instant) -> Report {
-        self.ticker.tick(deadline).await
+        let began = Instant::now();
+        self.tell_drops(self.ticker.tick(deadline).await, began, deadline).await
     }
 
     /// As [`Drain::tick`], for a caller who knows that a job waits: see [`Ticker::tick_woken`].
     pub async fn tick_woken(&self, deadline: Instant) -> Report {
-        self.ticker.tick_woken(deadline).await
+        let began = Instant::now();
+        self.tell_drops(self.ticker.tick_woken(deadline).await, began, deadline).await
     }
 
     /// As [`Drain::tick`]; ends sooner when `stop` asks for it.
     pub async fn tick_until(&self, deadline: Instant, stop: &Stop) -> Report {
-        self.ticker.tick_until(deadline, stop).await
+        let began = Instant::now();
+        let ticked = self.ticker.tick_until(deadline, stop).await;
+        tokio::select! {
+            biased;
+            // What is not sent now goes another time.
+            () = stop.asked() => ticked,
+            report = self.tell_drops(ticked.clone(), began, deadline) => report,
+        }
+    }
+
+    /// Sends events of scores that fell, in the time that a tick leaves which began then. One that did not
+    /// score anything lets Postgres sleep.
+    async fn tell_drops(&self, mut report: Report, began: Instant, deadline: Instant) -> Report {
+        let of_scores = match report.queues.is_empty() {
+            true => Some(&report),
+            false => report.queues.get(QUEUE_NAME),
+        };
+        // Where that failed, the database may be away.
+        let has_scored = of_scores.is_some_and(|it| it.batches > 0 && it.error.is_none());
+        if let Some(delivery) = self.delivery.as_ref().filter(|_| has_scored) {
+            let end = deadline.min(began + self.timeout);
+            let sent = delivery.deliver(end.checked_sub(ANSWERING).unwrap_or(end)).await;
+            for (name, count) in sent.counts() {
+                report.counters.add(name, count);
+            }
+        }
+        report
     }
 
     /// The queues that it works on.

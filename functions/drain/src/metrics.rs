@@ -1,6 +1,7 @@
 //! Writes a tick's figures for CloudWatch: one line on stdout in its embedded metric format.
 
 use serde_json::{Map, Value, json};
+use shared::drops::DROPS_GIVEN_UP;
 use shared::engine::{Remaining, Report, StoppedBecause};
 use shared::recompute::{COALESCED, DATABASE_MS};
 
@@ -15,6 +16,7 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
     let idle = report.remaining == Some(Remaining::NONE)
         || report.stopped_because == StoppedBecause::Gathering;
     let oldest = report.oldest_waiting_ms.or(idle.then_some(0));
+    let given_up = report.counters.get(DROPS_GIVEN_UP);
     let figures = [
         // The heartbeat: an idle drain has one too, at no billed command.
         ("Ticks", "Count", Some(json!(1))),
@@ -34,6 +36,8 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
         ("DurationMs", "Milliseconds", Some(json!(report.duration_ms))),
         ("BatchMs", "Milliseconds", (report.batches > 0).then(|| json!(report.batch_ms))),
         ("DatabaseMs", "Milliseconds", Some(json!(report.counters.get(DATABASE_MS)))),
+        // Only where there are any: a metric costs from its first figure on.
+        ("DropsGivenUp", "Count", (given_up > 0).then(|| json!(given_up))),
     ];
     let mut line = Map::new();
     let mut known = Vec::new();

@@ -276,6 +276,7 @@ fn check(request: &Request<'_>, headers: &[(String, Vec<u8>)], answer: &Answer) 
 /// control characters, which HTTP cannot carry, the runtime leaves out.)
 fn is_open(request: &Request<'_>, answer: &Answer) -> bool {
     let path = request.target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let path = path.strip_suffix(b"/").unwrap_or(path);
     let is_health = answer.body.starts_with(br#"{"status":""#);
     is_health || path.ends_with(b"/health") || path.ends_with(b"/openapi.json")
 }

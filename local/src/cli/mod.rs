@@ -17,6 +17,7 @@ mod explain;
 mod history;
 mod man;
 mod migrate;
+mod openapi;
 mod permissions;
 mod queue;
 mod report;
@@ -95,6 +96,7 @@ enum Command {
     History(history::Args),
     Man(man::Args),
     Migrate(migrate::Args),
+    Openapi(openapi::Args),
     Permissions(permissions::Args),
     Queue(queue::Args),
     RestGateway(rest_gateway::Args),
@@ -123,6 +125,7 @@ impl Command {
             Self::History(args) => history::run(args).await,
             Self::Man(args) => man::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
+            Self::Openapi(args) => openapi::run(args).await,
             Self::Permissions(args) => permissions::run(args).await,
             Self::Queue(args) => queue::run(args).await,
             Self::RestGateway(args) => rest_gateway::run(args).await,

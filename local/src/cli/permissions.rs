@@ -26,6 +26,9 @@ pub(super) async fn run(args: Args) -> Outcome {
         }
         let queues = config.drain.queues.iter().map(|queue| queue.name.as_str());
         say(redis::line(function, &config.queue.prefix, queues))?;
+        if function == Function::Api && config.queue_operations {
+            say(redis::operator_line())?;
+        }
         say(postgres::statements(function))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -7,7 +7,7 @@ use super::Function;
 pub struct Grant {
     /// `SELECT`, `INSERT`, `UPDATE` or `DELETE`.
     pub privilege: &'static str,
-    /// The table.
+    /// The table of the platform's, `deo.` and one of ours, or `SCHEMA` and a schema.
     pub table: &'static str,
     /// Its columns; none for the whole table.
     pub columns: &'static [&'static str],
@@ -29,7 +29,7 @@ const LINKS: Grant = Grant {
 };
 const MEMBERS: Grant = Grant {
     only: Some("where there is such a table"),
-    ..grant("SELECT", "ProjectMember", &["projectId", "userId", "role"])
+    ..grant("SELECT", "ProjectMember", &["projectId", "userId"])
 };
 
 const PAGES: Grant = grant(
@@ -80,6 +80,54 @@ const SCORES: [Grant; 7] = [
     },
 ];
 
+const TOLD: Option<&str> = Some("where DROP_EVENTS_POINTS is set");
+const DROPS: [Grant; 2] = [
+    Grant { only: TOLD, ..grant("USAGE", "SCHEMA deo", &[]) },
+    Grant {
+        only: TOLD,
+        ..grant(
+            "INSERT",
+            "deo.score_drop",
+            &[
+                "platform",
+                "snapshot_id",
+                "project_id",
+                "from_score",
+                "to_score",
+                "read_at",
+                "created_at",
+                "due_at",
+            ],
+        )
+    },
+];
+const SENT: [Grant; 3] = [
+    Grant {
+        only: TOLD,
+        ..grant(
+            "SELECT",
+            "deo.score_drop",
+            &[
+                "platform",
+                "snapshot_id",
+                "project_id",
+                "from_score",
+                "to_score",
+                "read_at",
+                "created_at",
+                "due_at",
+                "attempts",
+                "ended_at",
+            ],
+        )
+    },
+    Grant {
+        only: TOLD,
+        ..grant("UPDATE", "deo.score_drop", &["due_at", "attempts", "ended_at", "outcome"])
+    },
+    Grant { only: TOLD, ..grant("DELETE", "deo.score_drop", &[]) },
+];
+
 /// What a function's role needs.
 pub fn grants(function: Function) -> Vec<Grant> {
     let project = |columns| grant("SELECT", "Project", columns);
@@ -94,6 +142,7 @@ pub fn grants(function: Function) -> Vec<Grant> {
                 PRODUCTS,
             ],
             SCORES.to_vec(),
+            DROPS.to_vec(),
         ]
         .concat(),
         Function::Drain | Function::Worker => [
@@ -104,13 +153,20 @@ pub fn grants(function: Function) -> Vec<Grant> {
                 PRODUCTS,
             ],
             SCORES.to_vec(),
+            DROPS.to_vec(),
+            SENT.to_vec(),
         ]
         .concat(),
-        Function::Cron => vec![
-            project(&["id", "currentDeoScoreComputedAt"]),
-            grant("SELECT", "CrawlResult", &["projectId", "scannedAt"]),
-            grant("SELECT", "Product", &["projectId", "lastSyncedAt"]),
-        ],
+        Function::Cron => [
+            vec![
+                project(&["id", "currentDeoScoreComputedAt"]),
+                grant("SELECT", "CrawlResult", &["projectId", "scannedAt"]),
+                grant("SELECT", "Product", &["projectId", "lastSyncedAt"]),
+            ],
+            DROPS[..1].to_vec(),
+            SENT.to_vec(),
+        ]
+        .concat(),
     }
 }
 
@@ -130,7 +186,9 @@ impl Grant {
             self.columns.iter().map(|column| format!("\"{column}\"")).collect();
         let columns =
             if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
-        format!("{}{columns} ON \"{}\"", self.privilege, self.table)
+        let is_ours = self.table.contains(['.', ' ']);
+        let quote = if is_ours { "" } else { "\"" };
+        format!("{}{columns} ON {quote}{}{quote}", self.privilege, self.table)
     }
 
     /// Each column's part of it.

@@ -19,7 +19,7 @@ fn scripts(function: Function) -> &'static [&'static str] {
 
 /// The commands that a function sends by itself.
 pub fn sent(function: Function) -> BTreeSet<&'static str> {
-    let looking = ["HGET", "LINDEX", "LLEN", "LRANGE", "ZCARD", "ZRANGE", "ZRANGEBYSCORE"];
+    let looking = ["HGET", "LINDEX", "LLEN", "LRANGE", "ZCARD", "ZRANGE"];
     let spending = ["EXPIRE", "GET", "INCRBY"];
     let of_its_own: &[&str] = match function {
         Function::Api => &[
@@ -37,7 +37,7 @@ pub fn sent(function: Function) -> BTreeSet<&'static str> {
             "ZREVRANK",
             "ZSCORE",
         ],
-        Function::Drain => &["EXISTS", "HGETALL", "SET", "XADD", "ZSCORE"],
+        Function::Drain => &["EXISTS", "HGETALL", "SET", "XADD", "ZRANGEBYSCORE", "ZSCORE"],
         Function::Worker => &[
             "BZPOPMIN",
             "CLIENT|SETNAME",
@@ -48,6 +48,7 @@ pub fn sent(function: Function) -> BTreeSet<&'static str> {
             "SET",
             "XADD",
             "ZADD",
+            "ZRANGEBYSCORE",
             "ZSCORE",
         ],
         Function::Cron => &["DEL", "EXISTS", "MGET", "SET", "ZCARD"],
@@ -63,6 +64,25 @@ pub fn commands(function: Function) -> BTreeSet<&'static str> {
         scripts(function).iter().any(|script| name.strip_prefix("batchmq:") == Some(script))
     });
     of_scripts.flat_map(|(_, commands)| commands).chain(sent(function)).collect()
+}
+
+/// What the API runs more where `API_QUEUE_OPERATIONS` is set.
+pub fn operating() -> BTreeSet<&'static str> {
+    let scripts = ["pause", "resume", "retry-by-reason", "move-to-wait", "promote"];
+    let of_scripts = script_commands().filter(|(name, _)| {
+        name.strip_prefix("batchmq:").is_some_and(|name| scripts.contains(&name))
+    });
+    // It sends the last three to set a limit and to wake who sleeps over it.
+    let all = of_scripts.flat_map(|(_, commands)| commands).chain(["HDEL", "HSET", "ZADD"]);
+    let known = commands(Function::Api);
+    all.filter(|command| !known.contains(command)).collect()
+}
+
+/// The command that allows the API's user to operate the queue.
+pub fn operator_line() -> String {
+    let more: Vec<String> =
+        operating().iter().map(|command| format!("+{}", command.to_lowercase())).collect();
+    format!("ACL SETUSER deo-{} {}", Function::Api, more.join(" "))
 }
 
 /// The rules of a user for `function`, for the queues of these names under `prefix`.

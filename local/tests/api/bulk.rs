@@ -1,7 +1,7 @@
 //! Many recomputes in one request.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use servers::RedisServer;
 use shared::redis::Command;
 
@@ -32,6 +32,10 @@ async fn each_project_gets_a_job_or_a_reason() {
         json!({
             "enqueued": 1,
             "deduplicated": 2,
+            "jobs": [
+                {"projectId": "p1", "jobId": "2", "deduplicated": false},
+                {"projectId": "p2", "jobId": waiting.header("x-job-id"), "deduplicated": true},
+            ],
             "rejected": [
                 {"projectId": "nope", "status": 404},
                 {"projectId": "q1", "status": 403},
@@ -47,7 +51,7 @@ async fn nothing_but_rejections_never_asks_redis() {
     let answer = world.post("other", BULK, r#"{"projectIds": ["p1", "x"]}"#).await;
     assert_eq!(answer.status, 202);
     let rejected = json!([{"projectId": "p1", "status": 403}, {"projectId": "x", "status": 404}]);
-    let expected = json!({"enqueued": 0, "deduplicated": 0, "rejected": rejected});
+    let expected = json!({"enqueued": 0, "deduplicated": 0, "jobs": [], "rejected": rejected});
     assert_eq!(answer.json(), expected);
     assert_eq!(world.keys().await, [""; 0]);
 }
@@ -130,11 +134,17 @@ async fn a_thousand_projects_are_one_round_trip_to_the_queue() {
 
     let ids: Vec<String> = (1..=1000).map(|n| format!("many{n}")).collect();
     let body = json!({"projectIds": ids}).to_string();
-    let answer = world.post("owner", BULK, &body).await;
-    assert_eq!(answer.text, r#"{"enqueued":1000,"deduplicated":0,"rejected":[]}"#);
+    let first = world.post("owner", BULK, &body).await.json();
+    assert_eq!((&first["enqueued"], &first["deduplicated"]), (&1000.into(), &0.into()));
     assert_eq!(script_runs(&world).await - before, 1);
-    let again = world.post("owner", BULK, &body).await;
-    assert_eq!(again.text, r#"{"enqueued":0,"deduplicated":1000,"rejected":[]}"#);
+    let again = world.post("owner", BULK, &body).await.json();
+    assert_eq!((&again["enqueued"], &again["deduplicated"]), (&0.into(), &1000.into()));
+    let jobs = |answer: &Value| -> Vec<(Value, Value)> {
+        let jobs = answer["jobs"].as_array().unwrap();
+        jobs.iter().map(|job| (job["projectId"].clone(), job["jobId"].clone())).collect()
+    };
+    assert_eq!(jobs(&first), jobs(&again), "the same jobs stand for the same projects");
+    assert_eq!(jobs(&first).len(), 1000);
     assert_eq!(script_runs(&world).await - before, 2);
     assert_eq!(world.queue().counts().await.unwrap().wait, 1001);
 }

@@ -15,7 +15,8 @@ async fn an_unknown_route_says_what_cannot_be_done() {
         ("GET", "/"),
         ("GET", "/projects"),
         ("GET", "/projects/p1"),
-        ("GET", "/health/"),
+        ("GET", "/health//"),
+        ("GET", "//health"),
         ("DELETE", "/nothing?a=1&b=%20"),
         ("POST", "/projects/p1/deo-score/recompute/now"),
         ("GET", "/%FF"),
@@ -39,12 +40,41 @@ async fn a_wrong_method_is_told_the_right_ones() {
         ("PATCH", "/health?deep=1", "GET,HEAD"),
         ("POST", "/openapi.json", "GET,HEAD"),
         ("BREW", "/queue", "GET,HEAD"),
+        ("GET", "/deo-score/recompute/", "POST"),
     ] {
         let answer = world.send(method.parse().unwrap(), "", path, &[], "").await;
         let message = format!("Cannot {method} {path}");
         assert_error(&answer, 405, "MethodNotAllowedException", &message, path);
         assert_eq!(answer.header("allow"), Some(allow), "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_makes_no_other_route() {
+    let world = World::start().await;
+    for (user, method, path, status) in [
+        ("", "GET", "/health/", 200),
+        ("", "GET", "/openapi.json/", 200),
+        ("owner", "POST", "/projects/p1/deo-score/recompute/", 201),
+        ("owner", "POST", "/projects/p1/deo-score/recompute-sync/", 201),
+        ("owner", "GET", "/projects/p1/deo-score/", 200),
+        ("owner", "GET", "/projects/p1/deo-score/history/?limit=1", 200),
+        ("owner", "GET", "/projects/p1/deo-score/series/", 200),
+        ("owner", "GET", "/projects/p1/deo-signals/debug/", 200),
+        ("owner", "GET", "/jobs/1/", 200),
+        ("admin", "GET", "/queue/", 200),
+        ("admin", "GET", "/fleet/", 200),
+        ("admin", "GET", "/fleet/stale/?limit=1", 200),
+    ] {
+        let answer = world.send(method.parse().unwrap(), user, path, &[], "").await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text);
+    }
+    let series = world.get("owner", "/projects/p1/deo-score/series/").await.json();
+    assert!(series["points"].is_array(), "{series}");
+    // The error names what was asked for.
+    let path = "/projects/nope/deo-score/compare/?to=s1";
+    let answer = world.get("owner", path).await;
+    assert_error(&answer, 404, "NotFoundException", "Project not found", path);
 }
 
 #[tokio::test]

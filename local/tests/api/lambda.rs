@@ -1,8 +1,11 @@
 //! The same router behind API Gateway's events, as the Lambda runtime hands them over.
 
+use std::io::Read as _;
+
 use api::Api;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
 use lambda_http::lambda_runtime::LambdaEvent;
 use lambda_http::tower::ServiceExt as _;
 use lambda_http::{Context, request::LambdaRequest};
@@ -82,6 +85,25 @@ async fn the_query_and_joined_headers_arrive() {
     let event = LambdaEvent::new(payload, Context::default());
     let response = api::lambda(router).oneshot(event).await.unwrap();
     assert_eq!(serde_json::to_value(response).unwrap()["statusCode"], 304);
+}
+
+#[tokio::test]
+async fn a_packed_answer_leaves_as_base64() {
+    let world = World::start().await;
+    let long = event(HISTORY, |event| {
+        event["rawPath"] = "/openapi.json".into();
+        event["headers"]["accept-encoding"] = "gzip".into();
+    });
+    let payload: LambdaRequest = serde_json::from_value(long).unwrap();
+    let router = api::router(Api::new(&world.config).unwrap());
+    let response = api::lambda(router).oneshot(LambdaEvent::new(payload, Context::default())).await;
+    let response = serde_json::to_value(response.unwrap()).unwrap();
+    assert_eq!(response["headers"]["content-encoding"], "gzip");
+    assert_eq!(response["isBase64Encoded"], true);
+    let packed = STANDARD.decode(response["body"].as_str().unwrap()).unwrap();
+    let mut text = String::new();
+    GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+    assert_eq!(text, api::openapi());
 }
 
 #[tokio::test]

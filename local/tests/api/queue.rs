@@ -14,18 +14,24 @@ async fn a_job_is_followed_from_waiting_to_its_end() {
         "id": "1",
         "state": "waiting",
         "projectId": "p1",
+        "timestamp": null,
         "attemptsMade": 0,
+        "attempts": 3,
         "processedOn": null,
         "finishedOn": null,
         "failedReason": null,
+        "stacktrace": [],
         "returnvalue": null,
     });
-    assert_eq!(world.get("owner", "/jobs/1").await.json(), waiting);
+    let mut job = world.get("owner", "/jobs/1").await.json();
+    let added = job["timestamp"].take();
+    assert_eq!(job, waiting);
 
     let claim = world.claim().await;
     let active = world.get("owner", "/jobs/1").await.json();
     assert_eq!((&active["state"], &active["attemptsMade"]), (&json!("active"), &json!(0)));
-    assert!(active["processedOn"].as_i64().unwrap() > 1_700_000_000_000);
+    assert!(added.as_i64().unwrap() > 1_700_000_000_000);
+    assert!(active["processedOn"].as_i64() >= added.as_i64());
 
     let result = json!({"projectId": "p1", "snapshotId": "s1"});
     world.settle(claim, Settlement::Complete(result.to_string())).await;
@@ -43,6 +49,17 @@ async fn a_job_is_followed_from_waiting_to_its_end() {
         (&failed["state"], &failed["failedReason"]),
         (&json!("failed"), &json!("no reason"))
     );
+    assert_eq!(failed["stacktrace"], json!(["Error: no reason"]));
+    // What a peer has left there may be long.
+    let stacks: Vec<String> = (0..12).map(|n| format!("{n} {}", "é".repeat(20_000))).collect();
+    let key = format!("{}:{}:2", world.config.queue.prefix, world.config.queue.name);
+    let long = Command::new("HSET").arg(key).arg("stacktrace").arg(json!(stacks).to_string());
+    world.redis().call(long.arg("opts").arg("{}")).await.unwrap();
+    let failed = world.get("owner", "/jobs/2").await.json();
+    assert_eq!(failed["attempts"], 1);
+    let shown = failed["stacktrace"].as_array().unwrap();
+    assert_eq!(shown.len(), 10);
+    assert_eq!(shown[9].as_str().unwrap(), stacks[11].chars().take(10_000).collect::<String>());
 }
 
 #[tokio::test]
@@ -52,9 +69,14 @@ async fn a_job_is_for_those_who_may_read_its_project() {
     let answer = world.get("other", "/jobs/1").await;
     let message = "You do not have access to this project";
     assert_error(&answer, 403, "ForbiddenException", message, "/jobs/1");
+    assert_eq!(world.get("admin", "/jobs/1").await.status, 403);
     world.database.execute(r#"DELETE FROM "Project" WHERE id = 'p1'"#, &[]).await.unwrap();
     let answer = world.get("owner", "/jobs/1").await;
     assert_error(&answer, 404, "NotFoundException", "Project not found", "/jobs/1");
+    // What is left of a project, somebody has to be able to look at.
+    let answer = world.get("admin", "/jobs/1").await;
+    assert_eq!((answer.status, &answer.json()["projectId"]), (200, &json!("p1")));
+    assert_eq!(world.get("nobody", "/jobs/1").await.status, 401);
 }
 
 #[tokio::test]

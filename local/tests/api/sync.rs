@@ -190,3 +190,22 @@ async fn a_project_that_somebody_has_locked_is_a_503() {
     let answer = world.post("owner", SYNC, "").await;
     assert_eq!(answer.json()["computed"], json!(true));
 }
+
+#[tokio::test]
+async fn a_fall_is_told_as_one_that_a_job_finds_and_health_misses_its_table() {
+    let world = World::with(&[("DROP_EVENTS_POINTS", "10")]).await;
+    let rise = r#"UPDATE "Project" SET "currentDeoScore" = 90, "currentDeoScoreComputedAt" = '2026-01-01'
+        WHERE id = 'p1'"#;
+    world.database.batch_execute(rise).await.unwrap();
+    let score = world.post("owner", SYNC, "").await.json()["score"].as_i64().unwrap();
+    world.post("owner", SYNC, "").await;
+    let events = r#"SELECT d.from_score, d.to_score::bigint, count(*) OVER ()
+        FROM deo.score_drop d JOIN "DeoScoreSnapshot" s ON s.id = d.snapshot_id
+        WHERE d.project_id = 'p1' AND d.ended_at IS NULL"#;
+    let event = world.database.query_one(events, &[]).await.unwrap();
+    assert_eq!((event.get(0), event.get(1), event.get(2)), (90, score, 1_i64));
+    assert_eq!(world.get("", "/health?deep=1").await.json()["database"]["status"], "ok");
+    world.database.batch_execute("DROP TABLE deo.score_drop").await.unwrap();
+    assert_eq!(world.get("", "/health?deep=1").await.json()["database"]["status"], "error");
+    assert_eq!(world.post("owner", SYNC, "").await.status, 500);
+}

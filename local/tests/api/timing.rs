@@ -89,7 +89,7 @@ async fn many_projects_share_a_timing() {
     let body =
         json!({"projectIds": ["p1", "p2"], "delayMs": 60_000, "deduplication": {"ttlMs": HOUR}});
     let answer = world.post("owner", "/deo-score/recompute", &body.to_string()).await;
-    assert_eq!(answer.text, r#"{"enqueued":2,"deduplicated":0,"rejected":[]}"#);
+    assert_eq!(answer.json()["enqueued"], 2);
     assert_eq!(world.queue().counts().await.unwrap().delayed, 2);
     assert!(world.window().await > 0);
 }

@@ -82,7 +82,10 @@ impl Scene {
             ("DRAIN_WAKE_URL", "http://127.0.0.1:1/canary-path?token=canary-url".to_owned()),
             ("DRAIN_WAKE_TOKEN", "canary-wake-token".to_owned()),
             ("QSTASH_TOKEN", "canary-qstash-token".to_owned()),
-            ("QUEUE_HTTP_SECRET", signing),
+            ("QUEUE_HTTP_SECRET", signing.clone()),
+            ("DROP_EVENTS_POINTS", "1".to_owned()),
+            ("DROP_EVENTS_URL", "http://127.0.0.1:1/canary-drops?token=canary-url".to_owned()),
+            ("DROP_EVENTS_SECRET", signing),
             (
                 "QUEUES",
                 "deo_score_queue,other=https://127.0.0.1:1/jobs?key=canary-receiver".to_owned(),

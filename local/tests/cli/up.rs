@@ -55,11 +55,36 @@ async fn the_api_is_described_for_people() {
     let page = http.get(format!("{}/docs", up.place("apiUrl"))).send().await.unwrap();
     assert_eq!(page.status(), 200);
     assert!(page.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
     let page = page.text().await.unwrap();
-    // It needs nothing from elsewhere.
-    assert!(page.contains("fetch('/openapi.json')") && !page.contains("://"), "{page}");
+    // It needs nothing from elsewhere: what it names is there.
+    assert!(page.contains("swagger-ui") && !page.contains("://"), "{page}");
+    let files = page.split(['"', '\'']).filter(|text| text.starts_with("./"));
+    let files: Vec<&str> = files.map(|text| &text[2..]).collect();
+    assert!(files.contains(&"swagger-initializer.js") && files.len() >= 4, "{files:?}");
+    for file in files {
+        let url = format!("{}/docs/{file}", up.place("apiUrl"));
+        assert_eq!(http.get(url).send().await.unwrap().status(), 200, "{file}");
+    }
+    let initializer = format!("{}/docs/swagger-initializer.js", up.place("apiUrl"));
+    let initializer = http.get(initializer).send().await.unwrap().text().await.unwrap();
+    assert!(initializer.contains("fetch('/openapi.json')"), "{initializer}");
     let (status, description) =
         answer(http.get(format!("{}/openapi.json", up.place("apiUrl")))).await;
     assert_eq!(status, 200);
     assert!(description["paths"]["/projects/{id}/deo-score"].is_object());
+}
+
+#[tokio::test]
+async fn the_web_applications_pages_may_ask_it() {
+    let up = Up::start();
+    shared::tls::install_provider();
+    let preflight = reqwest::Client::new()
+        .request(reqwest::Method::OPTIONS, format!("{}/queue", up.place("apiUrl")))
+        .header("Origin", "http://localhost:3000")
+        .header("Access-Control-Request-Method", "GET");
+    let preflight = preflight.send().await.unwrap();
+    assert_eq!(preflight.status(), 200);
+    assert_eq!(preflight.headers()["access-control-allow-origin"], "http://localhost:3000");
 }

@@ -269,6 +269,7 @@ fn every_crate_of_ours_may_log() {
 #[test]
 fn the_permissions_are_the_code_s() {
     let page = read("docs/permissions.md");
+    assert!(page.contains(&redis::operator_line()), "{}", redis::operator_line());
     for function in Function::ALL {
         let line = redis::line(function, "engineo", ["deo_score_queue"]);
         for text in [line, postgres::statements(function)] {
@@ -278,4 +279,12 @@ fn the_permissions_are_the_code_s() {
             );
         }
     }
+}
+
+#[test]
+fn the_api_serves_the_description_that_its_code_has() {
+    assert!(
+        read("functions/api/openapi.json") == api::openapi(),
+        "functions/api/openapi.json is behind: run `cargo run -p local -- openapi --output functions/api/openapi.json`"
+    );
 }

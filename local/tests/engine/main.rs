@@ -7,6 +7,7 @@
 mod budget;
 mod chaos;
 mod deadlines;
+mod drops;
 mod faults;
 mod forward;
 mod lanes;

@@ -1,12 +1,9 @@
 //! Who may do what.
 
 use fixture::database_proxy::through_proxy;
-use shared::store::Access::{self, Forbidden, Granted, NotFound, UnknownUser};
+use shared::store::Access::{Forbidden, Granted, NotFound, UnknownUser};
 
 use super::{Bench, store};
-
-const FULL: Access = Granted { can_recompute: true };
-const READ: Access = Granted { can_recompute: false };
 
 async fn bench() -> Bench {
     let bench = Bench::new().await;
@@ -31,7 +28,7 @@ async fn without_members_only_the_owner_has_access() {
     let bench = bench().await;
     let store = &bench.store;
     for (user, project, access) in [
-        ("ann", "p", FULL),
+        ("ann", "p", Granted),
         ("bob", "p", Forbidden),
         ("ann", "gone", NotFound),
         ("bob", "gone", NotFound),
@@ -53,11 +50,11 @@ async fn members_count_where_there_is_a_table_of_them() {
     // It appears while we run, and goes again.
     bench.sql.run(MEMBERS).await;
     for (user, project, access) in [
-        ("bob", "p", READ),
-        ("eve", "p", FULL),
-        ("kim", "p", FULL),
+        ("bob", "p", Granted),
+        ("eve", "p", Granted),
+        ("kim", "p", Granted),
         ("eve", "q", Forbidden),
-        ("ann", "q", FULL),
+        ("ann", "q", Granted),
         ("eve", "gone", NotFound),
         ("nobody", "p", UnknownUser),
     ] {
@@ -65,7 +62,7 @@ async fn members_count_where_there_is_a_table_of_them() {
     }
     bench.sql.run(r#"DROP TABLE "ProjectMember""#).await;
     assert_eq!(store.access("eve", "p").await.unwrap(), Forbidden);
-    assert_eq!(store.access("ann", "p").await.unwrap(), FULL);
+    assert_eq!(store.access("ann", "p").await.unwrap(), Granted);
 }
 
 #[tokio::test]
@@ -75,15 +72,15 @@ async fn a_thousand_projects_cost_as_many_statements_as_one() {
         (0..1_000).map(|n| if n % 2 == 0 { "p".into() } else { format!("x{n}") }).collect();
     let (url, watch) = through_proxy(&bench.url).await;
     let store = store(&url);
-    assert_eq!(store.access("ann", "p").await.unwrap(), FULL);
+    assert_eq!(store.access("ann", "p").await.unwrap(), Granted);
     assert_eq!(watch.statements(), 1);
     let all = store.access_to_all("ann", &ids).await.unwrap();
     assert_eq!(watch.statements(), 1);
-    assert_eq!(all[..4], [FULL, NotFound, FULL, NotFound], "in the order asked");
+    assert_eq!(all[..4], [Granted, NotFound, Granted, NotFound], "in the order asked");
     assert_eq!(all.len(), 1_000);
     bench.sql.run(MEMBERS).await;
-    assert_eq!(store.access_to_all("eve", &ids).await.unwrap()[..2], [FULL, NotFound]);
+    assert_eq!(store.access_to_all("eve", &ids).await.unwrap()[..2], [Granted, NotFound]);
     assert_eq!(watch.statements(), 2, "the first one finds the table");
-    assert_eq!(store.access_to_all("eve", &ids).await.unwrap()[..2], [FULL, NotFound]);
+    assert_eq!(store.access_to_all("eve", &ids).await.unwrap()[..2], [Granted, NotFound]);
     assert_eq!(watch.statements(), 1);
 }

@@ -5,6 +5,7 @@ mod access;
 mod busy;
 mod cases;
 mod connections;
+mod drops;
 mod faults;
 mod migrations;
 mod order;

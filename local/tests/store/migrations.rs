@@ -11,13 +11,14 @@ use tokio::time::timeout;
 
 use super::{Sql, server, store, strings};
 
-const ALL: [&str; 6] = [
+const ALL: [&str; 7] = [
     "V1__platform_tables",
     "V2__deo_score_snapshot",
     "V3__snapshots_by_project",
     "V4__pages_by_project",
     "V5__products_by_project",
     "V6__scores_by_project",
+    "V7__score_drops",
 ];
 
 /// The platform's tables with more columns than we know of, as its ORM makes them, and rows.
@@ -62,11 +63,13 @@ async fn indexes(sql: &Sql) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-const OURS: [&str; 4] = [
+const OURS: [&str; 6] = [
     r#""DeoScoreSnapshot_projectId_computedAt_idx""#,
     r#""deo_CrawlResult_projectId_idx""#,
     r#""deo_DeoScoreSnapshot_projectId_computedAt_overallScore_idx""#,
     r#""deo_Product_projectId_idx""#,
+    "deo.score_drop_due",
+    "deo.score_drop_ended",
 ];
 
 #[tokio::test]
@@ -108,7 +111,7 @@ async fn the_orms_database_is_taken_as_it_is() {
     let error = migrate(&database, false).await.unwrap_err();
     assert!(matches!(error, Error::Owned), "{error}");
     assert!(error.to_string().contains("--baseline"));
-    assert_eq!(pending(&database).await.unwrap().len(), 6, "nothing was touched");
+    assert_eq!(pending(&database).await.unwrap().len(), 7, "nothing was touched");
 
     let report = migrate(&database, true).await.unwrap();
     assert_eq!(report.adopted, ALL[..2]);
@@ -169,7 +172,7 @@ async fn tables_that_do_not_fit_are_named_and_left_alone() {
         "{error}"
     );
     assert_eq!(everything_foreign(&sql).await, before);
-    assert_eq!(pending(&database).await.unwrap().len(), 6);
+    assert_eq!(pending(&database).await.unwrap().len(), 7);
 }
 
 #[tokio::test]
@@ -208,7 +211,7 @@ async fn the_command_says_what_it_did_and_exits_accordingly() {
     let (url, _, sql) = empty().await;
     let said = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
     let check = deo(&url, &["migrate", "--check"]);
-    assert_eq!((check.status.code(), said(&check).lines().count()), (Some(1), 6));
+    assert_eq!((check.status.code(), said(&check).lines().count()), (Some(1), 7));
     sql.run(ORM).await;
     let refused = deo(&url, &["migrate"]);
     assert_eq!(refused.status.code(), Some(1));
@@ -242,7 +245,7 @@ async fn the_history_is_in_a_schema_of_its_own() {
     let (_, database, sql) = empty().await;
     sql.run(ORM).await;
     migrate(&database, true).await.unwrap();
-    assert_eq!(recorded(&sql, OURS_NOW).await, Some(6));
+    assert_eq!(recorded(&sql, OURS_NOW).await, Some(7));
     assert_eq!(recorded(&sql, OURS_BEFORE).await, None);
 }
 
@@ -261,7 +264,7 @@ async fn a_history_of_before_is_taken_into_it() {
     assert_eq!(migrate(&database, false).await.unwrap().applied, ALL[4..]);
     assert_eq!(recorded(&sql, OURS_BEFORE).await, None);
     assert_eq!(sql.rows(kept).await[0].get::<_, String>(0), before);
-    assert_eq!(recorded(&sql, OURS_NOW).await, Some(6));
+    assert_eq!(recorded(&sql, OURS_NOW).await, Some(7));
     assert!(pending(&database).await.unwrap().is_empty());
     assert_eq!(migrate(&database, false).await.unwrap().applied.len(), 0);
 }
@@ -282,11 +285,11 @@ async fn who_may_make_no_schema_goes_on_with_the_history_of_before() {
     for _ in 0..2 {
         assert_eq!(migrate(&theirs, false).await.unwrap(), Default::default());
         assert!(pending(&theirs).await.unwrap().is_empty());
-        assert_eq!(recorded(&sql, OURS_BEFORE).await, Some(6));
+        assert_eq!(recorded(&sql, OURS_BEFORE).await, Some(7));
     }
     // Whoever may takes it over later.
     assert_eq!(migrate(&database, false).await.unwrap(), Default::default());
-    assert_eq!(recorded(&sql, OURS_NOW).await, Some(6));
+    assert_eq!(recorded(&sql, OURS_NOW).await, Some(7));
 }
 
 #[tokio::test]
@@ -299,7 +302,7 @@ async fn each_platform_in_a_database_has_a_history() {
         assert!(pending(&database).await.unwrap().is_empty());
     }
     for table in [OURS_NOW, r#"deo."schema_history_of_my-shop""#, "deo.schema_history_of_deo"] {
-        assert_eq!(recorded(&sql, table).await, Some(6), "{table}");
+        assert_eq!(recorded(&sql, table).await, Some(7), "{table}");
     }
 }
 
@@ -314,10 +317,10 @@ async fn a_role_of_the_schema_s_name_keeps_its_search_path() {
         .await;
     let place = url.split('@').next_back().unwrap();
     let database = Database::parse(&Secret::new(format!("postgres://deo:p@{place}"))).unwrap();
-    for applied in [6, 0] {
+    for applied in [7, 0] {
         assert_eq!(migrate(&database, false).await.unwrap().applied.len(), applied);
         assert!(pending(&database).await.unwrap().is_empty());
     }
-    assert_eq!(recorded(&sql, OURS_BEFORE).await, Some(6));
+    assert_eq!(recorded(&sql, OURS_BEFORE).await, Some(7));
     assert_eq!(sql.number("SELECT count(*) FROM pg_namespace WHERE nspname = 'deo'").await, 0);
 }

@@ -109,7 +109,7 @@ async fn everything_works_through_a_pooler_in_transaction_mode() {
                     .collect();
                 store.save(&batch).await.unwrap();
                 let access = store.access("ann", &ids[0]).await.unwrap();
-                assert_eq!(access, Access::Granted { can_recompute: true });
+                assert_eq!(access, Access::Granted);
                 assert_eq!(store.history(&ids[0], None, 1).await.unwrap().snapshots.len(), 1);
             }
         }

@@ -67,6 +67,6 @@ async fn seeded_projects_score_differently_and_belong_to_the_demo_user() {
         "{scores:?}"
     );
     let access = bench.store.access(&user, &ids[0]).await.unwrap();
-    assert_eq!(access, Access::Granted { can_recompute: true });
+    assert_eq!(access, Access::Granted);
     assert_eq!(bench.sql.number(r#"SELECT count(*) FROM "DeoScoreSnapshot""#).await, 0);
 }

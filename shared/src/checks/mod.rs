@@ -19,6 +19,7 @@ pub use server::{CONDITIONS, conditions};
 
 use crate::config::{ALIASES, Config, Env, VARIABLES, spelling};
 pub use crate::config::{Finding, Severity};
+use crate::drops;
 use crate::queue::Queue;
 use crate::store::Database;
 use crate::wake::Wake;
@@ -59,7 +60,8 @@ fn addresses(config: &Config) -> impl Iterator<Item = Finding> {
     let redis = config.redis_client().err().map(|error| told(error.to_string()));
     let database = Database::configured(config).err().map(|error| told(error.to_string()));
     let wake = Wake::new(&config.wake).err().map(|error| told(error.to_string()));
-    [redis, database, wake].into_iter().flatten()
+    let drops = drops::check(&config.drops).err().map(|error| told(error.to_string()));
+    [redis, database, wake, drops].into_iter().flatten()
 }
 
 #[cfg(test)]
@@ -106,6 +108,15 @@ mod tests {
             found(&[("REDIS_URL", "redis://[::1]"), ("REDIS_CA", "/no/file")]),
             [error("REDIS_CA")]
         );
+        let points = ("DROP_EVENTS_POINTS", "10");
+        assert_eq!(found(&[points]), [error("DROP_EVENTS_POINTS")]);
+        let url = ("DROP_EVENTS_URL", "http://x.example/canary");
+        assert_eq!(found(&[points, url]), [error("DROP_EVENTS_SECRET")]);
+        let secret = ("DROP_EVENTS_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        assert_eq!(found(&[points, url, secret]), [error("DROP_EVENTS_URL")]);
+        let bus = ("DROP_EVENTS_BUS", "default");
+        assert_eq!(found(&[points, url, bus]), [error("DROP_EVENTS_URL")]);
+        assert_eq!(found(&[points, bus]), [error("DROP_EVENTS_BUS")]);
         let database = ("DATABASE_URL", "postgres://u:p@h/d");
         assert_eq!(found(&[database, ("DATABASE_CA", "/no/file")]), [error("DATABASE_CA")]);
     }

@@ -3,6 +3,7 @@
 //! Every variable is declared once, in `variables`; `read` turns the environment into a [`Config`]
 //! or one sentence about what is wrong, and `summary` says what was resolved.
 
+mod drops;
 mod env;
 mod finding;
 mod jobs;
@@ -21,6 +22,7 @@ use crate::http::Secrets;
 pub use crate::queue::{Events, Limiter, QueueOptions};
 use crate::redis::{self, Names, Redis};
 pub use crate::redis::{Endpoint, Secret};
+pub use drops::{AwsConfig, DropsConfig};
 pub use env::{Env, ProcessEnv};
 pub use finding::{Finding, Severity};
 pub use jobs::{JobDefaults, Retention};
@@ -79,6 +81,8 @@ pub struct Config {
     pub wake: WakeConfig,
     /// Queues whose jobs are done by HTTPS servers.
     pub forward: ForwardConfig,
+    /// Events of scores that fall.
+    pub drops: DropsConfig,
     /// The nightly recompute.
     pub cron: CronConfig,
     /// The month's billed commands.

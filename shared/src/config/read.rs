@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::variables::{self as v, Kind, Variable};
 use super::{
-    BudgetConfig, Config, CronConfig, DrainConfig, Endpoint, Env, Events, Finding, ForwardConfig,
-    JobDefaults, Limiter, QUEUE_NAME, QueueOptions, REDIS_NAMES, Retention, Scope, Secret,
-    ServedQueue, Severity, SnapshotRetention, WakeConfig, spelling,
+    AwsConfig, BudgetConfig, Config, CronConfig, DrainConfig, DropsConfig, Endpoint, Env, Events,
+    Finding, ForwardConfig, JobDefaults, Limiter, QUEUE_NAME, QueueOptions, REDIS_NAMES, Retention,
+    Scope, Secret, ServedQueue, Severity, SnapshotRetention, WakeConfig, spelling,
 };
 use crate::http::Secrets;
 use crate::redis::Names;
@@ -106,6 +106,7 @@ impl Config {
                 qstash: read.text(&v::QSTASH_TOKEN)?.map(Secret::new),
             },
             forward: ForwardConfig { secrets: read.signing(&v::HTTP_SECRET)?, queues: forwarded },
+            drops: read.drops()?,
             cron: CronConfig {
                 enabled: read.flag(&v::CRON)?,
                 scope: read.word(&v::CRON_SCOPE, |word| match word {
@@ -144,6 +145,9 @@ impl Config {
                 v::DRAIN_TIMEOUT.name,
                 timeout.as_millis(),
             )));
+        }
+        if let Some(sentence) = self.drops.contradiction() {
+            return Err(ConfigError::new(sentence));
         }
         if self.previous_jwt_secret.is_some() && self.jwt_secret.is_none() {
             return Err(ConfigError::new(format!(
@@ -255,6 +259,19 @@ impl Reader<'_> {
         let Some(text) = self.set(variable)? else { return Ok(None) };
         let wrong = |error| ConfigError::new(format!("{} {error}.", variable.name));
         Secrets::parse(&text).map(Some).map_err(wrong)
+    }
+
+    fn drops(&self) -> Result<DropsConfig, ConfigError> {
+        let is_on = self.set(&v::DROP_POINTS)?.is_some();
+        let bus = self.text(&v::DROP_BUS)?;
+        Ok(DropsConfig {
+            points: is_on.then(|| self.whole(&v::DROP_POINTS)).transpose()?,
+            url: self.text(&v::DROP_URL)?.map(Secret::new),
+            secrets: self.signing(&v::DROP_SECRET)?,
+            // Nobody else needs it, and everybody has some of it.
+            aws: bus.as_ref().map(|_| AwsConfig::of(self.0)).unwrap_or_default(),
+            bus,
+        })
     }
 
     fn flag(&self, variable: &Variable) -> Result<bool, ConfigError> {

@@ -45,7 +45,7 @@ impl Config {
                 allow_plaintext.to_string(),
             ),
         };
-        let (queue, drain, cron) = (&self.queue, &self.drain, &self.cron);
+        let (queue, drain, cron, drops) = (&self.queue, &self.drain, &self.cron, &self.drops);
         let events = match queue.events {
             Events::Off => "false",
             Events::Final => "final",
@@ -106,6 +106,10 @@ impl Config {
             (v::QSTASH_TOKEN.name, is_set(&self.wake.qstash)),
             (v::HTTP_SECRET.name, is_set(&self.forward.secrets)),
             (v::SNAPSHOTS.name, drain.snapshots.to_string()),
+            (v::DROP_POINTS.name, drops.points.map_or_else(unset, |points| points.to_string())),
+            (v::DROP_URL.name, drops.url.as_ref().map_or_else(unset, secret_host)),
+            (v::DROP_SECRET.name, is_set(&drops.secrets)),
+            (v::DROP_BUS.name, drops.bus.clone().unwrap_or_else(unset)),
             (v::CRON_SCOPE.name, scope.to_owned()),
             (v::CRON_MAX_AGE.name, cron.max_age_days.to_string()),
             (v::CRON_MAX_WAITING.name, cron.max_waiting.to_string()),

@@ -199,8 +199,9 @@ pub(super) const CORS_ORIGINS: Variable = Variable::new(
     "CORS_ORIGINS",
     Kind::Origins,
     "",
-    "The origins of the web application: its pages may show [the console](console.md) in a frame and hand it a \
-     token. Entries with `*` count for CORS alone.",
+    "The origins of the web application, whose pages may ask the API from a browser, show [the \
+     console](console.md) in a frame and hand it a token. API Gateway has them from `CorsOrigins`, and entries with \
+     `*` count there alone. `deo up` and `deo with-servers` take `http://localhost:3000` where it is not set.",
 );
 pub(super) const QUEUE_OPERATIONS: Variable = Variable::new(
     "API_QUEUE_OPERATIONS",
@@ -409,6 +410,30 @@ pub(super) const SNAPSHOTS: Variable = Variable::new(
     "Which snapshots of a project stay in Postgres once it is scored anew: all, its newest N, or all of the \
      last DAYS days and before that one a week. Its newest always stays.",
 );
+pub(super) const DROP_POINTS: Variable = Variable::new(
+    "DROP_EVENTS_POINTS",
+    Kind::Whole(1, 100),
+    "",
+    "From how many points on it is told that a project's score fell, the same for `api`, the drain and \
+     `cron`: see [drops](history.md#drops). It needs the table of `deo migrate` (`V7`). Not set, nothing is told.",
+);
+pub(super) const DROP_URL: Variable = Variable::new(
+    "DROP_EVENTS_URL",
+    Kind::Url(&["https", "http"]),
+    "",
+    "Where that is posted to, signed with `DROP_EVENTS_SECRET`. `http://` only to this machine.",
+);
+pub(super) const DROP_SECRET: Variable = Variable::secret(
+    "DROP_EVENTS_SECRET",
+    Kind::Signing,
+    "What these requests are signed with. Two while one takes the other's place.",
+);
+pub(super) const DROP_BUS: Variable = Variable::new(
+    "DROP_EVENTS_BUS",
+    Kind::Text,
+    "",
+    "Instead of a URL: the name of a bus of EventBridge in the function's own region, such as `default`.",
+);
 pub(super) const CRON_SCOPE: Variable = Variable::new(
     "CRON_SCOPE",
     Kind::Word(&["stale", "all"]),
@@ -476,6 +501,10 @@ pub const VARIABLES: &[&Variable] = &[
     &QSTASH_TOKEN,
     &HTTP_SECRET,
     &SNAPSHOTS,
+    &DROP_POINTS,
+    &DROP_URL,
+    &DROP_SECRET,
+    &DROP_BUS,
     &CRON_SCOPE,
     &CRON_MAX_AGE,
     &CRON_MAX_WAITING,

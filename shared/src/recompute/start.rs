@@ -31,6 +31,9 @@ pub enum StartError {
     /// The drain cannot be woken as the settings say.
     #[error(transparent)]
     Wake(#[from] crate::wake::WakeError),
+    /// Events of scores that fall cannot be sent as the settings say.
+    #[error(transparent)]
+    Drops(#[from] crate::drops::DropsError),
 }
 
 /// The queue and the store that `config` names, the latter with up to `connections` of its own. Opens none
@@ -49,5 +52,5 @@ pub fn open(config: &Config, clock: Clock) -> Result<(Queue, Store), StartError>
 /// [`StartError`], which names the variable to set.
 pub fn open_store(config: &Config, connections: usize) -> Result<Store, StartError> {
     let database = Database::configured(config)?.ok_or(StartError::NoDatabase)?;
-    Ok(Store::with_connections(database, connections))
+    Ok(Store::announcing_drops(database, connections, config.drops.points))
 }

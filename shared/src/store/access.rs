@@ -1,4 +1,4 @@
-//! Tells who may do what with a project.
+//! Tells who has access to a project.
 
 use std::sync::atomic::Ordering;
 
@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 use super::connection::Statement;
 use super::{Error, Store};
 
-/// What a user may do with a project. The order is that of the answers 401, 404, 403.
+/// Whether a user has access to a project. The order is that of the answers 401, 404, 403.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// There is no such user.
@@ -17,15 +17,12 @@ pub enum Access {
     NotFound,
     /// The project is somebody else's.
     Forbidden,
-    /// The user may read; the owner and members whose role is EDITOR or OWNER may recompute too.
-    Granted {
-        /// May ask for a recompute.
-        can_recompute: bool,
-    },
+    /// The user is the project's owner or one of its members: may read it, and have it recomputed.
+    Granted,
 }
 
 impl Store {
-    /// What `user_id` may do with `project_id`, and whether that user exists: one statement for an
+    /// Whether `user_id` has access to `project_id`, and whether that user exists: one statement for an
     /// owner.
     ///
     /// # Errors
@@ -62,7 +59,7 @@ impl Store {
         let rows = self.ask(&self.sql().access, user_id, &ids).await?;
         let answers = judge_all(&rows)?;
         let says = |column| rows.first().is_some_and(|row| row.try_get(column).unwrap_or(false));
-        let (has_members, may_be_read) = (says(5), says(6));
+        let (has_members, may_be_read) = (says(4), says(5));
         if has_members && !may_be_read {
             self.tell_of_closed_members();
         }
@@ -133,7 +130,7 @@ fn judge(row: &Row) -> Result<Access, tokio_postgres::Error> {
     } else if !row.try_get::<_, bool>(1)? {
         Access::NotFound
     } else if owner || member {
-        Access::Granted { can_recompute: owner || row.try_get(4)? }
+        Access::Granted
     } else {
         Access::Forbidden
     })

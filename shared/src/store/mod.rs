@@ -13,6 +13,7 @@
 //!   what was stored, [`Store::series`] what a plot shows of it, and [`Store::prune_snapshots`] deletes the old; [`Store::projects_page`] walks
 //!   over all projects.
 //! - [`Store::fleet`] and [`Store::movers`] look at all projects at once.
+//! - [`Store::announcing_drops`] leaves an event with each score that falls; [`Store::claim_drops`] takes them to be sent.
 //! - [`Database`] is `DATABASE_URL` made fit for our client: which of its options do what.
 //! - [`Error`] tells whose fault a failure is.
 //!
@@ -28,6 +29,7 @@ mod cancel;
 mod connection;
 mod database;
 mod divide;
+mod drops;
 mod error;
 mod fleet;
 mod id;
@@ -50,6 +52,7 @@ use std::sync::atomic::AtomicBool;
 pub use access::Access;
 pub use connection::Health;
 pub use database::Database;
+pub use drops::{DropEnd, DueDrops, ScoreDrop};
 pub use error::{Error, ErrorKind};
 pub use fleet::{Fleet, Mover};
 pub use id::{MAX_ID_CHARS, NotAnId, ProjectId, is_id};
@@ -74,6 +77,8 @@ pub struct Store {
 struct Inner {
     connections: Connections,
     sql: Sql,
+    /// By how many points a score has to fall for an event; `None` where none are written.
+    drop_points: Option<i32>,
     /// Whether the database had a table of members when it was last asked.
     has_members: AtomicBool,
     /// Whether it was told that the table is there and may not be read.
@@ -110,10 +115,18 @@ impl Store {
     /// a time: each statement takes one that nothing runs on, and only where there is none another one
     /// is opened. Where the database allows no more, statements share those that are open.
     pub fn with_connections(database: Database, connections: usize) -> Self {
-        let sql = Sql::new(database.schema());
+        Self::announcing_drops(database, connections, None)
+    }
+
+    /// As [`Store::with_connections`], with an event in our own table for each score that falls by so many
+    /// points or more: it is written in the statement that stores the snapshot. `None` writes no events, and
+    /// then the table need not be there.
+    pub fn announcing_drops(database: Database, connections: usize, points: Option<u8>) -> Self {
+        let sql = Sql::new(database.schema(), points.is_some());
         let inner = Inner {
             connections: Connections::new(database, connections),
             sql,
+            drop_points: points.map(i32::from),
             has_members: AtomicBool::new(false),
             told_of_members: AtomicBool::new(false),
             slow_to_read: Slow::default(),
@@ -123,7 +136,7 @@ impl Store {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Asks the database for a sign of life.
+    /// Asks the database for a sign of life, and for the table of drops where events are written.
     ///
     /// # Errors
     /// When there is none.

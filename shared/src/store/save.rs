@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::{Json, Type};
 
-use super::connection::Statement;
+use super::connection::{Params, Statement};
 use super::divide::Batch;
 use super::id::is_id;
 use super::rows::A_MINUTE;
@@ -206,25 +206,22 @@ impl Store {
         let metadata: Vec<Json<&RawValue>> =
             snapshots.iter().map(|it| Json(&*it.metadata)).collect();
 
-        let rows = self
-            .connections()
-            .rows_within(
-                limit,
-                statement,
-                &[
-                    (&ids, Type::TEXT_ARRAY),
-                    (&projects, Type::TEXT_ARRAY),
-                    (&times, Type::TIMESTAMP_ARRAY),
-                    (&overall, Type::INT4_ARRAY),
-                    (&content, Type::INT4_ARRAY),
-                    (&entities, Type::INT4_ARRAY),
-                    (&technical, Type::INT4_ARRAY),
-                    (&visibility, Type::INT4_ARRAY),
-                    (&versions, Type::TEXT_ARRAY),
-                    (&metadata, Type::JSONB_ARRAY),
-                ],
-            )
-            .await?;
+        let params: Params<'_> = &[
+            (&ids, Type::TEXT_ARRAY),
+            (&projects, Type::TEXT_ARRAY),
+            (&times, Type::TIMESTAMP_ARRAY),
+            (&overall, Type::INT4_ARRAY),
+            (&content, Type::INT4_ARRAY),
+            (&entities, Type::INT4_ARRAY),
+            (&technical, Type::INT4_ARRAY),
+            (&visibility, Type::INT4_ARRAY),
+            (&versions, Type::TEXT_ARRAY),
+            (&metadata, Type::JSONB_ARRAY),
+            (&self.inner.drop_points, Type::INT4),
+        ];
+        // Without events of drops there is no parameter for them.
+        let params = &params[..params.len() - usize::from(self.inner.drop_points.is_none())];
+        let rows = self.connections().rows_within(limit, statement, params).await?;
         let projects = rows.iter().map(read).collect::<Result<Vec<_>, _>>();
         let projects = projects.map_err(|error| Error::statement(statement.name, &error))?;
         let (found, absent): (Vec<_>, Vec<_>) =

@@ -22,6 +22,15 @@ const THE_FREE: &str = "(SELECT u.id, u.ordinal FROM unnest($1) WITH ORDINALITY 
 
 const SAVE: &str = include_str!("sql/save.sql");
 
+/// What follows the parts of [`SAVE`].
+const ANSWER: &str = "SELECT i.project, f.id IS NOT NULL";
+
+/// One part more.
+const SAVE_DROPS: &str = include_str!("sql/save_drops.sql");
+
+/// What the platform whose tables we use is called beside others' in the same database.
+const PLATFORM: &str = "current_schema()";
+
 /// How it locks projects' rows.
 const LOCK: &str = "FOR NO KEY UPDATE";
 const LOCK_THE_FREE: &str = "FOR NO KEY UPDATE SKIP LOCKED";
@@ -67,20 +76,32 @@ pub(super) struct Sql {
     pub(super) stale_projects: Statement,
     /// Whether the database answers.
     pub(super) ping: Statement,
+    /// Claims events of drops, and looks after the rest of them.
+    pub(super) claim_drops: Statement,
+    /// Notes that events of drops are over.
+    pub(super) end_drops: Statement,
 }
 
 impl Sql {
-    pub(super) fn new(schema: Option<&str>) -> Self {
+    /// The statements for tables in `schema`; with `drops` those that store snapshots write events of drops, too.
+    pub(super) fn new(schema: Option<&str>, drops: bool) -> Self {
         let statement =
             |name, text: &str| Statement { name, text: in_schema(schema, &without_comments(text)) };
+        let (save, ping) = match drops {
+            false => (SAVE.to_owned(), include_str!("sql/ping.sql")),
+            true => (
+                SAVE.replace(ANSWER, &[SAVE_DROPS, ANSWER].concat()),
+                include_str!("sql/ping_drops.sql"),
+            ),
+        };
         Self {
             rows: statement("reading the rows of projects", ROWS),
             rows_alone: statement(
                 "reading the rows of a project alone",
                 &[ALONE, &ROWS.replace(PROJECTS, THE_FREE)].concat(),
             ),
-            save: statement("storing snapshots", SAVE),
-            save_unlocked: statement("storing snapshots", &SAVE.replace(LOCK, LOCK_THE_FREE)),
+            save: statement("storing snapshots", &save),
+            save_unlocked: statement("storing snapshots", &save.replace(LOCK, LOCK_THE_FREE)),
             existing: statement("looking up projects", include_str!("sql/existing.sql")),
             access: statement("checking access", include_str!("sql/access.sql")),
             access_with_members: statement(
@@ -104,7 +125,9 @@ impl Sql {
                 "listing stale projects",
                 include_str!("sql/stale_projects.sql"),
             ),
-            ping: statement("asking for a sign of life", include_str!("sql/ping.sql")),
+            ping: statement("asking for a sign of life", ping),
+            claim_drops: statement("claiming drops", include_str!("sql/claim_drops.sql")),
+            end_drops: statement("ending drops", include_str!("sql/end_drops.sql")),
         }
     }
 }
@@ -115,10 +138,11 @@ fn without_comments(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// `schema` holds only characters that need no escaping between double quotes.
+/// `schema` holds only characters that need no escaping between quotes.
 fn in_schema(schema: Option<&str>, text: &str) -> String {
     let Some(schema) = schema else { return text.to_owned() };
-    TABLES.iter().fold(text.to_owned(), |text, table| {
+    let text = text.replace(PLATFORM, &format!("'{schema}'"));
+    TABLES.iter().fold(text, |text, table| {
         text.replace(&format!("\"{table}\""), &format!("\"{schema}\".\"{table}\""))
     })
 }
@@ -139,7 +163,7 @@ mod tests {
 
     #[test]
     fn projects_are_locked_in_one_place_with_and_without_waiting() {
-        let sql = Sql::new(None);
+        let sql = Sql::new(None, false);
         assert_eq!(sql.save.text.matches(LOCK).count(), 1);
         assert_eq!(sql.save_unlocked.text.matches(LOCK_THE_FREE).count(), 1);
         assert_eq!(sql.save_unlocked.text.replace(LOCK_THE_FREE, LOCK), sql.save.text);
@@ -148,9 +172,26 @@ mod tests {
     #[test]
     fn a_project_is_read_alone_in_every_part_of_the_statement() {
         assert_eq!(ROWS.matches(PROJECTS).count(), 3);
-        let alone = Sql::new(None).rows_alone.text;
+        let alone = Sql::new(None, false).rows_alone.text;
         assert_eq!(alone.matches(THE_FREE).count(), 3);
-        assert_eq!(alone.replace(THE_FREE, PROJECTS), [ALONE, &Sql::new(None).rows.text].concat());
+        assert_eq!(
+            alone.replace(THE_FREE, PROJECTS),
+            [ALONE, &Sql::new(None, false).rows.text].concat()
+        );
+    }
+
+    /// Who announces no drops needs no table of them.
+    #[test]
+    fn drops_are_one_part_of_storing_snapshots_and_of_nothing_else() {
+        let (off, on) = (Sql::new(Some("shop"), false), Sql::new(Some("shop"), true));
+        let part = in_schema(Some("shop"), &without_comments(SAVE_DROPS));
+        for (without, with) in [(&off.save, &on.save), (&off.save_unlocked, &on.save_unlocked)] {
+            assert!(!without.text.contains("score_drop") && !without.text.contains("$11"));
+            assert_eq!(with.text.replace(&format!("{part}\n"), ""), without.text);
+        }
+        assert!(part.contains("'shop'::text") && !part.contains("\"score_drop\""));
+        assert_eq!(off.ping.text, "SELECT 1");
+        assert_eq!(off.rows.text, on.rows.text);
     }
 
     #[test]

@@ -34,6 +34,9 @@ const FIXED: Fixed =
 /// For how long BullMQ's metrics are kept in a private Redis.
 const METRICS_MINUTES: &str = "60";
 
+/// Where the platform's web application runs on a developer's machine: its pages may ask the API.
+const WEB_APPLICATION: &str = "http://localhost:3000";
+
 /// How long the printed token is good for: 12 h in seconds.
 const TOKEN_S: u64 = 12 * 3_600;
 
@@ -113,7 +116,8 @@ impl System {
             .with("UPSTASH_REDIS_REST_URL", gateway.url())
             .with("UPSTASH_REDIS_REST_TOKEN", &rest_token)
             .with("DATABASE_URL", servers.database_url())
-            .or("JWT_SECRET", DEVELOPMENT_SECRET);
+            .or("JWT_SECRET", DEVELOPMENT_SECRET)
+            .or("CORS_ORIGINS", WEB_APPLICATION);
         // On a Redis of our own they cost nobody anything, and bull-board draws them.
         let settings = match servers.redis_is_private() {
             true => settings.or("QUEUE_METRICS_MINUTES", METRICS_MINUTES),

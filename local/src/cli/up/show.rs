@@ -76,7 +76,7 @@ pub(super) fn show(
     if let Some(board) = &places.board_url {
         say(format!("the queue, in bull-board: {board}"))?;
     }
-    let docs = format!("{}/docs", places.api_url);
+    let docs = format!("{}/docs/", places.api_url);
     match (&places.project_id, &places.token) {
         // Behind the #, they stay in the browser.
         (Some(project), Some(token)) => {

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use axum::Router;
+use axum::routing::post;
 use fixture::World;
 use local::permissions::Function;
 use local::permissions::postgres::{grants, statements};
+
+use tokio::net::TcpListener;
 
 use super::{Asked, SECRET, api, night, tick};
 
@@ -18,11 +22,41 @@ const ROWS: &str = r#"
     INSERT INTO "Product" (id, "projectId", "externalId", title, description)
         VALUES ('d1', 'p1', '', 'A chair', 'Four legs')"#;
 
+const WEBHOOK: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// The address of a server that takes every event.
+async fn receiver() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let router = Router::new().route("/", post(async || ()));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+/// An event that is due, one that nobody took within a day, and one that has been over for long.
+const EVENTS: &str = "DELETE FROM deo.score_drop;
+    INSERT INTO deo.score_drop (platform, snapshot_id, project_id, from_score, to_score, read_at, created_at, due_at, ended_at)
+    SELECT 'public', id, 'p1', 9, 8, at, at, at, ended_at FROM (VALUES
+        ('due', now() AT TIME ZONE 'UTC', NULL),
+        ('old', now() AT TIME ZONE 'UTC' - interval '2 days', NULL),
+        ('over', now() AT TIME ZONE 'UTC' - interval '20 days', now() AT TIME ZONE 'UTC' - interval '10 days')
+    ) AS e (id, at, ended_at)";
+
+/// Whether each of [`EVENTS`] went its way.
+async fn are_told(world: &World) -> bool {
+    let ends = "SELECT string_agg(format('%s %s', snapshot_id, outcome), ', ' ORDER BY snapshot_id)
+        FROM deo.score_drop WHERE snapshot_id IN ('due', 'old', 'over')";
+    let ends: Option<String> = world.database.query_one(ends, &[]).await.unwrap().get(0);
+    ends.as_deref() == Some("due delivered, old given up")
+}
+
 /// A world whose functions have the role of one of them.
 async fn world(function: Function) -> (World, BTreeMap<String, String>) {
     let people = format!("{};{ROWS}", fixture::PEOPLE);
     let world = World::builder().redis().database(&people).set("JWT_SECRET", SECRET);
-    let world = world.set("SNAPSHOT_RETENTION", "newest:1").start().await;
+    let world = world.set("SNAPSHOT_RETENTION", "newest:1").set("DROP_EVENTS_POINTS", "1");
+    let world = world.set("DROP_EVENTS_URL", &receiver().await).set("DROP_EVENTS_SECRET", WEBHOOK);
+    let world = world.start().await;
     let role = statements(function).replace("'PASSWORD'", "'x'");
     world.database.batch_execute(&role).await.unwrap();
     let (_, place) = world.env["DATABASE_URL"].split_once('@').unwrap();
@@ -90,6 +124,16 @@ async fn all_of_cron(env: &BTreeMap<String, String>) -> bool {
 }
 
 async fn all_of(function: Function, world: &World, env: &BTreeMap<String, String>) -> bool {
+    world.database.batch_execute(EVENTS).await.unwrap();
+    let well = all_but_events_of(function, world, env).await;
+    well && (function == Function::Api || are_told(world).await)
+}
+
+async fn all_but_events_of(
+    function: Function,
+    world: &World,
+    env: &BTreeMap<String, String>,
+) -> bool {
     match function {
         Function::Api => {
             // One more snapshot than stays.

@@ -129,7 +129,8 @@ async fn the_api_sends_what_its_user_may_and_no_less() {
     // Jobs of all kinds that it may look at, and two that a receiver goes on with.
     let prioritized = |priority| job("{}", JobOptions { priority, ..JobOptions::default() });
     let waiting = job(r#"{"projectId":"p1"}"#, JobOptions::default());
-    queue.enqueue(&[waiting, prioritized(3), prioritized(5)]).await.unwrap();
+    queue.enqueue(&[waiting.clone(), waiting, prioritized(3), prioritized(5)]).await.unwrap();
+    assert_eq!(queue.claim(ClaimRequest::everywhere(1)).await.unwrap().jobs.len(), 1);
     let mut of_crawl = config(&world.env);
     of_crawl.queue.name = "crawl".to_owned();
     let crawl = fixture::queue(&of_crawl);
@@ -147,6 +148,7 @@ async fn the_api_sends_what_its_user_may_and_no_less() {
         ("owner", "POST", "/deo-score/recompute", r#"{"projectIds":["p1","p3"]}"#),
         ("owner", "GET", "/jobs/1", ""),
         ("admin", "GET", "/queue", ""),
+        ("admin", "GET", "/queue/failures", ""),
         ("admin", "GET", "/fleet/failing", ""),
         ("admin", "GET", "/fleet/failing?after=0_1", ""),
     ] {
@@ -159,6 +161,18 @@ async fn the_api_sends_what_its_user_may_and_no_less() {
             let (status, body) = asked.of(&api).await;
             assert!((200..300).contains(&status), "{path}: {status} {body}");
         }
+    }
+    // A process that remembers nothing looks at a queue that is limited, then at one that is full.
+    let meta = format!("{PREFIX}:deo_score_queue:meta");
+    for (set, value) in [("max", "9"), ("concurrency", "1")] {
+        world.call(Command::new("HDEL").arg(meta.as_str()).arg("max").arg("duration")).await;
+        let fields = [set, value, "duration", "60000"];
+        world.call(Command::new("HSET").arg(meta.as_str()).args(fields)).await;
+        let (status, body) = Asked::new("admin", "GET", "/queue").of(&super::api(&env)).await;
+        assert_eq!(status, 200, "{body}");
+    }
+    for own in ["HDEL", "HSET"] {
+        seen.0.lock().unwrap()[0].remove(own);
     }
     // Worth counting.
     let mut many = Asked::new("owner", "POST", "/deo-score/recompute");

@@ -40,7 +40,7 @@ async fn a_look_costs_ten_commands_at_most_and_goes_on_where_the_one_before_stop
     assert_eq!(seen.counts, Counts { completed: 0, ..counts });
     assert_eq!((counts.wait, counts.active, counts.failed, counts.delayed), (120, 1, 1, 1));
     assert_eq!(seen.completed.map(|read| read.value), Some(1));
-    assert_eq!(seen.oldest_waiting_ms, Some(NOW));
+    assert_eq!(seen.oldest_waiting_ms, Some(NOW + 15_000));
     let schedules = seen.schedules.unwrap().value;
     assert_eq!((schedules.len(), schedules[0].id.as_str()), (1, "s"));
     assert!(schedules[0].next_ms > NOW);

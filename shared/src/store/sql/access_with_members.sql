@@ -3,14 +3,10 @@
 SELECT EXISTS (SELECT 1 FROM "User" u WHERE u.id = $1) AS user_exists,
     p.id IS NOT NULL AS found,
     coalesce(p."userId" = $1, false) AS owner,
-    coalesce(m.member, false) AS member,
-    coalesce(m.editor, false) AS editor,
+    EXISTS (
+        SELECT 1 FROM "ProjectMember" m WHERE m."projectId" = p.id AND m."userId" = $1
+    ) AS member,
     true AS has_members
 FROM unnest($2) WITH ORDINALITY AS w (id, ordinal)
 LEFT JOIN "Project" p ON p.id = w.id
-LEFT JOIN LATERAL (
-    SELECT count(*) > 0 AS member, bool_or(m.role::text IN ('EDITOR', 'OWNER')) AS editor
-    FROM "ProjectMember" m
-    WHERE m."projectId" = p.id AND m."userId" = $1
-) AS m ON true
 ORDER BY w.ordinal

@@ -54,16 +54,17 @@ stored AS (
         "updatedAt" = excluded."updatedAt"
     WHERE s."computedAt" < excluded."computedAt"
 ),
+newest AS (
+    -- The first of a project's history.
+    SELECT DISTINCT ON (r.project) r.id, r.project, r.overall, r.computed_at
+    FROM result r
+    WHERE r.is_newest
+    ORDER BY r.project, r.computed_at DESC, r.id COLLATE "C" DESC
+),
 moved AS (
     UPDATE "Project" p
     SET "currentDeoScore" = n.overall, "currentDeoScoreComputedAt" = n.computed_at
-    FROM (
-        -- The first of a project's history.
-        SELECT DISTINCT ON (r.project) r.project, r.overall, r.computed_at
-        FROM result r
-        WHERE r.is_newest
-        ORDER BY r.project, r.computed_at DESC, r.id COLLATE "C" DESC
-    ) AS n
+    FROM newest n
     WHERE p.id = n.project
     RETURNING p.id
 )

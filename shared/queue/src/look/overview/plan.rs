@@ -128,6 +128,12 @@ pub(super) async fn look(queue: &Queue, before: Overview) -> Result<Overview, Er
         asked.ask(0, [(About::LimitLeft, Command::new("PTTL").arg(key("limiter")))]);
     }
     let list = if look.counts.wait > 0 { Some("wait") } else { has(0).then_some("paused") };
+    // While jobs may start, nobody waits for a lock.
+    let is_full = look.limits.concurrency.is_some_and(|most| look.limits.active >= most);
+    if look.limits.active > 0 && (is_full || (list.is_none() && !has(1))) {
+        let longest = Command::new("LINDEX").arg(key("active")).arg("-1");
+        asked.ask(1, [(About::Longest, longest)]);
+    }
     if let Some(list) = list {
         let head = Command::new("LRANGE").arg(key(list)).arg((-HEAD).to_string()).arg("-1");
         asked.ask(1, [(About::Head, head)]);
@@ -136,13 +142,6 @@ pub(super) async fn look(queue: &Queue, before: Overview) -> Result<Overview, Er
         let first = Command::new("ZRANGE").arg(key("prioritized")).arg("0").arg("0");
         asked.ask(1, [(About::First, first)]);
     }
-    // While jobs may start, nobody waits for a lock.
-    let is_full = look.limits.concurrency.is_some_and(|most| look.limits.active >= most);
-    if look.limits.active > 0 && (is_full || (list.is_none() && !has(1))) {
-        let longest = Command::new("LINDEX").arg(key("active")).arg("-1");
-        asked.ask(1, [(About::Longest, longest)]);
-    }
-    // What was never read goes before what was.
     let is_due = |read: Option<i64>| read.is_none_or(|at| now - at >= SLOW_MS);
     if is_due(look.completed.map(|read| read.at_ms)) {
         asked.ask(0, [(About::Completed, Command::new("ZCARD").arg(key("completed")))]);

@@ -1,0 +1,43 @@
+//! Makes the HTTP client for a target, and says why a request had no answer.
+
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, Url};
+
+use super::DropsError;
+use crate::redis::is_loopback;
+use crate::tls;
+
+/// The longest that a connection may take.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// A client for this URL alone: over TLS, or to this machine.
+pub(super) fn client(url: &Url, plaintext: DropsError) -> Result<Client, DropsError> {
+    let is_local = url.host_str().is_some_and(is_loopback);
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_local) {
+        return Err(plaintext);
+    }
+    let mut builder = Client::builder()
+        .tls_backend_preconfigured((*tls::client_config()).clone())
+        .connect_timeout(CONNECT)
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .user_agent(concat!("deo/", env!("CARGO_PKG_VERSION")))
+        .tcp_nodelay(true);
+    if is_local {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|_| DropsError("HTTPS cannot be set up"))
+}
+
+/// Why there is no answer, without the URL.
+pub(super) fn unanswered(error: &reqwest::Error) -> String {
+    match error {
+        error if error.is_connect() => {
+            tls::distrust(error).unwrap_or_else(|| "no connection".to_owned())
+        }
+        error if error.is_timeout() => "no answer in time".to_owned(),
+        _ => "the connection broke".to_owned(),
+    }
+}
