@@ -58,7 +58,7 @@ pub(super) fn show(
     match told {
         Some(Told::Here { .. }) => {
             say("deo queue watch                 # every deo command finds this system")?;
-            say("eval \"$(deo up --env)\"         # gives other programs these settings:")?;
+            say("eval \"$(deo up --env)\"          # gives other programs these settings:")?;
         }
         Some(Told::Another) => {
             say("Another deo up runs here, and commands find that one. For this one, set:")?;
