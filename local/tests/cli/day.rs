@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::{deo, eventually, json, open_folder, run};
+use crate::process::{Up, deo, eventually, is_empty, json, open_folder, run};
 
 /// A `deo up` that talks to a person, and terminals beside it that share the user's folder for what runs.
 struct Day {
@@ -132,6 +132,17 @@ async fn other_terminals_find_the_running_system_and_nothing_of_it_is_mixed_in()
     let env = day.deo(&["up", "--env"]).output().unwrap();
     assert!(errors(&env).starts_with("deo: no deo up runs here"), "{}", errors(&env));
     assert!(env.stdout.is_empty());
+}
+
+#[test]
+fn what_was_given_is_not_written_down() {
+    let user = tempfile::tempdir().unwrap();
+    let up = Up::start_with(|up| {
+        up.arg("--no-board").env("UPSTASH_REDIS_REST_TOKEN", "canary");
+        up.env("XDG_RUNTIME_DIR", user.path())
+    });
+    assert_eq!(up.place("restToken"), "canary");
+    assert!(is_empty(user.path()));
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     if args.env {
         let running = running::find().ok_or(
             "no deo up runs here whose settings could be printed: start one in another terminal; one that was given \
-             REDIS_URL or DATABASE_URL keeps them to itself",
+             REDIS_URL, DATABASE_URL or UPSTASH_REDIS_REST_TOKEN keeps them to itself",
         )?;
         for line in running.exports() {
             say(line)?;

@@ -30,11 +30,16 @@ pub(super) fn settings(places: &Places, config: &Config) -> BTreeMap<String, Str
 /// What this system tells others of itself; `None` where a part of it is somebody's, whose secrets are not written
 /// down.
 pub(super) fn running(places: &Places, config: &Config) -> Option<Running> {
-    (places.redis_url.as_ref()).and(places.database_url.as_ref())?;
+    let is_given = |name| given(&ProcessEnv, name).is_some();
+    if ["REDIS_URL", "DATABASE_URL", "UPSTASH_REDIS_REST_TOKEN"].into_iter().any(is_given) {
+        return None;
+    }
+    // Signed with somebody's secret, it is good elsewhere, too.
+    let token = places.token.as_deref().filter(|_| !is_given("JWT_SECRET"));
     let extras = [
         ("DEO_API_URL", Some(&*places.api_url)),
         ("DEO_PROJECT", places.project_id.as_deref()),
-        ("DEO_TOKEN", places.token.as_deref()),
+        ("DEO_TOKEN", token),
         ("DEO_ADMIN_TOKEN", places.admin_token.as_deref()),
     ];
     let settings = settings(places, config);
@@ -58,7 +63,7 @@ pub(super) fn show(
     match told {
         Some(Told::Here { .. }) => {
             say("deo queue watch                 # every deo command finds this system")?;
-            say("eval \"$(deo up --env)\"         # gives other programs these settings:")?;
+            say("eval \"$(deo up --env)\"          # gives other programs these settings:")?;
         }
         Some(Told::Another) => {
             say("Another deo up runs here, and commands find that one. For this one, set:")?;
