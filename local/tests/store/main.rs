@@ -6,6 +6,7 @@ mod busy;
 mod cases;
 mod connections;
 mod faults;
+mod fit;
 mod migrations;
 mod order;
 mod pooler;
