@@ -20,6 +20,7 @@ mod rest_gateway;
 #[doc(hidden)]
 pub mod score;
 mod seed;
+mod shadow;
 mod simulate;
 mod system;
 mod token;
@@ -69,6 +70,7 @@ enum Command {
     RestGateway(rest_gateway::Args),
     Score(score::Args),
     Seed(seed::Args),
+    Shadow(shadow::Args),
     Simulate(simulate::Args),
     Token(token::Args),
     Up(up::Args),
@@ -95,6 +97,7 @@ impl Command {
             Self::RestGateway(args) => rest_gateway::run(args).await,
             Self::Score(args) => score::run(args).await,
             Self::Seed(args) => seed::run(args).await,
+            Self::Shadow(args) => shadow::run(args).await,
             Self::Simulate(args) => simulate::run(&args),
             Self::Token(args) => token::run(args).await,
             Self::Up(args) => up::run(args).await,

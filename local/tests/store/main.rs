@@ -15,6 +15,7 @@ mod retention;
 mod save;
 mod seed;
 mod series;
+mod shadow;
 mod signals;
 mod snapshots;
 mod tls;
