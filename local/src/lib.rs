@@ -14,6 +14,7 @@ pub mod chaos;
 pub mod cli;
 pub mod cost;
 pub mod delay;
+pub mod doctor;
 pub mod http_api;
 pub mod permissions;
 mod queue;

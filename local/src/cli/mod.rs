@@ -8,6 +8,7 @@ mod chaos;
 mod config;
 mod cost;
 mod demo;
+mod doctor;
 mod drain;
 mod enqueue;
 mod explain;
@@ -60,6 +61,7 @@ enum Command {
     Config(config::Args),
     Cost(cost::Args),
     Demo(demo::Args),
+    Doctor(doctor::Args),
     Drain(drain::Args),
     Enqueue(enqueue::Args),
     Explain(explain::Args),
@@ -87,6 +89,7 @@ impl Command {
             Self::Config(args) => config::run(args).await,
             Self::Cost(args) => cost::run(args).await,
             Self::Demo(args) => demo::run(args).await,
+            Self::Doctor(args) => doctor::run(args).await,
             Self::Drain(args) => drain::run(args).await,
             Self::Enqueue(args) => enqueue::run(args).await,
             Self::Explain(args) => explain::run(args).await,

@@ -9,6 +9,7 @@ mod chaos;
 mod config;
 mod cost;
 mod demo;
+mod doctor;
 mod hostile;
 mod leftovers;
 mod permissions;
