@@ -115,7 +115,8 @@ async fn what_is_wrong_with_redis_or_the_queue_is_named() {
 
     let rule = Rule::Every { every_ms: 3_600_000, offset_ms: 0 };
     let (id, name) = ("nightly".to_owned(), "recompute".to_owned());
-    let scheduler = Scheduler { id, name, rule, ..Scheduler::default() };
+    let data = "{}".to_owned();
+    let scheduler = Scheduler { id, name, data, rule, ..Scheduler::default() };
     let next = world.queue.schedule(&scheduler).await.unwrap();
     is_named_not(&world.env, "queue.schedules").await;
     let queue = format!("{}:deo_score_queue", world.config().queue.prefix);
@@ -222,7 +223,8 @@ async fn a_pooler_that_forgets_requests_to_cancel_is_named() {
     assert_eq!(ill(&report), [("live.cancel", Verdict::Fail)], "{:#?}", report.checks);
 }
 
-#[tokio::test]
+/// The gateway answers while this waits for the command.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_command_prints_a_line_a_check_and_exits_accordingly() {
     let world = stage(Vec::new()).await;
     let doctor = |env: &Env, arguments: &[&str]| {
