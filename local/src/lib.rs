@@ -16,6 +16,7 @@ pub mod cli;
 pub mod cost;
 pub mod delay;
 mod docs;
+pub mod doctor;
 pub mod http_api;
 pub mod permissions;
 mod queue;

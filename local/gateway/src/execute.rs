@@ -5,6 +5,7 @@ use hyper::StatusCode;
 use super::{
     auth::Access,
     command::Command,
+    deviations::{Deviation, Deviations},
     failure::Failure,
     permissions::Permissions,
     pool::Pool,
@@ -23,12 +24,14 @@ pub(super) struct Executor {
     pool: Pool,
     permissions: Permissions,
     scripts: Scripts,
+    deviations: Deviations,
 }
 
 impl Executor {
     /// Runs commands on `pool`.
-    pub(super) fn new(pool: Pool) -> Self {
-        Self { pool, permissions: Permissions::default(), scripts: Scripts::default() }
+    pub(super) fn new(pool: Pool, deviations: Deviations) -> Self {
+        let (permissions, scripts) = (Permissions::default(), Scripts::default());
+        Self { pool, permissions, scripts, deviations }
     }
 
     /// The connections that commands run on.
@@ -77,7 +80,8 @@ impl Executor {
         if sent == 0 {
             return outcomes(steps, Vec::new());
         }
-        outcomes(steps, self.pool.run(&wire, sent, Some(turn)).await?)
+        let outcomes = outcomes(steps, self.pool.run(&wire, sent, Some(turn)).await?)?;
+        Ok(outcomes.into_iter().map(|it| self.deviations.of_outcome(it)).collect())
     }
 
     /// Runs commands as one MULTI/EXEC on a connection that nobody else uses meanwhile.
@@ -119,6 +123,11 @@ impl Executor {
             .into());
         }
         refusal::supported(&command)?;
+        let command = self.deviations.of_command(command);
+        let is_script = command.name().starts_with("EVAL");
+        if is_script && self.deviations.has(Deviation::RefusesScripts) {
+            return Err(Refusal::no_permission(&command.name()).into());
+        }
         if access == Access::ReadOnly {
             self.permissions.check(&command, &self.pool).await?;
         }

@@ -24,6 +24,7 @@ use super::{
     billing::Meter,
     body::{self, Body, Reader},
     command::Command,
+    deviations::{Deviation, Deviations},
     execute::Executor,
     failure::Failure,
     faults::{Fault, Injector},
@@ -70,6 +71,8 @@ pub(super) struct Handler {
     pub(super) meter: Option<Meter>,
     /// Turns true to end streams.
     pub(super) stopping: watch::Receiver<bool>,
+    /// How it differs on purpose.
+    pub(super) deviations: Deviations,
 }
 
 /// An answer before its headers.
@@ -122,12 +125,17 @@ impl Handler {
             }
         };
         tracing::debug!(%method, status = response.status().as_u16(), ?elapsed, "answered");
-        response.headers_mut().insert(SYNC_TOKEN, sync);
+        if !self.deviations.has(Deviation::NoSyncTokens) {
+            response.headers_mut().insert(SYNC_TOKEN, sync);
+        }
         Ok(response)
     }
 
     async fn route(&self, request: Request<Incoming>, peer: &Peer) -> Result<Response<Body>, Stop> {
         let (head, incoming) = request.into_parts();
+        if head.method == Method::OPTIONS && self.deviations.has(Deviation::FailsOptions) {
+            return Err(Stop::Proxy(faulty(500, false, false)));
+        }
         if ![Method::HEAD, Method::GET, Method::POST, Method::PUT].contains(&head.method) {
             return Err(Refusal::method_not_allowed().into());
         }
@@ -220,6 +228,9 @@ impl Handler {
                 Answer { status, content_type: format.content_type(), ..Answer::json(body) }
             }
         };
+        if answer.body.len() > self.deviations.largest_answer() {
+            return Err(Refusal::bad_request("ERR max response size exceeded").into());
+        }
         Ok(Answer { turn: Some(turn), ..answer })
     }
 }

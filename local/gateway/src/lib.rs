@@ -12,6 +12,7 @@ mod auth;
 mod billing;
 mod body;
 mod command;
+mod deviations;
 mod execute;
 mod failure;
 mod faults;
@@ -42,12 +43,13 @@ use shared::config::Secret;
 use shared::tls;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
+pub use deviations::Deviation;
 pub use faults::{Faults, FaultsError};
 pub use target::TargetError;
 
 use self::{
-    auth::Tokens, billing::Meter, body::Reader, execute::Executor, faults::Injector,
-    handler::Handler, pool::Pool, sync::SyncTokens, target::Target, turn::Turns,
+    auth::Tokens, billing::Meter, body::Reader, deviations::Deviations, execute::Executor,
+    faults::Injector, handler::Handler, pool::Pool, sync::SyncTokens, target::Target, turn::Turns,
 };
 
 /// What a gateway needs to know.
@@ -69,6 +71,8 @@ pub struct GatewayConfig {
     /// Whether answers say in `X-Billed-Commands` how many commands Redis executed for them. For
     /// tests only: requests then run one at a time, with two INFO beside each.
     pub count_billed: bool,
+    /// How it differs from Upstash on purpose. For tests only.
+    pub deviations: Vec<Deviation>,
 }
 
 impl GatewayConfig {
@@ -83,6 +87,7 @@ impl GatewayConfig {
             faults: Faults::default(),
             seed: 0,
             count_billed: false,
+            deviations: Vec::new(),
         }
     }
 }
@@ -163,15 +168,17 @@ impl Gateway {
         let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let (stopping, stop) = watch::channel(false);
+        let deviations = Deviations(config.deviations);
         let handler = Handler {
             tokens: Tokens::new(config.token, config.read_only_token),
-            executor: Executor::new(Pool::new(target, trust)),
+            executor: Executor::new(Pool::new(target, trust), deviations.clone()),
             meter: config.count_billed.then(Meter::default),
             injector: Injector::new(config.faults, config.seed),
             sync: SyncTokens::default(),
             reader: Reader::default(),
             turns: Turns::default(),
             stopping: stop.clone(),
+            deviations,
         };
         let serving = tokio::spawn(server::serve(listener, Arc::new(handler), stop));
         Ok(Self { address, stopping, serving })

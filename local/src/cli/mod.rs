@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod cost;
 mod demo;
+mod doctor;
 mod drain;
 mod enqueue;
 mod environment;
@@ -26,6 +27,7 @@ mod running;
 #[doc(hidden)]
 pub mod score;
 mod seed;
+mod shadow;
 mod simulate;
 mod system;
 mod token;
@@ -90,6 +92,7 @@ enum Command {
     Config(config::Args),
     Cost(cost::Args),
     Demo(demo::Args),
+    Doctor(doctor::Args),
     Drain(drain::Args),
     Enqueue(enqueue::Args),
     Explain(explain::Args),
@@ -102,6 +105,7 @@ enum Command {
     RestGateway(rest_gateway::Args),
     Score(score::Args),
     Seed(seed::Args),
+    Shadow(shadow::Args),
     Simulate(simulate::Args),
     Token(token::Args),
     Up(up::Args),
@@ -119,6 +123,7 @@ impl Command {
             Self::Config(args) => config::run(args).await,
             Self::Cost(args) => cost::run(args).await,
             Self::Demo(args) => demo::run(args).await,
+            Self::Doctor(args) => doctor::run(args).await,
             Self::Drain(args) => drain::run(args).await,
             Self::Enqueue(args) => enqueue::run(args).await,
             Self::Explain(args) => explain::run(args).await,
@@ -131,6 +136,7 @@ impl Command {
             Self::RestGateway(args) => rest_gateway::run(args).await,
             Self::Score(args) => score::run(args).await,
             Self::Seed(args) => seed::run(args).await,
+            Self::Shadow(args) => shadow::run(args).await,
             Self::Simulate(args) => simulate::run(&args),
             Self::Token(args) => token::run(args).await,
             Self::Up(args) => up::run(args).await,

@@ -10,6 +10,7 @@ mod config;
 mod cost;
 mod day;
 mod demo;
+mod doctor;
 mod hostile;
 mod leftovers;
 mod permissions;

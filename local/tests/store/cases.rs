@@ -19,19 +19,24 @@ const GOLDEN: &str = include_str!("../../../shared/tests/golden/public.jsonl");
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Case {
-    name: String,
+pub(super) struct Case {
+    pub(super) name: String,
     #[serde(rename = "now", deserialize_with = "instant")]
-    now_ms: i64,
-    crawl_results: Value,
-    products: Value,
-    expected: Value,
+    pub(super) now_ms: i64,
+    pub(super) crawl_results: Value,
+    pub(super) products: Value,
+    pub(super) expected: Value,
+}
+
+/// The golden cases.
+pub(super) fn golden() -> Vec<Case> {
+    GOLDEN.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[tokio::test]
 async fn every_golden_case_scores_the_same_from_sql() {
     let bench = Bench::new().await;
-    let cases: Vec<Case> = GOLDEN.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let cases = golden();
     let id = |n: usize| format!("case-{n}");
     for (n, case) in cases.iter().enumerate() {
         bench.project(&id(n), &case.crawl_results, &case.products).await;
@@ -62,8 +67,7 @@ async fn every_golden_case_is_drained_to_its_scores() {
     let clock = Clock::manual(0);
     let (queue, store) = open(&config, clock.clone()).unwrap();
     let recompute = ticker(queue.clone(), store, &config.drain, clock.clone());
-    for (n, line) in GOLDEN.lines().enumerate() {
-        let case: Case = serde_json::from_str(line).unwrap();
+    for (n, case) in golden().iter().enumerate() {
         let id = format!("case-{n}");
         bench.project(&id, &case.crawl_results, &case.products).await;
         // A case's score is that of its own moment.

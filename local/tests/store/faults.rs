@@ -147,7 +147,7 @@ async fn a_database_without_our_tables_says_what_to_do() {
     let url = server().await.create_database().await.unwrap();
     let error = store(&url).signals(&strings(&["p"])).await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Configuration, Some("42P01")));
-    assert!(error.to_string().contains("run `deo migrate`"), "{error}");
+    assert!(error.to_string().contains("`deo migrate --check`"), "{error}");
 }
 
 #[tokio::test]

@@ -181,7 +181,10 @@ impl Database {
     }
 
     /// Asks the server, over a connection of its own, to cancel what runs on the connection of `token`.
-    pub(super) async fn cancel(&self, token: &CancelToken) -> std::io::Result<()> {
+    ///
+    /// # Errors
+    /// When it cannot be asked. Whether something was cancelled is told by the statement itself.
+    pub async fn cancel(&self, token: &CancelToken) -> std::io::Result<()> {
         cancel(&self.config, self.tls.as_ref(), token).await
     }
 

@@ -157,7 +157,8 @@ impl Error {
         let message = match kind {
             ErrorKind::Data => poison(what, db),
             ErrorKind::Configuration if is_missing(db.code()) => format!(
-                "{what}: the database lacks something ({}, SQLSTATE {}); run `deo migrate`",
+                "{what}: the database lacks something ({}, SQLSTATE {}); `deo migrate --check` \
+                 tells what, and `deo migrate` adds what is not the platform's",
                 db.message(),
                 db.code().code()
             ),
@@ -202,9 +203,9 @@ fn poison(what: &str, db: &DbError) -> String {
     message
 }
 
-/// A table, column, type, function or schema that is not there.
+/// A table, column, type, function or schema that is not there, or a column or index that is another than ours.
 fn is_missing(code: &SqlState) -> bool {
-    matches!(code.code(), "42P01" | "42703" | "42704" | "42883" | "3F000")
+    matches!(code.code(), "42P01" | "42703" | "42704" | "42883" | "3F000" | "42804" | "42P10")
 }
 
 /// The first two characters of an SQLSTATE. It is what a server or a pooler wrote, of whatever length.

@@ -10,6 +10,9 @@ use shared::deo::{Page, Product, Score, Tally, instant};
 use super::expected::{self, Difference};
 use super::surrogates;
 
+/// How far a signal may be off.
+const TOLERANCE: f64 = 1e-12;
+
 /// The rows of a project, and the time to score them at.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,7 +56,7 @@ impl Case {
 
     /// Where `score` is not what the case expects.
     pub(super) fn differences(&self, score: &Score) -> Vec<Difference> {
-        expected::differences(&self.expected, score)
+        expected::differences(&self.expected, score, TOLERANCE)
     }
 }
 

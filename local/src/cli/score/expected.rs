@@ -5,15 +5,14 @@ use std::fmt;
 use serde_json::{Value, json};
 use shared::deo::Score;
 
-/// How far a signal may be off. Scores must be equal.
-const TOLERANCE: f64 = 1e-12;
-
 /// One place that is not as expected.
-pub(super) struct Difference {
+pub(in crate::cli) struct Difference {
     /// Where it stands, as in `v1.overall`.
-    place: String,
-    expected: Value,
-    found: Value,
+    pub(in crate::cli) place: String,
+    /// What is expected there.
+    pub(in crate::cli) expected: Value,
+    /// What stands there.
+    pub(in crate::cli) found: Value,
 }
 
 impl fmt::Display for Difference {
@@ -27,24 +26,36 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Compares each number that `expected` holds; null expects nothing.
-pub(super) fn differences(expected: &Value, score: &Score) -> Vec<Difference> {
+/// Compares each number that `expected` holds; null expects nothing. A signal may be off by `tolerance`; scores must
+/// be equal.
+pub(in crate::cli) fn differences(
+    expected: &Value,
+    score: &Score,
+    tolerance: f64,
+) -> Vec<Difference> {
     let mut differences = Vec::new();
     if !expected.is_null() {
-        compare(String::new(), expected, &json!(score), &mut differences);
+        compare(String::new(), expected, &json!(score), tolerance, &mut differences);
     }
     differences
 }
 
-fn compare(place: String, expected: &Value, found: &Value, differences: &mut Vec<Difference>) {
+fn compare(
+    place: String,
+    expected: &Value,
+    found: &Value,
+    tolerance: f64,
+    differences: &mut Vec<Difference>,
+) {
     if let (Value::Object(members), Value::Object(_)) = (expected, found) {
         for (key, expected) in members {
             let dot = if place.is_empty() { "" } else { "." };
-            compare(format!("{place}{dot}{key}"), expected, &found[key], differences);
+            let place = format!("{place}{dot}{key}");
+            compare(place, expected, &found[key], tolerance, differences);
         }
         return;
     }
-    let tolerance = if place.starts_with("signals.") { TOLERANCE } else { 0.0 };
+    let tolerance = if place.starts_with("signals.") { tolerance } else { 0.0 };
     let equal = match (expected.as_f64(), found.as_f64()) {
         (Some(expected), Some(found)) => (expected - found).abs() <= tolerance,
         _ => false,

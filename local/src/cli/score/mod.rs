@@ -6,7 +6,7 @@
 //! `{"signals"?, "v1"?, "v2"?}`: what differs from it is reported beside the output.
 
 mod case;
-mod expected;
+pub(super) mod expected;
 mod javascript;
 mod surrogates;
 

@@ -4,13 +4,19 @@
 //! missing is added (see `migrations/README.md`).
 
 mod catalog;
+mod fit;
 mod history;
+pub mod needs;
+mod prisma;
 mod target;
 
 use refinery::{Migration, Runner, Target};
 use shared::store::Database;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
+pub use prisma::{Prisma, prisma};
+
+use catalog::Namesake;
 use target::Makes;
 
 mod embedded {
@@ -49,6 +55,31 @@ pub enum Error {
     /// The platform's tables are not as we need them, and they are not ours to alter.
     #[error("the platform's tables do not fit, and its ORM has to mend them: {}", .0.join("; "))]
     Unfit(Vec<String>),
+    /// The name of an index to be made is taken.
+    #[error(
+        "the index \"{name}\" cannot be made, because its name is taken by {}: rename that, by {} \
+         \"{name}\" RENAME TO \"{name}_before\"`, and run this again",
+        .is.as_deref().unwrap_or("something that is no index"),
+        if .is.is_some() { "`ALTER INDEX" } else { "`ALTER TABLE" }
+    )]
+    NameTaken {
+        /// The index.
+        name: &'static str,
+        /// The statement that made what has its name; `None` where it is no index.
+        is: Option<String>,
+    },
+    /// Postgres makes no index of a partitioned table without keeping writers out.
+    #[error(
+        "\"{table}\" is partitioned, and an index on it cannot be made while others write: make it yourself when \
+         writers can wait, by `{statement}` (or on each partition CONCURRENTLY first, and then attach them to one \
+         made ON ONLY \"{table}\"), and run this again: it takes the index as it is"
+    )]
+    Partitioned {
+        /// The table.
+        table: &'static str,
+        /// What makes the index.
+        statement: String,
+    },
     /// A file was changed after it had been applied.
     #[error("{0} was applied with another text than its file has now: never change a released one")]
     Changed(String),
@@ -94,6 +125,58 @@ pub async fn pending(database: &Database) -> Result<Vec<String>, Error> {
     Ok(pending_of(&mut client).await?.iter().map(Migration::to_string).collect())
 }
 
+/// Every way in which the tables do not fit our statements, and every right that the role of `database` lacks, a
+/// sentence each: with any of them a function fails. Tables that are still to be made are not looked for. Changes nothing.
+///
+/// # Errors
+/// When the database cannot be asked, or when an applied migration differs from its file.
+pub async fn unfit(database: &Database) -> Result<Vec<String>, Error> {
+    let mut client = database.in_its_schema().connect().await?;
+    let pending = pending_of(&mut client).await?;
+    let mut unfit = unfit_but(&client, &pending).await?;
+    unfit.extend(fit::rights(&client).await?);
+    Ok(unfit)
+}
+
+/// The same without the rights of whoever asks, and of the tables that are there alone: for a role that may not see
+/// what is applied.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn unfit_tables(database: &Database) -> Result<Vec<String>, Error> {
+    let client = database.in_its_schema().connect().await?;
+    Ok(fit::unfit_tables(&client).await?)
+}
+
+/// Which of these rights on columns that are there (table, column, privilege) the role lacks, a sentence for each
+/// privilege on a table, with the statement that grants it.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn missing_rights(
+    database: &Database,
+    wanted: &[(&str, &str, &str)],
+) -> Result<Vec<String>, Error> {
+    let client = database.in_its_schema().connect().await?;
+    Ok(fit::missing_rights(&client, wanted).await?)
+}
+
+/// As [`unfit`] without rights, where this is pending.
+async fn unfit_but(client: &Client, pending: &[Migration]) -> Result<Vec<String>, Error> {
+    let all = embedded::migrations::runner().get_migrations().clone();
+    let is_applied = |it: &&Migration| pending.iter().all(|one| one.version() != it.version());
+    let made = all.iter().filter(is_applied).flat_map(|it| match target::of(it.version()) {
+        Makes::Tables(tables) => tables,
+        Makes::Index { .. } => &[],
+    });
+    let made: Vec<&str> = made.copied().collect();
+    let missing = catalog::missing_tables(client, &made).await?;
+    let mut unfit: Vec<String> =
+        missing.iter().map(|table| format!("\"{table}\" is missing")).collect();
+    unfit.extend(fit::unfit_tables(client).await?);
+    Ok(unfit)
+}
+
 /// Applies what is pending. With `baseline`, the platform's tables are there and stay as they are.
 ///
 /// # Errors
@@ -127,9 +210,17 @@ async fn migrate_alone(database: &Database, baseline: bool) -> Result<Report, Er
     if history::find(&client).await?.is_none() {
         inspect(&client, baseline).await?;
     }
+    let pending = pending_of(&mut client).await?;
+    let mut unfit = unfit_but(&client, &pending).await?;
+    if baseline {
+        unfit.extend(fit::rights(&client).await?);
+    }
+    if !unfit.is_empty() {
+        return Err(Error::Unfit(unfit));
+    }
     let history = history::prepare(&mut client).await?;
     let mut report = Report::default();
-    for migration in pending_of(&mut client).await? {
+    for migration in pending {
         let name = migration.to_string();
         if is_satisfied(&client, &migration).await? {
             run(&history, &mut client, Target::FakeVersion(migration.version())).await?;
@@ -154,10 +245,7 @@ async fn inspect(client: &Client, baseline: bool) -> Result<(), Error> {
         false if missing.len() < tables.len() => Err(Error::Owned),
         false => Ok(()),
         true if !missing.is_empty() => Err(Error::NothingToTakeOver(missing)),
-        true => {
-            let unfit = catalog::unfit_columns(client).await?;
-            if unfit.is_empty() { Ok(()) } else { Err(Error::Unfit(unfit)) }
-        }
+        true => Ok(()),
     }
 }
 
@@ -174,15 +262,30 @@ async fn is_satisfied(client: &Client, migration: &Migration) -> Result<bool, Er
 
 async fn apply(history: &str, client: &mut Client, migration: &Migration) -> Result<(), Error> {
     let version = migration.version();
-    let Makes::Index { name, .. } = target::of(version) else {
+    let Makes::Index { name, table, columns } = target::of(version) else {
         return run(history, client, Target::Version(version)).await;
     };
-    if catalog::is_invalid_index(client, name).await? {
-        client.batch_execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS \"{name}\"")).await?;
+    let statement = migration.sql().unwrap_or_default();
+    match catalog::namesake(client, name, table, columns).await? {
+        Namesake::None => {}
+        Namesake::Foreign(is) => return Err(Error::NameTaken { name, is }),
+        Namesake::Remains => {
+            client.batch_execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS \"{name}\"")).await?;
+        }
     }
-    client.batch_execute(migration.sql().unwrap_or_default()).await?;
+    if catalog::is_partitioned(client, table).await? {
+        return Err(Error::Partitioned { table, statement: waiting(statement) });
+    }
+    client.batch_execute(statement).await?;
     // It stands; all that is left is to record it.
     run(history, client, Target::FakeVersion(version)).await
+}
+
+/// A migration's statement in one line, as whoever keeps writers out runs it.
+fn waiting(statement: &str) -> String {
+    let lines = statement.lines().map(str::trim).filter(|line| !line.starts_with("--"));
+    let statement = lines.collect::<Vec<_>>().join(" ").replace(" CONCURRENTLY", "");
+    statement.trim().trim_end_matches(';').to_owned()
 }
 
 async fn run(history: &str, client: &mut Client, target: Target) -> Result<(), Error> {

@@ -1,0 +1,194 @@
+//! What there is to read in Postgres: who we are there, and whether the tables fit.
+
+use shared::store::Database;
+use tables::migrations::{Error, missing_rights, pending, unfit_tables};
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::Check;
+use crate::permissions::Function;
+use crate::permissions::postgres::grants;
+
+/// The oldest Postgres that has all that our statements use: MATERIALIZED came with it.
+const OLDEST: i32 = 120_000;
+
+/// How far a clock may be off before it is told, in milliseconds.
+const CLOCK_MS: i64 = 30_000;
+
+/// Looks, and answers whether Postgres can be worked with at all.
+pub(super) async fn look(
+    database: &Database,
+    function: Option<Function>,
+    checks: &mut Vec<Check>,
+) -> bool {
+    let client = match database.connect().await {
+        Ok(client) => client,
+        Err(error) => {
+            let remedy = "check DATABASE_URL, and that this machine may reach the database";
+            checks.push(Check::fail("postgres.reach", error.to_string(), remedy));
+            return false;
+        }
+    };
+    checks.push(Check::ok("postgres.reach", format!("Postgres at {} answers", database.place())));
+    checks.push(pooled(database.place()));
+    checks.extend(server(&client).await);
+    checks.push(migrations(database).await);
+    checks.extend(tables(database).await);
+    checks.push(rights(database, function).await);
+    checks.extend(row_security(&client, database.schema()).await);
+    true
+}
+
+/// Neon's direct host keeps a few connections only, one for each of a hundred functions.
+fn pooled(place: &str) -> Check {
+    let host = place.rsplit_once(':').map_or(place, |(host, _)| host);
+    if host.ends_with(".neon.tech") && !host.contains("-pooler.") {
+        let told = "DATABASE_URL leads to Neon's direct host, which runs out of connections";
+        let remedy = "take the pooled URL, whose host has `-pooler` in it; the direct one is for `deo migrate`";
+        return Check::warn("postgres.pooled", told, remedy);
+    }
+    Check::ok("postgres.pooled", "the address is one for functions")
+}
+
+/// Its version, whether it can be written, and its clock.
+async fn server(client: &Client) -> Vec<Check> {
+    let asked = "SELECT current_setting('server_version_num')::integer, pg_is_in_recovery(),
+        current_setting('default_transaction_read_only') = 'on',
+        floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, current_setting('server_encoding')";
+    let row = match client.query_typed_one(asked, &[]).await {
+        Ok(row) => row,
+        Err(error) => return vec![Check::fail("postgres.server", said(&error), "")],
+    };
+    let mut checks = Vec::new();
+    let version: i32 = row.try_get(0).unwrap_or_default();
+    let told = format!("Postgres is {}.{}", version / 10_000, version % 10_000);
+    checks.push(match version < OLDEST {
+        true => Check::fail("postgres.version", told, "use 12 or newer; 15 is tried"),
+        false => Check::ok("postgres.version", told),
+    });
+    if row.try_get(1).unwrap_or(false) || row.try_get(2).unwrap_or(false) {
+        let told = "Postgres takes no writes: it is a standby, or read-only for this role";
+        checks.push(Check::fail("postgres.server", told, "let DATABASE_URL lead to the primary"));
+    }
+    if let Ok(encoding) = row.try_get::<_, String>(4)
+        && encoding != "UTF8"
+    {
+        let told = format!("the database's encoding is {encoding}");
+        let remedy = "texts are counted as UTF-8: make the database with the encoding UTF8";
+        checks.push(Check::fail("postgres.server", told, remedy));
+    }
+    let off = row.try_get::<_, i64>(3).map(|at| shared::clock::Clock::System.now_ms() - at);
+    checks.push(match off {
+        Ok(off) if off.abs() > CLOCK_MS => Check::warn(
+            "postgres.clock",
+            format!("this machine's clock is {} s off that of Postgres", off / 1_000),
+            "let it be set by a time server: the ages of pages are told by it",
+        ),
+        _ => Check::ok("postgres.clock", "this machine's clock agrees with that of Postgres"),
+    });
+    checks
+}
+
+async fn migrations(database: &Database) -> Check {
+    match pending(database).await {
+        Ok(pending) if pending.is_empty() => {
+            Check::ok("postgres.migrations", "every migration is applied")
+        }
+        Ok(pending) => {
+            let told = format!("migrations are not applied: {}", pending.join(", "));
+            let remedy =
+                "run `deo migrate`, with --baseline where the platform's ORM made the tables";
+            Check::fail("postgres.migrations", told, remedy)
+        }
+        // A function's role needs nothing of ours there.
+        Err(Error::Statement(error)) if error.code().is_some_and(|it| it.code() == "42501") => {
+            let told = "this role may not see which migrations are applied";
+            Check::warn(
+                "postgres.migrations",
+                told,
+                "run `deo migrate --check` as the tables' owner",
+            )
+        }
+        Err(error) => Check::fail("postgres.migrations", error.to_string(), ""),
+    }
+}
+
+async fn tables(database: &Database) -> Vec<Check> {
+    match unfit_tables(database).await {
+        Ok(unfit) if unfit.is_empty() => {
+            vec![Check::ok("postgres.tables", "every table has what is needed")]
+        }
+        Ok(unfit) => {
+            let remedy = "let the platform's ORM mend it, or `deo migrate` make what it lacks";
+            unfit.into_iter().map(|told| Check::fail("postgres.tables", told, remedy)).collect()
+        }
+        Err(error) => vec![Check::fail("postgres.tables", error.to_string(), "")],
+    }
+}
+
+/// Whether this role may do what the function does, or all of them.
+async fn rights(database: &Database, function: Option<Function>) -> Check {
+    let functions = match &function {
+        Some(function) => std::slice::from_ref(function),
+        None => &Function::ALL[..],
+    };
+    let mut wanted: Vec<(&str, &str, &str)> = Vec::new();
+    for grant in functions.iter().flat_map(|it| grants(*it)).filter(|it| it.only.is_none()) {
+        wanted.extend(grant.columns.iter().map(|column| (grant.table, *column, grant.privilege)));
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+    let whose = function.map_or_else(|| "all functions do".to_owned(), |it| format!("`{it}` does"));
+    match missing_rights(database, &wanted).await {
+        Ok(missing) if missing.is_empty() => {
+            Check::ok("postgres.rights", format!("this role may do what {whose}"))
+        }
+        Ok(missing) => {
+            let remedy = match function {
+                Some(_) => "docs/permissions.md has them all",
+                None => "or say whose role it is, by --function",
+            };
+            Check::fail("postgres.rights", missing.join("; "), remedy)
+        }
+        Err(error) => Check::fail("postgres.rights", error.to_string(), ""),
+    }
+}
+
+/// Policies that hide rows from this role: a project without its pages has another score.
+async fn row_security(client: &Client, schema: Option<&str>) -> Option<Check> {
+    let asked = r#"
+        SELECT c.relname::text FROM pg_class c
+        WHERE c.relname = ANY ('{User,Project,ProjectMember,CrawlResult,Product,DeoScoreSnapshot}')
+            AND c.relnamespace = coalesce(to_regnamespace(quote_ident($1)), current_schema()::regnamespace)
+            AND c.relkind IN ('r', 'p') AND row_security_active(c.oid) ORDER BY 1"#;
+    let rows = client.query_typed(asked, &[(&schema, Type::TEXT)]).await.ok()?;
+    let tables: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+    if tables.is_empty() {
+        return None;
+    }
+    let told = format!("policies of row-level security hold for this role: {}", tables.join(", "));
+    let remedy = "they must let it see every row, or it has to be made with BYPASSRLS";
+    Some(Check::warn("postgres.policies", told, remedy))
+}
+
+/// The server's own words; no statement here is given a value of a row.
+pub(super) fn said(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Verdict;
+
+    #[test]
+    fn neons_direct_host_is_told() {
+        for (place, verdict) in [
+            ("ep-cool-1.eu-central-1.aws.neon.tech:5432", Verdict::Warn),
+            ("ep-cool-1-pooler.eu-central-1.aws.neon.tech:5432", Verdict::Ok),
+            ("db.example:5432", Verdict::Ok),
+        ] {
+            assert_eq!(pooled(place).verdict, verdict, "{place}");
+        }
+    }
+}

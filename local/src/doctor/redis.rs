@@ -1,0 +1,197 @@
+//! What there is to read in Redis: who we are there, how it stands, and how it is with the queue.
+
+use shared::checks::conditions;
+use shared::clock::Clock;
+use shared::engine::alive;
+use shared::queue::Queue;
+use shared::queue::schedule::Behind;
+use shared::redis::{Command, ErrorKind, Value};
+
+use super::Check;
+
+/// The oldest Redis that has every command of ours: GETDEL and ZMSCORE came with it.
+const OLDEST: (u32, u32) = (6, 2);
+
+/// How far a clock may be off before it is told, in seconds.
+const CLOCK_S: i64 = 30;
+
+/// A drain that ticks every minute is seen sooner, also when it has nothing to do.
+const SEEN_MS: i64 = 15 * 60 * 1_000;
+
+/// Pages of keys that are looked through for queues of another prefix.
+const PAGES: usize = 10;
+
+/// Schedulers that are looked at.
+const SCHEDULERS: u64 = 50;
+
+/// A scheduler's job that is so late waits for somebody.
+const LATE_MS: i64 = 10 * 60 * 1_000;
+
+/// Looks, and answers whether Redis can be worked with at all.
+pub(super) async fn look(queue: &Queue, checks: &mut Vec<Check>) -> bool {
+    let redis = queue.redis();
+    let meta = queue_key(queue, "meta");
+    let there = redis.call(Command::new("EXISTS").arg(meta.as_str()).replay_safe()).await;
+    let there = match there {
+        Ok(there) => there.as_int() == Some(1),
+        Err(error) => {
+            let remedy = match error.kind() {
+                ErrorKind::Authorization => {
+                    "take the token or the password from the database's page, and the rights from \
+                     docs/permissions.md"
+                }
+                ErrorKind::Quota => "raise the plan's limit, or wait for the next month",
+                _ => "check the address and that this machine may reach it",
+            };
+            checks.push(Check::fail("redis.reach", error.to_string(), remedy));
+            return false;
+        }
+    };
+    checks.push(Check::ok("redis.reach", format!("Redis answers over {}", redis.transport())));
+    checks.push(prefix(queue, there).await);
+    checks.push(scripts(queue).await);
+    checks.push(version(queue).await);
+    let found = conditions(redis, &queue.options().prefix).await;
+    if found.is_empty() {
+        checks.push(Check::ok("redis.conditions", "it evicts nothing, and has room"));
+    }
+    checks.extend(found.iter().map(|finding| Check::of("redis.conditions", finding)));
+    checks.extend(clock(queue).await);
+    checks.push(heartbeat(queue).await);
+    checks.push(schedules(queue).await);
+    true
+}
+
+/// A key of the queue.
+pub(super) fn queue_key(queue: &Queue, name: &str) -> String {
+    let options = queue.options();
+    format!("{}:{}:{name}", options.prefix, options.name)
+}
+
+/// Whether the queue is where others have it.
+async fn prefix(queue: &Queue, there: bool) -> Check {
+    let options = queue.options();
+    if there {
+        let told = format!("the queue is there, under the prefix `{}`", options.prefix);
+        return Check::ok("queue.prefix", told);
+    }
+    let pattern = format!("*:{}:meta", options.name);
+    let mut cursor = "0".to_owned();
+    let mut others = Vec::new();
+    for _ in 0..PAGES {
+        let scan = Command::new("SCAN").args([&cursor, "MATCH", &pattern, "COUNT", "1000"]);
+        // Whoever may not look has no other prefix to be told.
+        let Ok(page) = queue.redis().call(scan.replay_safe()).await else { break };
+        let Some([next, keys]) = page.as_array() else { break };
+        let keys = keys.as_array().unwrap_or_default().iter().filter_map(Value::as_str);
+        let prefix = |key: &str| key.strip_suffix(&pattern[1..]).map(str::to_owned);
+        others.extend(keys.filter_map(prefix));
+        cursor = next.as_str().unwrap_or("0").to_owned();
+        if cursor == "0" {
+            break;
+        }
+    }
+    if others.is_empty() {
+        let told =
+            format!("there is no queue yet; it will be under the prefix `{}`", options.prefix);
+        return Check::ok("queue.prefix", told);
+    }
+    others.sort_unstable();
+    let told = format!(
+        "there is no queue under the prefix `{}`, and one under `{}`",
+        options.prefix,
+        others.join("`, `")
+    );
+    let remedy = "set REDIS_PREFIX to what the Node services give BullMQ as `prefix`, unless this stage is apart";
+    Check::warn("queue.prefix", told, remedy)
+}
+
+/// Whether we may run scripts: a read-only token may not.
+async fn scripts(queue: &Queue) -> Check {
+    let script = Command::new("EVAL").args(["return redis.call('EXISTS', KEYS[1])", "1"]);
+    let script = script.arg(queue_key(queue, "meta")).replay_safe();
+    match queue.redis().call(script).await {
+        Ok(_) => Check::ok("redis.rights", "scripts run"),
+        Err(error) => Check::fail(
+            "redis.rights",
+            error.to_string(),
+            "take the standard token, not the read-only one; a user of one's own needs the rights of \
+             docs/permissions.md",
+        ),
+    }
+}
+
+async fn version(queue: &Queue) -> Check {
+    let info = queue.redis().call(Command::new("INFO").arg("server").replay_safe()).await;
+    let info = info.ok();
+    let info = info.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+    let Some(version) = version.map(str::trim) else {
+        let told = "Redis does not tell its version (INFO)";
+        return Check::warn("redis.version", told, "6.2 or newer is needed");
+    };
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let parts: (u32, u32) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    if parts < OLDEST {
+        let told = format!("Redis is {version}, which lacks commands that are needed");
+        return Check::fail("redis.version", told, "use 6.2 or newer; 7 is tried");
+    }
+    Check::ok("redis.version", format!("Redis is {version}"))
+}
+
+/// This machine's clock beside that of Redis. Whoever may not ask is not told.
+async fn clock(queue: &Queue) -> Option<Check> {
+    let time = queue.redis().call(Command::new("TIME").replay_safe()).await.ok()?;
+    let seconds: i64 = time.as_array()?.first()?.as_str()?.parse().ok()?;
+    let off = Clock::System.now_ms() / 1_000 - seconds;
+    if off.abs() <= CLOCK_S {
+        return Some(Check::ok("clock", "this machine's clock agrees with that of Redis"));
+    }
+    let told = format!("this machine's clock is {off} s off that of Redis");
+    Some(Check::warn("clock", told, "let it be set by a time server: jobs fall due by it"))
+}
+
+async fn heartbeat(queue: &Queue) -> Check {
+    let seen = match alive(queue).await {
+        Ok(alive) => alive.last_seen,
+        Err(error) => return Check::fail("queue.heartbeat", error.to_string(), ""),
+    };
+    let remedy = "before the stage is switched on that is so; else look at the schedule of `drain` and its log";
+    match seen.map(|at| Clock::System.now_ms() - at) {
+        None => Check::warn("queue.heartbeat", "no drain has been seen for a day", remedy),
+        Some(ago) if ago > SEEN_MS => {
+            let told = format!("no drain has been seen for {} min", ago / 60_000);
+            Check::warn("queue.heartbeat", told, remedy)
+        }
+        Some(ago) => {
+            Check::ok("queue.heartbeat", format!("a drain was seen {} s ago", ago.max(0) / 1_000))
+        }
+    }
+}
+
+/// Job schedulers without a next job.
+async fn schedules(queue: &Queue) -> Check {
+    let all = match queue.schedulers(0, SCHEDULERS).await {
+        Ok(all) => all,
+        Err(error) => return Check::fail("queue.schedules", error.to_string(), ""),
+    };
+    let now = Clock::System.now_ms();
+    let is_dead = |behind: &Option<Behind>| match behind {
+        Some(Behind::GoneSince(_)) => true,
+        Some(Behind::OverdueSince(at)) => now - at > LATE_MS,
+        _ => false,
+    };
+    let dead: Vec<&str> =
+        all.iter().filter(|it| is_dead(&it.behind)).map(|it| it.id.as_str()).collect();
+    if dead.is_empty() {
+        let told = match all.len() {
+            0 => "there are no job schedulers".to_owned(),
+            count => format!("each of {count} job schedulers has its next job"),
+        };
+        return Check::ok("queue.schedules", told);
+    }
+    let told = format!("job schedulers have no next job, or a late one: {}", dead.join(", "));
+    let remedy =
+        "a drain's next tick puts it back; if it does not, `deo queue schedule list` tells of each";
+    Check::warn("queue.schedules", told, remedy)
+}
