@@ -19,8 +19,8 @@ from samtranslator.yaml_helper import yaml_parse
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = ["ApiFunction", "DrainFunction", "WokenDrainFunction", "CronFunction"]
 SECRETS = [
-    "DATABASE_URL", "DRAIN_WAKE_TOKEN", "JWT_SECRET", "JWT_SECRET_PREVIOUS", "QSTASH_TOKEN", "QUEUE_HTTP_SECRET", "REDIS_URL",
-    "UPSTASH_REDIS_REST_TOKEN",
+    "DATABASE_URL", "DRAIN_WAKE_TOKEN", "JWT_SECRET", "JWT_SECRET_PREVIOUS", "OTEL_EXPORTER_OTLP_HEADERS", "QSTASH_TOKEN",
+    "QUEUE_HTTP_SECRET", "REDIS_URL", "UPSTASH_REDIS_REST_TOKEN",
 ]
 
 
@@ -236,7 +236,7 @@ class Template(unittest.TestCase):
     def test_stages_differ_by_their_prefix_and_staging_can_be_switched_off(self):
         stages = tomllib.loads((ROOT / "samconfig.toml").read_text())
         overrides = {
-            stage: dict(pair.split("=", 1) for pair in it["deploy"]["parameters"]["parameter_overrides"])
+            stage: dict(pair.split("=", 1) for pair in it["global"]["parameters"]["parameter_overrides"])
             for stage, it in stages.items()
             if stage != "version"
         }
@@ -345,7 +345,7 @@ class Deployer(unittest.TestCase):
         for stage, it in stages.items():
             if stage == "version":
                 continue
-            given = dict(pair.split("=", 1) for pair in it["deploy"]["parameters"]["parameter_overrides"])
+            given = dict(pair.split("=", 1) for pair in it["global"]["parameters"]["parameter_overrides"])
             secret = f"arn:aws:secretsmanager:REGION:ACCOUNT:secret:{given['SecretName']}-a1B2c3"
             self.assertTrue(self.allows("secretsmanager:GetSecretValue", secret), stage)
             stack = f"arn:aws:cloudformation:REGION:ACCOUNT:stack/{it['global']['parameters']['stack_name']}/1"

@@ -119,7 +119,8 @@ fn the_template_sets_only_variables_that_are_read() {
     let template = read("template.yaml");
     let names = environment_of(&template);
     assert!(names.contains(&"REDIS_PREFIX"), "{names:?}");
-    for name in names {
+    // OpenTelemetry's own variables are read by its exporter.
+    for name in names.into_iter().filter(|name| !name.starts_with("OTEL_EXPORTER_OTLP_")) {
         assert!(VARIABLES.iter().any(|variable| variable.name == name), "{name} is not read");
     }
 }
