@@ -7,9 +7,13 @@ SAM answers here as it does in AWS, so these are the resources that are made, no
 import fnmatch
 import json
 import os
+import re
+import subprocess
+import sys
 import tomllib
 import unittest
 from pathlib import Path
+from unittest import mock
 
 os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
 
@@ -80,6 +84,19 @@ class Template(unittest.TestCase):
         read = {"authorization", "content-type", "idempotency-key", "if-none-match", "traceparent", "tracestate"}
         self.assertEqual(set(given["allowHeaders"]), read)
         self.assertEqual(none, {"Ref": "AWS::NoValue"})
+
+    def test_an_origin_that_no_browser_sends_is_refused_before_it_is_deployed(self):
+        origins = self.template["Parameters"]["CorsOrigins"]
+        takes = re.compile(origins["AllowedPattern"]).fullmatch
+        for good in ["", "*", origins["Default"], "https://a.example,http://localhost:3000,https://b-c.example"]:
+            self.assertTrue(takes(good), good)
+        # A browser sends no slash, and the API would compare the space.
+        for bad in [
+            "https://a.example/", "https://a.example, https://b.example", " https://a.example", "a.example",
+            "https://a.example,", "https://a.example/app", "https://*.example", "*,https://a.example",
+        ]:
+            self.assertFalse(takes(bad), bad)
+        self.assertIn("without spaces", origins["ConstraintDescription"])
 
     def test_a_failed_tick_is_kept_and_tried_by_nobody_again(self):
         queue = {"Fn::GetAtt": ["FailedTicks", "Arn"]}
@@ -248,6 +265,49 @@ class Template(unittest.TestCase):
             self.assertIn(switch, overrides["staging"])
             self.assertEqual(self.template["Parameters"][switch]["AllowedValues"], ["true", "false"])
         self.assertEqual(len({stages[stage]["global"]["parameters"]["stack_name"] for stage in overrides}), 3)
+
+
+class Documented(unittest.TestCase):
+    """What docs/deploy.md has its reader type."""
+
+    page = (ROOT / "docs/deploy.md").read_text()
+
+    def test_the_region_that_is_chosen_is_sam_s_too(self):
+        import botocore.session
+
+        line = next(line for line in self.page.splitlines() if "export AWS_REGION=" in line)
+        chosen = dict(pair.split("=") for pair in line.split()[1:])
+        with mock.patch.dict(os.environ, AWS_CONFIG_FILE=os.devnull):
+            os.environ.pop("AWS_DEFAULT_REGION", None)
+            # SAM asks botocore, which knows this name alone.
+            os.environ["AWS_REGION"] = chosen["AWS_REGION"]
+            self.assertIsNone(botocore.session.Session().get_config_variable("region"))
+            os.environ.update(chosen)
+            self.assertEqual(botocore.session.Session().get_config_variable("region"), "eu-central-1")
+        self.assertEqual(chosen["AWS_REGION"], chosen["AWS_DEFAULT_REGION"])
+
+    def test_readme_and_page_deploy_by_the_same_command(self):
+        for text in [(ROOT / "README.md").read_text(), self.page]:
+            self.assertIn("\nsam build && sam deploy\n", text.replace("\n   ", "\n"))
+            self.assertNotIn("--guided", text)
+
+    def test_the_secret_is_made_of_what_the_transport_needs(self):
+        script = self.page.split("<<'PYTHON'\n")[1].split("PYTHON\n")[0]
+        settings = {name: f"the {name}" for name in SECRETS}
+
+        def secret(**more):
+            given = {"PATH": os.environ["PATH"], **more}
+            done = subprocess.run([sys.executable, "-"], input=script, env=given, capture_output=True, text=True)
+            return json.loads(done.stdout) if done.returncode == 0 else done.stderr
+
+        needed = {name: settings[name] for name in ["DATABASE_URL", "JWT_SECRET"]}
+        rest = {**needed, "UPSTASH_REDIS_REST_TOKEN": "the UPSTASH_REDIS_REST_TOKEN"}
+        tcp = {**needed, "REDIS_URL": "the REDIS_URL"}
+        self.assertEqual(secret(**rest), rest)
+        self.assertEqual(secret(**tcp, REDIS_TRANSPORT="tcp"), tcp)
+        self.assertIn("UPSTASH_REDIS_REST_TOKEN", secret(**needed))
+        # What the template may look up in it is put into it where it is there.
+        self.assertEqual(set(secret(**settings)), set(SECRETS) - {"REDIS_URL"})
 
 
 class Deployer(unittest.TestCase):
