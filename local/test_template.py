@@ -228,11 +228,77 @@ class Template(unittest.TestCase):
             "api-errors", "drain-errors", "cron-errors", "api-throttles", "drain-throttles", "cron-throttles",
             "api-duration", "drain-duration", "cron-duration", "oldest-waiting", "failed-jobs", "failed-ticks",
             "drain-silent", "billed-commands", "oldest-gathered", "wake-errors", "wake-throttles", "wake-duration",
+            "anomalies", "command-budget", "cron-silent",
         })
         page = (ROOT / "docs/troubleshooting.md").read_text().split("## Alarms")[1]
         for name in names:
             self.assertIn(f"`{name}`", page)
         self.assertEqual(len(self.of_type("AWS::CloudWatch::Dashboard")), 1)
+
+    def holds(self, condition, given):
+        """Whether a condition of the template holds for these parameters."""
+        def value(it):
+            if not isinstance(it, dict):
+                return it
+            (key, inside), = it.items()
+            match key:
+                case "Ref":
+                    return given[inside]
+                case "Condition":
+                    return value(self.template["Conditions"][inside])
+                case "Fn::Equals":
+                    return value(inside[0]) == value(inside[1])
+                case "Fn::Not":
+                    return not value(inside[0])
+                case "Fn::And":
+                    return all(value(part) for part in inside)
+            self.fail(f"{key} is not understood")
+
+        return value({"Condition": condition})
+
+    def alarms(self, **parameters):
+        """The names of the alarms that a stage with these parameters has."""
+        given = {name: it.get("Default", "") for name, it in self.template["Parameters"].items()} | parameters
+        return {
+            it["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("deo-${Stage}-")
+            for it in self.resources.values()
+            if it["Type"] == "AWS::CloudWatch::Alarm" and ("Condition" not in it or self.holds(it["Condition"], given))
+        }
+
+    def test_a_stage_has_at_most_the_ten_alarms_that_are_free_unless_it_asks_for_all(self):
+        self.assertEqual(self.alarms(), {
+            "failed-ticks", "drain-errors", "drain-silent", "oldest-waiting", "failed-jobs", "anomalies", "cron-errors",
+            "cron-silent", "api-errors",
+        })
+        # Whatever else is switched on.
+        most = self.alarms(CommandBudget="500000", DrainWake="direct", DrainPatienceMinutes=30)
+        self.assertEqual(most - self.alarms(), {"command-budget"})
+        self.assertLessEqual(len(most), 10)
+        self.assertNotIn("cron-silent", self.alarms(EnableCron="false"))
+        everything = self.alarms(Alarms="all", CommandBudget="500000", DrainWake="direct", DrainPatienceMinutes=30)
+        self.assertEqual(len(everything), 21)
+        # The same switch has the drain keep all of its figures, or ten.
+        for function in FUNCTIONS:
+            variables = self.resources[function]["Properties"]["Environment"]["Variables"]
+            self.assertEqual(variables["CLOUDWATCH_METRICS"], {"Ref": "Alarms"})
+
+    def test_a_night_that_is_left_out_raises_an_alarm(self):
+        alarm = self.resources["CronSilentAlarm"]["Properties"]
+        self.assertEqual((alarm["MetricName"], alarm["TreatMissingData"]), ("Invocations", "breaching"))
+        self.assertEqual((alarm["EvaluationPeriods"], alarm["Period"]), ({"Ref": "CronSilentHours"}, 3600))
+        hours = self.template["Parameters"]["CronSilentHours"]
+        # More than a day; and CloudWatch looks a week back at most.
+        self.assertTrue(24 < hours["Default"] and hours["MaxValue"] * 3600 <= 7 * 86_400)
+
+    def test_saved_queries_ask_for_fields_that_are_written(self):
+        queries = self.of_type("AWS::Logs::QueryDefinition").values()
+        self.assertEqual(len(queries), 4)
+        code = (ROOT / "functions/drain/src/metrics.rs").read_text()
+        for query in queries:
+            for name in re.findall(r"\b[A-Z][A-Za-z]+[a-z]\b", query["QueryString"]):
+                self.assertIn(f'"{name}"', code)
+            for group in query["LogGroupNames"]:
+                self.assertEqual(self.resources[group["Ref"]]["Type"], "AWS::Logs::LogGroup")
 
     def test_an_alarm_of_duration_is_below_its_function_s_timeout(self):
         alarms = self.of_type("AWS::CloudWatch::Alarm")
@@ -332,6 +398,7 @@ class Deployer(unittest.TestCase):
         "AWS::Lambda::Url": "lambda:CreateFunctionUrlConfig lambda:UpdateFunctionUrlConfig "
         "lambda:GetFunctionUrlConfig lambda:DeleteFunctionUrlConfig",
         "AWS::Logs::LogGroup": "logs:CreateLogGroup logs:PutRetentionPolicy logs:DescribeLogGroups logs:DeleteLogGroup",
+        "AWS::Logs::QueryDefinition": "logs:PutQueryDefinition logs:DescribeQueryDefinitions logs:DeleteQueryDefinition",
         "AWS::SQS::Queue": "sqs:CreateQueue sqs:SetQueueAttributes sqs:GetQueueAttributes sqs:DeleteQueue",
         "AWS::Scheduler::Schedule": "scheduler:CreateSchedule scheduler:UpdateSchedule scheduler:GetSchedule "
         "scheduler:DeleteSchedule",
@@ -379,6 +446,9 @@ class Deployer(unittest.TestCase):
                 return self.arn(function, self.resources[function])
             case "AWS::Logs::LogGroup":
                 return f"arn:aws:logs:REGION:ACCOUNT:log-group:{named('LogGroupName')}"
+            case "AWS::Logs::QueryDefinition":
+                # Its ARN holds an id that AWS chooses, and no name.
+                return "arn:aws:logs:REGION:ACCOUNT:query-definition:1a2b"
             case "AWS::SQS::Queue":
                 return f"arn:aws:sqs:REGION:ACCOUNT:{named('QueueName')}"
             case "AWS::Scheduler::Schedule":
@@ -437,7 +507,7 @@ class Deployer(unittest.TestCase):
             if where == ["*"]:
                 self.assertEqual(statement["Sid"], "WhatHasNoResource")
                 for action in actions:
-                    self.assertRegex(action, "^(cloudformation:GetTemplateSummary|logs:.*(LogDeliver|ResourcePolic|DescribeLogGroups).*)$")
+                    self.assertRegex(action, "^(cloudformation:GetTemplateSummary|logs:.*(LogDeliver|ResourcePolic|DescribeLogGroups|QueryDefinition).*)$")
                 continue
             for arn in others:
                 self.assertFalse(any(fnmatch.fnmatchcase(arn, it) for it in where), f"{statement['Sid']}: {arn}")
