@@ -15,6 +15,7 @@ mod permissions;
 mod process;
 mod project;
 mod queue;
+mod restored;
 mod score;
 mod secrets;
 mod starting;
