@@ -1,11 +1,16 @@
-//! Ctrl-C and SIGTERM, for commands that run until then.
+//! Ctrl-C, SIGTERM and SIGHUP, for commands that run until then.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens for both signals from the moment at which it is made.
-pub struct Signals(Signal, Signal);
+/// Listens for these signals from the moment at which it is made.
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// What a terminal sends whose window is closed, and some supervisors to end a process.
+    hangup: Signal,
+}
 
 impl Signals {
     /// Begins to listen.
@@ -13,14 +18,19 @@ impl Signals {
     /// # Errors
     /// When the system does not let it.
     pub fn new() -> io::Result<Self> {
-        Ok(Self(signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
-    /// Waits for the next of either.
+    /// Waits for the next of any.
     pub async fn next(&mut self) {
         tokio::select! {
-            _ = self.0.recv() => {}
-            _ = self.1.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
     }
 }
