@@ -20,6 +20,7 @@ mod score;
 mod secrets;
 mod starting;
 mod token;
+mod troubleshooting;
 mod up;
 mod verify;
 mod watch;

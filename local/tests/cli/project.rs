@@ -42,13 +42,21 @@ impl Shop {
         line(&self.deo(&[arguments, &["--json"]].concat()))
     }
 
+    /// As [`Shop::json`], with these settings as well.
+    pub(crate) fn json_with(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Value {
+        let mut command = deo(self.folder.path());
+        command.args(arguments).arg("--json").envs(settings.iter().copied());
+        command.env("REDIS_URL", self.redis.url()).env("DATABASE_URL", self.postgres.url());
+        line(&command.output().unwrap())
+    }
+
     /// Has these projects scored.
     pub(crate) fn scored(&self, projects: &[&str]) {
         self.json(&[&["enqueue", "--project"], projects].concat());
         self.json(&["drain", "--until-empty"]);
     }
 
-    fn text(&self, arguments: &[&str]) -> String {
+    pub(crate) fn text(&self, arguments: &[&str]) -> String {
         let output = self.deo(arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
