@@ -7,9 +7,13 @@ SAM answers here as it does in AWS, so these are the resources that are made, no
 import fnmatch
 import json
 import os
+import re
+import subprocess
+import sys
 import tomllib
 import unittest
 from pathlib import Path
+from unittest import mock
 
 os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
 
@@ -19,7 +23,8 @@ from samtranslator.yaml_helper import yaml_parse
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = ["ApiFunction", "DrainFunction", "WokenDrainFunction", "CronFunction"]
 SECRETS = [
-    "DATABASE_URL", "DRAIN_WAKE_TOKEN", "DROP_EVENTS_SECRET", "JWT_SECRET", "JWT_SECRET_PREVIOUS", "QSTASH_TOKEN",
+    "DATABASE_URL", "DRAIN_WAKE_TOKEN", "DROP_EVENTS_SECRET", "JWT_SECRET", "JWT_SECRET_PREVIOUS",
+    "OTEL_EXPORTER_OTLP_HEADERS", "QSTASH_TOKEN",
     "QUEUE_HTTP_SECRET", "REDIS_URL", "UPSTASH_REDIS_REST_TOKEN",
 ]
 
@@ -82,6 +87,19 @@ class Template(unittest.TestCase):
         read = {"authorization", "content-encoding", "content-type", "idempotency-key", "if-none-match"}
         self.assertEqual(set(given["allowHeaders"]), read | {"traceparent", "tracestate"})
         self.assertEqual(none, {"Ref": "AWS::NoValue"})
+
+    def test_an_origin_that_no_browser_sends_is_refused_before_it_is_deployed(self):
+        origins = self.template["Parameters"]["CorsOrigins"]
+        takes = re.compile(origins["AllowedPattern"]).fullmatch
+        for good in ["", "*", origins["Default"], "https://a.example,http://localhost:3000,https://b-c.example"]:
+            self.assertTrue(takes(good), good)
+        # A browser sends no slash, and the API would compare the space.
+        for bad in [
+            "https://a.example/", "https://a.example, https://b.example", " https://a.example", "a.example",
+            "https://a.example,", "https://a.example/app", "https://*.example", "*,https://a.example",
+        ]:
+            self.assertFalse(takes(bad), bad)
+        self.assertIn("without spaces", origins["ConstraintDescription"])
 
     def test_a_failed_tick_is_kept_and_tried_by_nobody_again(self):
         queue = {"Fn::GetAtt": ["FailedTicks", "Arn"]}
@@ -225,11 +243,77 @@ class Template(unittest.TestCase):
             "api-errors", "drain-errors", "cron-errors", "api-throttles", "drain-throttles", "cron-throttles",
             "api-duration", "drain-duration", "cron-duration", "oldest-waiting", "failed-jobs", "failed-ticks",
             "drain-silent", "billed-commands", "oldest-gathered", "wake-errors", "wake-throttles", "wake-duration",
+            "anomalies", "command-budget", "cron-silent",
         })
         page = (ROOT / "docs/troubleshooting.md").read_text().split("## Alarms")[1]
         for name in names:
             self.assertIn(f"`{name}`", page)
         self.assertEqual(len(self.of_type("AWS::CloudWatch::Dashboard")), 1)
+
+    def holds(self, condition, given):
+        """Whether a condition of the template holds for these parameters."""
+        def value(it):
+            if not isinstance(it, dict):
+                return it
+            (key, inside), = it.items()
+            match key:
+                case "Ref":
+                    return given[inside]
+                case "Condition":
+                    return value(self.template["Conditions"][inside])
+                case "Fn::Equals":
+                    return value(inside[0]) == value(inside[1])
+                case "Fn::Not":
+                    return not value(inside[0])
+                case "Fn::And":
+                    return all(value(part) for part in inside)
+            self.fail(f"{key} is not understood")
+
+        return value({"Condition": condition})
+
+    def alarms(self, **parameters):
+        """The names of the alarms that a stage with these parameters has."""
+        given = {name: it.get("Default", "") for name, it in self.template["Parameters"].items()} | parameters
+        return {
+            it["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("deo-${Stage}-")
+            for it in self.resources.values()
+            if it["Type"] == "AWS::CloudWatch::Alarm" and ("Condition" not in it or self.holds(it["Condition"], given))
+        }
+
+    def test_a_stage_has_at_most_the_ten_alarms_that_are_free_unless_it_asks_for_all(self):
+        self.assertEqual(self.alarms(), {
+            "failed-ticks", "drain-errors", "drain-silent", "oldest-waiting", "failed-jobs", "anomalies", "cron-errors",
+            "cron-silent", "api-errors",
+        })
+        # Whatever else is switched on.
+        most = self.alarms(CommandBudget="500000", DrainWake="direct", DrainPatienceMinutes=30)
+        self.assertEqual(most - self.alarms(), {"command-budget"})
+        self.assertLessEqual(len(most), 10)
+        self.assertNotIn("cron-silent", self.alarms(EnableCron="false"))
+        everything = self.alarms(Alarms="all", CommandBudget="500000", DrainWake="direct", DrainPatienceMinutes=30)
+        self.assertEqual(len(everything), 21)
+        # The same switch has the drain keep all of its figures, or ten.
+        for function in FUNCTIONS:
+            variables = self.resources[function]["Properties"]["Environment"]["Variables"]
+            self.assertEqual(variables["CLOUDWATCH_METRICS"], {"Ref": "Alarms"})
+
+    def test_a_night_that_is_left_out_raises_an_alarm(self):
+        alarm = self.resources["CronSilentAlarm"]["Properties"]
+        self.assertEqual((alarm["MetricName"], alarm["TreatMissingData"]), ("Invocations", "breaching"))
+        self.assertEqual((alarm["EvaluationPeriods"], alarm["Period"]), ({"Ref": "CronSilentHours"}, 3600))
+        hours = self.template["Parameters"]["CronSilentHours"]
+        # More than a day; and CloudWatch looks a week back at most.
+        self.assertTrue(24 < hours["Default"] and hours["MaxValue"] * 3600 <= 7 * 86_400)
+
+    def test_saved_queries_ask_for_fields_that_are_written(self):
+        queries = self.of_type("AWS::Logs::QueryDefinition").values()
+        self.assertEqual(len(queries), 4)
+        code = (ROOT / "functions/drain/src/metrics.rs").read_text()
+        for query in queries:
+            for name in re.findall(r"\b[A-Z][A-Za-z]+[a-z]\b", query["QueryString"]):
+                self.assertIn(f'"{name}"', code)
+            for group in query["LogGroupNames"]:
+                self.assertEqual(self.resources[group["Ref"]]["Type"], "AWS::Logs::LogGroup")
 
     def test_an_alarm_of_duration_is_below_its_function_s_timeout(self):
         alarms = self.of_type("AWS::CloudWatch::Alarm")
@@ -250,7 +334,7 @@ class Template(unittest.TestCase):
     def test_stages_differ_by_their_prefix_and_staging_can_be_switched_off(self):
         stages = tomllib.loads((ROOT / "samconfig.toml").read_text())
         overrides = {
-            stage: dict(pair.split("=", 1) for pair in it["deploy"]["parameters"]["parameter_overrides"])
+            stage: dict(pair.split("=", 1) for pair in it["global"]["parameters"]["parameter_overrides"])
             for stage, it in stages.items()
             if stage != "version"
         }
@@ -262,6 +346,49 @@ class Template(unittest.TestCase):
             self.assertIn(switch, overrides["staging"])
             self.assertEqual(self.template["Parameters"][switch]["AllowedValues"], ["true", "false"])
         self.assertEqual(len({stages[stage]["global"]["parameters"]["stack_name"] for stage in overrides}), 3)
+
+
+class Documented(unittest.TestCase):
+    """What docs/deploy.md has its reader type."""
+
+    page = (ROOT / "docs/deploy.md").read_text()
+
+    def test_the_region_that_is_chosen_is_sam_s_too(self):
+        import botocore.session
+
+        line = next(line for line in self.page.splitlines() if "export AWS_REGION=" in line)
+        chosen = dict(pair.split("=") for pair in line.split()[1:])
+        with mock.patch.dict(os.environ, AWS_CONFIG_FILE=os.devnull):
+            os.environ.pop("AWS_DEFAULT_REGION", None)
+            # SAM asks botocore, which knows this name alone.
+            os.environ["AWS_REGION"] = chosen["AWS_REGION"]
+            self.assertIsNone(botocore.session.Session().get_config_variable("region"))
+            os.environ.update(chosen)
+            self.assertEqual(botocore.session.Session().get_config_variable("region"), "eu-central-1")
+        self.assertEqual(chosen["AWS_REGION"], chosen["AWS_DEFAULT_REGION"])
+
+    def test_readme_and_page_deploy_by_the_same_command(self):
+        for text in [(ROOT / "README.md").read_text(), self.page]:
+            self.assertIn("\nsam build && sam deploy\n", text.replace("\n   ", "\n"))
+            self.assertNotIn("--guided", text)
+
+    def test_the_secret_is_made_of_what_the_transport_needs(self):
+        script = self.page.split("<<'PYTHON'\n")[1].split("PYTHON\n")[0]
+        settings = {name: f"the {name}" for name in SECRETS}
+
+        def secret(**more):
+            given = {"PATH": os.environ["PATH"], **more}
+            done = subprocess.run([sys.executable, "-"], input=script, env=given, capture_output=True, text=True)
+            return json.loads(done.stdout) if done.returncode == 0 else done.stderr
+
+        needed = {name: settings[name] for name in ["DATABASE_URL", "JWT_SECRET"]}
+        rest = {**needed, "UPSTASH_REDIS_REST_TOKEN": "the UPSTASH_REDIS_REST_TOKEN"}
+        tcp = {**needed, "REDIS_URL": "the REDIS_URL"}
+        self.assertEqual(secret(**rest), rest)
+        self.assertEqual(secret(**tcp, REDIS_TRANSPORT="tcp"), tcp)
+        self.assertIn("UPSTASH_REDIS_REST_TOKEN", secret(**needed))
+        # What the template may look up in it is put into it where it is there.
+        self.assertEqual(set(secret(**settings)), set(SECRETS) - {"REDIS_URL"})
 
 
 class Deployer(unittest.TestCase):
@@ -286,6 +413,7 @@ class Deployer(unittest.TestCase):
         "AWS::Lambda::Url": "lambda:CreateFunctionUrlConfig lambda:UpdateFunctionUrlConfig "
         "lambda:GetFunctionUrlConfig lambda:DeleteFunctionUrlConfig",
         "AWS::Logs::LogGroup": "logs:CreateLogGroup logs:PutRetentionPolicy logs:DescribeLogGroups logs:DeleteLogGroup",
+        "AWS::Logs::QueryDefinition": "logs:PutQueryDefinition logs:DescribeQueryDefinitions logs:DeleteQueryDefinition",
         "AWS::SQS::Queue": "sqs:CreateQueue sqs:SetQueueAttributes sqs:GetQueueAttributes sqs:DeleteQueue",
         "AWS::Scheduler::Schedule": "scheduler:CreateSchedule scheduler:UpdateSchedule scheduler:GetSchedule "
         "scheduler:DeleteSchedule",
@@ -333,6 +461,9 @@ class Deployer(unittest.TestCase):
                 return self.arn(function, self.resources[function])
             case "AWS::Logs::LogGroup":
                 return f"arn:aws:logs:REGION:ACCOUNT:log-group:{named('LogGroupName')}"
+            case "AWS::Logs::QueryDefinition":
+                # Its ARN holds an id that AWS chooses, and no name.
+                return "arn:aws:logs:REGION:ACCOUNT:query-definition:1a2b"
             case "AWS::SQS::Queue":
                 return f"arn:aws:sqs:REGION:ACCOUNT:{named('QueueName')}"
             case "AWS::Scheduler::Schedule":
@@ -359,7 +490,7 @@ class Deployer(unittest.TestCase):
         for stage, it in stages.items():
             if stage == "version":
                 continue
-            given = dict(pair.split("=", 1) for pair in it["deploy"]["parameters"]["parameter_overrides"])
+            given = dict(pair.split("=", 1) for pair in it["global"]["parameters"]["parameter_overrides"])
             secret = f"arn:aws:secretsmanager:REGION:ACCOUNT:secret:{given['SecretName']}-a1B2c3"
             self.assertTrue(self.allows("secretsmanager:GetSecretValue", secret), stage)
             stack = f"arn:aws:cloudformation:REGION:ACCOUNT:stack/{it['global']['parameters']['stack_name']}/1"
@@ -391,7 +522,7 @@ class Deployer(unittest.TestCase):
             if where == ["*"]:
                 self.assertEqual(statement["Sid"], "WhatHasNoResource")
                 for action in actions:
-                    self.assertRegex(action, "^(cloudformation:GetTemplateSummary|logs:.*(LogDeliver|ResourcePolic|DescribeLogGroups).*)$")
+                    self.assertRegex(action, "^(cloudformation:GetTemplateSummary|logs:.*(LogDeliver|ResourcePolic|DescribeLogGroups|QueryDefinition).*)$")
                 continue
             for arn in others:
                 self.assertFalse(any(fnmatch.fnmatchcase(arn, it) for it in where), f"{statement['Sid']}: {arn}")

@@ -20,6 +20,7 @@ async fn serve(config: Config) -> Result<(), Error> {
         drain: Drain::new(&config)?,
         wake: config.wake.clone(),
         prefix: config.queue.prefix.clone(),
+        all_metrics: config.all_metrics,
     };
     tick.drain.connect().await;
     let handler = service_fn(move |event| tick.clone().answer(event));
@@ -35,6 +36,7 @@ struct Tick {
     drain: Drain,
     wake: WakeConfig,
     prefix: String,
+    all_metrics: bool,
 }
 
 impl Tick {
@@ -53,7 +55,8 @@ impl Tick {
             Asked::Wake => self.drain.tick_woken(deadline).await,
             _ => self.drain.tick(deadline).await,
         };
-        println!("{}", metrics(&report, &self.prefix, Clock::System.now_ms()));
+        let now_ms = Clock::System.now_ms();
+        println!("{}", metrics(&report, &self.prefix, now_ms, self.all_metrics));
         let error = report.error.clone();
         let report = told(report, error)?;
         Ok(if asked == Asked::Wake { answer(&report) } else { json!(report) })

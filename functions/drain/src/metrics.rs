@@ -3,14 +3,33 @@
 use serde_json::{Map, Value, json};
 use shared::drops::DROPS_GIVEN_UP;
 use shared::engine::{Remaining, Report, StoppedBecause};
-use shared::recompute::{COALESCED, DATABASE_MS};
+use shared::recompute::{COALESCED, DATABASE_MS, MALFORMED_ROWS};
 
 /// Where CloudWatch keeps them; `template.yaml`'s alarms and dashboard look here.
 const NAMESPACE: &str = "EngineO/DEO";
 
-/// The line that makes CloudWatch count a tick of the queue with this key prefix. What the tick
-/// could not learn, because Redis did not answer, is left out rather than counted as zero.
-pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
+/// The metrics that are always kept: CloudWatch counts ten of them free of charge. The default alarms and the
+/// dashboard need no others.
+pub const BASIC: [&str; 10] = [
+    "Ticks",
+    "Completed",
+    "Failed",
+    "Retried",
+    "BilledCommands",
+    "Waiting",
+    "OldestWaitingMs",
+    "DurationMs",
+    "Anomalies",
+    "OverBudget",
+];
+
+/// Returns the line that makes CloudWatch count a tick of the queue with this key prefix: the [`BASIC`] figures, or
+/// `all` of them. What the tick could not learn, because Redis did not answer, is left out rather than
+/// counted as zero.
+pub fn metrics(report: &Report, prefix: &str, now_ms: i64, all: bool) -> String {
+    // What should never happen, whoever is to blame; the line tells each by itself.
+    let malformed = report.counters.get(MALFORMED_ROWS);
+    let anomalies = report.lost + report.missing + report.unscheduled + malformed;
     let waiting = report.remaining.map(|left| left.waiting + left.prioritized);
     // Where only jobs gather, nothing is awaited.
     let idle = report.remaining == Some(Remaining::NONE)
@@ -28,6 +47,8 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
         ("Coalesced", "Count", Some(json!(report.counters.get(COALESCED)))),
         ("Recovered", "Count", Some(json!(report.recovered))),
         ("Rescheduled", "Count", Some(json!(report.rescheduled))),
+        ("Anomalies", "Count", Some(json!(anomalies))),
+        ("OverBudget", "Count", Some(json!(u8::from(report.is_thrifty)))),
         ("BilledCommands", "Count", Some(json!(report.billed_commands))),
         ("RoundTrips", "Count", Some(json!(report.round_trips))),
         ("Waiting", "Count", waiting.map(Value::from)),
@@ -43,13 +64,24 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
     let mut known = Vec::new();
     for (name, unit, value) in figures {
         if let Some(value) = value {
-            known.push(json!({ "Name": name, "Unit": unit }));
+            if all || BASIC.contains(&name) {
+                known.push(json!({ "Name": name, "Unit": unit }));
+            }
             line.insert(name.to_owned(), value);
         }
     }
     line.insert("Prefix".to_owned(), json!(prefix));
     // No metrics, which would cost: what to ask the log for beside an alarm, and each queue's own figures.
     line.insert("StoppedBecause".to_owned(), json!(report.stopped_because));
+    let parts = [
+        ("Lost", report.lost),
+        ("Missing", report.missing),
+        ("Unscheduled", report.unscheduled),
+        ("MalformedRows", malformed),
+    ];
+    for (name, count) in parts.into_iter().filter(|(_, count)| *count > 0) {
+        line.insert(name.to_owned(), json!(count));
+    }
     if !report.queues.is_empty() {
         line.insert("Queues".to_owned(), json!(report.queues));
     }
@@ -65,10 +97,12 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn parse(report: &Report) -> Value {
-        serde_json::from_str(&metrics(report, "engineo_prod", 1_769_860_800_000)).unwrap()
+        serde_json::from_str(&metrics(report, "engineo_prod", 1_769_860_800_000, true)).unwrap()
     }
 
     fn names(line: &Value) -> Vec<&str> {
@@ -89,7 +123,7 @@ mod tests {
         report.remaining = Some(remaining);
         let line = parse(&report);
         let names = names(&line);
-        assert_eq!(names.len(), 16);
+        assert_eq!(names.len(), 18);
         assert!(names.iter().all(|name| line[*name].is_number()), "{line}");
         assert_eq!(line["_aws"]["Timestamp"], 1_769_860_800_000_i64);
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Prefix"]]));
@@ -99,6 +133,29 @@ mod tests {
         );
         assert_eq!((&line["Completed"], &line["BilledCommands"]), (&json!(7), &json!(48)));
         assert_eq!((&line["Waiting"], &line["OldestWaitingMs"]), (&json!(5), &json!(1500)));
+    }
+
+    #[test]
+    fn at_most_ten_metrics_are_kept_where_not_all_are_asked_for() {
+        let mut report = Report::default();
+        report.remaining = Some(Remaining::NONE);
+        let line: Value =
+            serde_json::from_str(&metrics(&report, "engineo_prod", 0, false)).unwrap();
+        let kept: BTreeSet<&str> = names(&line).into_iter().collect();
+        assert_eq!(kept, BASIC.into());
+        // The log tells the others all the same.
+        assert_eq!((&line["Claimed"], &line["RoundTrips"]), (&json!(0), &json!(0)));
+    }
+
+    #[test]
+    fn what_should_never_happen_is_counted_and_told_apart() {
+        let mut report = Report::default();
+        (report.lost, report.missing, report.unscheduled) = (1, 2, 4);
+        report.is_thrifty = true;
+        let line = parse(&report);
+        assert_eq!((&line["Anomalies"], &line["OverBudget"]), (&json!(7), &json!(1)));
+        assert_eq!((&line["Lost"], &line["Missing"]), (&json!(1), &json!(2)));
+        assert_eq!((&line["Unscheduled"], &line["MalformedRows"]), (&json!(4), &Value::Null));
     }
 
     #[test]

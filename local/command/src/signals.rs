@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM, for commands that run until then.
+//! Ctrl-C, SIGTERM and SIGHUP, for commands that run until then.
 
 use std::fmt;
 use std::io;
@@ -6,8 +6,13 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens for both signals from the moment at which it is made.
-pub struct Signals(Signal, Signal);
+/// Listens for these signals from the moment at which it is made.
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// What a terminal sends whose window is closed, and some supervisors to end a process.
+    hangup: Signal,
+}
 
 /// The signal that asked for the end; as an error, what a command says that it did not finish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +21,8 @@ pub enum Stopped {
     Interrupted,
     /// SIGTERM.
     Terminated,
+    /// SIGHUP.
+    HungUp,
 }
 
 impl Signals {
@@ -24,14 +31,19 @@ impl Signals {
     /// # Errors
     /// When the system does not let it.
     pub fn new() -> io::Result<Self> {
-        Ok(Self(signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
-    /// Waits for the next of either.
+    /// Waits for the next of any.
     pub async fn next(&mut self) -> Stopped {
         tokio::select! {
-            _ = self.0.recv() => Stopped::Interrupted,
-            _ = self.1.recv() => Stopped::Terminated,
+            _ = self.interrupt.recv() => Stopped::Interrupted,
+            _ = self.terminate.recv() => Stopped::Terminated,
+            _ = self.hangup.recv() => Stopped::HungUp,
         }
     }
 }
@@ -42,15 +54,16 @@ impl Stopped {
         match self {
             Self::Interrupted => ExitCode::from(130),
             Self::Terminated => ExitCode::from(143),
+            Self::HungUp => ExitCode::from(129),
         }
     }
 
-    /// The exit code of a server that has stopped in order: SIGTERM is how it is meant to end, Ctrl-C tells the
+    /// The exit code of a server that has stopped in order: SIGTERM and SIGHUP are how it is meant to end, Ctrl-C tells the
     /// shell that a person ended it, so that a script goes no further.
     pub fn code_of_server(self) -> ExitCode {
         match self {
             Self::Interrupted => self.code(),
-            Self::Terminated => ExitCode::SUCCESS,
+            Self::Terminated | Self::HungUp => ExitCode::SUCCESS,
         }
     }
 }
@@ -60,6 +73,7 @@ impl fmt::Display for Stopped {
         f.write_str(match self {
             Self::Interrupted => "interrupted",
             Self::Terminated => "terminated",
+            Self::HungUp => "hung up",
         })
     }
 }

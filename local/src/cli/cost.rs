@@ -10,7 +10,8 @@ use console::style;
 use serde::Serialize;
 
 use crate::cost::{
-    Bill, Day, Figures, Line, Prices, Worker, Workload, measure, number, ours, worker,
+    Bill, Day, Figures, LEFT_OUT, Line, OnFixedPlan, Prices, Worker, Workload, measure, number,
+    ours, worker,
 };
 use crate::terminal::{Step, heading, say, table};
 use crate::{Failure, Outcome};
@@ -18,7 +19,7 @@ use crate::{Failure, Outcome};
 /// Tell a month's bill in advance: Upstash, Lambda and Neon, beside a BullMQ worker on the same queue
 ///
 /// A month has 30 days. Recomputes are those of the night (each project after --max-age days) and the rest, asked
-/// for one by one over the day, which is the dearest way. Not in it: API Gateway, CloudWatch, storage and traffic.
+/// for one by one over the day, which is the dearest way. What it leaves out stands at its end.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Projects.
@@ -36,6 +37,10 @@ pub(super) struct Args {
     /// How often the drain ticks.
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
     every: Duration,
+
+    /// Instead: how old a request may grow before its tick, such as 5m; takes the slowest tick that will do.
+    #[arg(long, value_name = "TIME", value_parser = within, conflicts_with = "every")]
+    within: Option<Duration>,
 
     /// The AWS region.
     #[arg(long, default_value = "eu-central-1")]
@@ -78,6 +83,19 @@ pub(super) struct Args {
     json: bool,
 }
 
+/// The minutes of `DrainEveryMinutes`.
+const EVERY_MINUTES: [u64; 5] = [1, 2, 5, 10, 15];
+
+/// The slowest tick that comes within a time.
+fn within(text: &str) -> Result<Duration, String> {
+    let wanted = time(text)?;
+    let ticks = EVERY_MINUTES.map(|minutes| Duration::from_secs(minutes * 60));
+    let slowest = ticks.into_iter().rev().find(|tick| *tick <= wanted);
+    slowest.ok_or_else(|| {
+        "no tick comes sooner than each minute; DrainWake takes jobs at once".to_owned()
+    })
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Told {
@@ -88,6 +106,7 @@ struct Told {
     worker: Worker,
     day: Day,
     bills: [Bill; 2],
+    left_out: &'static str,
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
@@ -107,7 +126,9 @@ pub(super) async fn run(args: Args) -> Outcome {
         worker(&workload, &figures, Worker::MEASURED, &prices),
     ];
     let Args { region, json, .. } = args;
-    let told = Told { prices, region, workload, figures, worker: Worker::MEASURED, day, bills };
+    let worker = Worker::MEASURED;
+    let left_out = LEFT_OUT;
+    let told = Told { prices, region, workload, figures, worker, day, bills, left_out };
     if json {
         say(serde_json::to_string(&told)?)?;
     } else {
@@ -133,7 +154,7 @@ fn workload(args: &Args) -> Workload {
         projects: f64::from(args.projects),
         recomputes: f64::from(args.recomputes.unwrap_or(nightly)),
         max_age_days: f64::from(args.max_age),
-        every_s: args.every.as_secs_f64(),
+        every_s: args.within.unwrap_or(args.every).as_secs_f64(),
         memory_mb: f64::from(args.memory),
         latency_ms: f64::from(args.latency),
         compute_units: args.compute_units,
@@ -177,12 +198,29 @@ fn show(told: &Told) -> std::io::Result<()> {
                 "Upstash's free plan ({free} commands) is enough: its dollars above fall away."
             ),
         })?;
+        if let Some(OnFixedPlan { plan, is_cheaper, jobs_a_second }) = bill.fixed_plan {
+            say(format!(
+                "Upstash's fixed plan of {} ({} MB) is {}: no command is billed, and {} a second are enough for {} jobs \
+                 a second.",
+                money(plan.dollars),
+                number(plan.megabytes),
+                if is_cheaper { "cheaper" } else { "dearer" },
+                number(plan.commands_a_second),
+                number(jobs_a_second)
+            ))?;
+        }
     }
-    let Prices { date, sources, .. } = &told.prices;
+    if told.bills.iter().all(|bill| bill.fixed_plan.is_some_and(|fixed| fixed.is_cheaper)) {
+        say(
+            "With so much to do both take the fixed plan, and Redis costs the same: what counts then is jobs a second.",
+        )?;
+    }
+    say(format!("\nNot in it: {}.", told.left_out))?;
+    let Prices { date, .. } = &told.prices;
     let note = format!(
-        "\nPrices of {date} without taxes, for {}; check them before you rely on them: {}",
+        "Prices of {date} without taxes, for {}; check them before you rely on them: {}",
         told.region,
-        sources.join(", ")
+        told.prices.sources().join(", ")
     );
     say(style(note).dim().to_string())
 }

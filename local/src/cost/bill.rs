@@ -4,10 +4,30 @@ use serde::Serialize;
 
 use super::day::{Day, Workload};
 use super::figures::{Figures, Worker};
-use super::prices::Prices;
+use super::prices::{Fixed, Prices};
 
 /// Days a month, everywhere in here.
 const DAYS: f64 = 30.0;
+
+/// Metrics and alarms of a stage with `Alarms=all` that wakes its drain, gathers and has a budget.
+const ALL_METRICS: f64 = 18.0;
+const ALL_ALARMS: f64 = 21.0;
+
+/// What no bill of these has in it.
+pub const LEFT_OUT: &str = "storage at Upstash and Neon, logs, traces and the reads of the API, transfer out of AWS, and \
+                            whatever the platform itself costs";
+
+/// What Redis costs with Upstash's cheapest plan of a fixed price.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OnFixedPlan {
+    /// The plan.
+    pub plan: Fixed,
+    /// Whether it costs less than to pay for each command.
+    pub is_cheaper: bool,
+    /// How many jobs its commands a second are enough for.
+    pub jobs_a_second: f64,
+}
 
 /// One line.
 #[derive(Clone, Debug, Serialize)]
@@ -38,14 +58,22 @@ pub struct Bill {
     pub dollars: f64,
     /// The day of the month on which the free plan of Upstash stops, if it does.
     pub free_plan_stops_on_day: Option<f64>,
+    /// The other way to pay for Redis, where the prices have it.
+    pub fixed_plan: Option<OnFixedPlan>,
 }
 
 impl Bill {
-    fn of(name: String, lines: Vec<Line>, commands: f64, prices: &Prices) -> Self {
+    fn of(name: String, lines: Vec<Line>, commands: f64, a_job: f64, prices: &Prices) -> Self {
         let dollars = lines.iter().filter_map(|line| line.dollars).sum();
         let free = prices.upstash.free_commands;
         let stops = (commands > free).then(|| (free / (commands / DAYS)).floor() + 1.0);
-        Self { name, lines, commands, dollars, free_plan_stops_on_day: stops }
+        let each = prices.upstash.per_100_000_commands;
+        let fixed_plan = prices.upstash.fixed.first().map(|plan| OnFixedPlan {
+            plan: *plan,
+            is_cheaper: plan.dollars < commands / 100_000.0 * each,
+            jobs_a_second: plan.commands_a_second / a_job,
+        });
+        Self { name, lines, commands, dollars, free_plan_stops_on_day: stops, fixed_plan }
     }
 }
 
@@ -73,8 +101,11 @@ pub fn ours(
     lines.extend(parts);
     lines.push(commands_sum(commands, prices));
     lines.extend(lambda(workload, figures, prices, prices.per_gb_second(region)?, &day));
-    lines.push(database(workload, prices, &day));
-    Ok(Bill::of("This system".to_owned(), lines, commands, prices))
+    lines.extend(around(prices, &day));
+    let nights = if day.nightly > 0.0 { 1.0 } else { 0.0 };
+    lines.push(database(workload, prices, day.awake_s, day.asked_ticks + nights));
+    let a_job = figures.job.commands;
+    Ok(Bill::of("This system".to_owned(), lines, commands, a_job, prices))
 }
 
 /// What BullMQ's worker costs that does the same work on a machine of its own. The API and the nightly
@@ -108,7 +139,8 @@ pub fn worker(workload: &Workload, figures: &Figures, worker: Worker, prices: &P
             machine.per_gb_hour
         ),
     });
-    lines.push(database(workload, prices, &day));
+    let nights = if day.nightly > 0.0 { 1.0 } else { 0.0 };
+    lines.push(database(workload, prices, day.worker_awake_s, day.asked + nights));
     let name = format!(
         "BullMQ, {} polling the same queue",
         match workload.workers {
@@ -116,7 +148,7 @@ pub fn worker(workload: &Workload, figures: &Figures, worker: Worker, prices: &P
             several => format!("{} workers", number(several)),
         }
     );
-    Bill::of(name, lines, commands, prices)
+    Bill::of(name, lines, commands, worker.commands_a_job, prices)
 }
 
 fn commands_part(item: &'static str, a_day: f64, each: f64) -> Line {
@@ -207,9 +239,49 @@ fn lambda(
     ]
 }
 
-fn database(workload: &Workload, prices: &Prices, day: &Day) -> Line {
+/// What AWS bills beside the functions.
+fn around(prices: &Prices, day: &Day) -> [Line; 3] {
+    let (gateway, watch) = (&prices.api_gateway, &prices.cloud_watch);
+    let requests = day.asked * DAYS;
+    let all = (ALL_METRICS - watch.free_metrics).max(0.0) * watch.per_metric
+        + (ALL_ALARMS - watch.free_alarms).max(0.0) * watch.per_alarm;
+    let secret = prices.secrets_manager.per_secret;
+    [
+        Line {
+            item: "API Gateway",
+            amount: requests,
+            unit: "requests",
+            dollars: Some(requests / 1_000_000.0 * gateway.per_million_requests),
+            formula: format!(
+                "{DAYS} days x {} asked / 1,000,000 x ${}, in us-east-1",
+                number(day.asked),
+                gateway.per_million_requests
+            ),
+        },
+        Line {
+            item: "CloudWatch",
+            amount: watch.free_metrics,
+            unit: "metrics",
+            dollars: Some(0.0),
+            formula: format!(
+                "{} metrics and {} alarms are free of charge, for the whole account; Alarms=all has up to \
+                 {ALL_METRICS} and {ALL_ALARMS}, for ${all:.2}",
+                watch.free_metrics, watch.free_alarms
+            ),
+        },
+        Line {
+            item: "Secrets Manager",
+            amount: 1.0,
+            unit: "secret",
+            dollars: Some(secret),
+            formula: format!("1 x ${secret}"),
+        },
+    ]
+}
+
+fn database(workload: &Workload, prices: &Prices, awake_s: f64, wake_ups: f64) -> Line {
     let neon = &prices.neon;
-    let hours = day.awake_s / 3_600.0 * DAYS;
+    let hours = awake_s / 3_600.0 * DAYS;
     let units = workload.compute_units;
     Line {
         item: "Neon",
@@ -218,8 +290,8 @@ fn database(workload: &Workload, prices: &Prices, day: &Day) -> Line {
         dollars: Some(hours * units * neon.per_cu_hour),
         formula: format!(
             "{DAYS} days x {} s awake ({} wake-ups, asleep {} s after the last) / 3,600 x {units} CU x ${}",
-            number(day.awake_s),
-            number(day.asked_ticks + if day.nightly > 0.0 { 1.0 } else { 0.0 }),
+            number(awake_s),
+            number(wake_ups),
             number(neon.sleeps_after_seconds),
             neon.per_cu_hour
         ),
@@ -308,8 +380,8 @@ mod tests {
         near(line(&ours, "Lambda, requests").1.unwrap(), 0.008_64);
         // 1 ms and a round trip of 2 ms: 43,200 x 0.003 s x 0.5 GB.
         near(line(&ours, "Lambda, time").0, 64.8);
-        // Both are within what is free.
-        near(ours.dollars, 0.086_4);
+        // Both are within what is free; the secret is not.
+        near(ours.dollars, 0.486_4);
         near(line(&ours, "Neon").0, 0.0);
 
         // 110 x 1,440 x 30 at $2 a million; the free plan's 500,000 last for three days and a bit.
@@ -347,7 +419,10 @@ mod tests {
 
         // 4,752,000 of polling and 41 a job.
         near(line(&worker, "Upstash").0, 6_105_000.0);
-        assert_eq!(line(&worker, "Neon"), line(&ours, "Neon"), "the database does the same");
+        // 101 x 300 s and 1,100 x 1.04 ms: 30,301.144 s a day.
+        near(line(&worker, "Neon").0, 252.509_533_333);
+        // 100 x 30 at $1 a million.
+        near(line(&ours, "API Gateway").1.unwrap(), 0.003);
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Day {
     pub idle_ticks: f64,
     /// Seconds in which the database is awake.
     pub awake_s: f64,
+    /// The same with a worker, which takes each job at once and wakes the database for it.
+    pub worker_awake_s: f64,
 }
 
 impl Day {
@@ -73,7 +75,10 @@ impl Day {
         let gap = if asked_ticks > 0.0 { DAY_S / asked_ticks } else { DAY_S };
         let idle_s = asked_ticks * gap.min(sleeps_after_s) + nights * sleeps_after_s;
         let awake_s = (idle_s + work_s).min(DAY_S);
-        Self { nightly, asked, night_ticks, asked_ticks, idle_ticks, awake_s }
+        let gap = if asked > 0.0 { DAY_S / asked } else { DAY_S };
+        let idle_s = asked * gap.min(sleeps_after_s) + nights * sleeps_after_s;
+        let worker_awake_s = (idle_s + workload.recomputes * job_ms / 1_000.0).min(DAY_S);
+        Self { nightly, asked, night_ticks, asked_ticks, idle_ticks, awake_s, worker_awake_s }
     }
 
     /// All ticks.

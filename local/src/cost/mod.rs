@@ -6,10 +6,14 @@ mod day;
 mod figures;
 mod measure;
 mod prices;
+#[cfg(test)]
+mod workloads;
 
 pub(crate) use bill::number;
-pub use bill::{Bill, Line, ours, worker};
+pub use bill::{Bill, LEFT_OUT, Line, OnFixedPlan, ours, worker};
 pub use day::{Day, Workload};
 pub use figures::{Figures, Once, Worker};
 pub(crate) use measure::measure;
-pub use prices::{Lambda, Machine, Neon, Prices, Upstash};
+pub use prices::{
+    ApiGateway, CloudWatch, Fixed, Lambda, Machine, Neon, Prices, SecretsManager, Upstash,
+};

@@ -48,6 +48,25 @@ fn a_slower_tick_costs_fewer_commands() {
 }
 
 #[test]
+fn what_is_left_out_is_told_and_when_a_fixed_plan_makes_both_equal() {
+    let little = told(&["--projects", "7000", "--recomputes", "1100"]);
+    assert!(little.contains("Not in it: storage"), "{little}");
+    assert!(little.contains("fixed plan of $10.00 (250 MB) is dearer"), "{little}");
+    assert!(little.contains("is cheaper: no command is billed"), "a worker's polling: {little}");
+    assert!(!little.contains("Redis costs the same"), "{little}");
+    let much = told(&["--recomputes", "100000"]);
+    assert!(much.contains("Redis costs the same: what counts then is jobs a second"), "{much}");
+}
+
+#[test]
+fn the_slowest_tick_is_taken_that_is_soon_enough() {
+    let every = |within| json(&["--within", within])["workload"]["everyS"].as_f64().unwrap();
+    assert_eq!(["1m", "4m", "5m", "1h"].map(every), [60.0, 120.0, 300.0, 900.0]);
+    let errors = String::from_utf8(cost(&["--within", "30s"]).stderr).unwrap();
+    assert!(errors.contains("DrainWake takes jobs at once"), "{errors}");
+}
+
+#[test]
 fn a_price_table_of_ones_own_counts() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("prices.json");

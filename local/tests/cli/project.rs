@@ -12,14 +12,14 @@ use crate::process::{deo, json as line, open_folder};
 
 const PROJECT: &str = "seed-1-p0000003";
 
-struct Shop {
+pub(crate) struct Shop {
     redis: RedisServer,
     postgres: PostgresServer,
     folder: TempDir,
 }
 
 impl Shop {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let redis = RedisServer::start().await.unwrap();
         let postgres = PostgresServer::start().await.unwrap();
         let shop = Self { redis, postgres, folder: open_folder() };
@@ -38,17 +38,31 @@ impl Shop {
             .unwrap()
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         line(&self.deo(&[arguments, &["--json"]].concat()))
     }
 
-    fn text(&self, arguments: &[&str]) -> String {
+    /// As [`Shop::json`], with these settings as well.
+    pub(crate) fn json_with(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Value {
+        let mut command = deo(self.folder.path());
+        command.args(arguments).arg("--json").envs(settings.iter().copied());
+        command.env("REDIS_URL", self.redis.url()).env("DATABASE_URL", self.postgres.url());
+        line(&command.output().unwrap())
+    }
+
+    /// Has these projects scored.
+    pub(crate) fn scored(&self, projects: &[&str]) {
+        self.json(&[&["enqueue", "--project"], projects].concat());
+        self.json(&["drain", "--until-empty"]);
+    }
+
+    pub(crate) fn text(&self, arguments: &[&str]) -> String {
         let output = self.deo(arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    async fn redis(&self, command: Command) {
+    pub(crate) async fn redis(&self, command: Command) {
         let url = Secret::new(self.redis.url());
         let redis = Redis::new(&Endpoint::Tcp { url, allow_plaintext: false }).unwrap();
         redis.call(command).await.unwrap();

@@ -22,7 +22,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// ... up to this.
 const LAST_WAIT: Duration = Duration::from_secs(10);
 
-/// Work on the queue until SIGTERM or Ctrl-C
+/// Work on the queue until SIGTERM, SIGHUP or Ctrl-C
 ///
 /// Over TCP it sleeps on BullMQ's marker and starts within milliseconds, and BullMQ's getWorkers() and
 /// dashboards list it; over Upstash's REST API, which refuses commands that block, it looks every so often.

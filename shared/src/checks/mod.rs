@@ -17,12 +17,15 @@ mod server;
 pub use names::misspelt;
 pub use server::{CONDITIONS, conditions};
 
-use crate::config::{ALIASES, Config, Env, VARIABLES, spelling};
+use crate::config::{ALIASES, Config, Env, SnapshotRetention, VARIABLES, spelling};
 pub use crate::config::{Finding, Severity};
 use crate::drops;
 use crate::queue::Queue;
 use crate::store::Database;
 use crate::wake::Wake;
+
+/// How far back the platform's Insights look: days.
+const INSIGHTS_DAYS: u32 = 31;
 
 /// Checks every setting: how it is written, what it says, and whether the addresses can be used. Connects to
 /// nothing; certificates that are in a file are read. What keeps a function from starting comes first.
@@ -33,7 +36,10 @@ pub fn settings(env: &dyn Env) -> Vec<Finding> {
     });
     let mut findings: Vec<Finding> = set.collect();
     match Config::from_env(env) {
-        Ok(config) => findings.extend(addresses(&config)),
+        Ok(config) => {
+            findings.extend(addresses(&config));
+            findings.extend(retention(config.drain.snapshots));
+        }
         Err(error) => {
             let finding = Finding::from(error);
             // Of what is written wrong the first is met again.
@@ -64,6 +70,22 @@ fn addresses(config: &Config) -> impl Iterator<Item = Finding> {
     [redis, database, wake, drops].into_iter().flatten()
 }
 
+/// Returns a warning where snapshots may go that the platform's Insights compare with.
+fn retention(snapshots: SnapshotRetention) -> Option<Finding> {
+    let wrong = match snapshots {
+        SnapshotRetention::Newest(count) if count < INSIGHTS_DAYS => {
+            "may leave no snapshot of 31 days ago, which the platform's Insights compare with"
+        }
+        SnapshotRetention::WeeklyAfterDays(days) if days < INSIGHTS_DAYS => {
+            "leaves one snapshot a week of 31 days ago, so that the platform's Insights compare with one up to a \
+             week older"
+        }
+        _ => return None,
+    };
+    let (about, remedy) = ("SNAPSHOT_RETENTION", "use `all`, or a number of at least 31");
+    Some(Finding::new(Severity::Warning, about, wrong, remedy))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -81,6 +103,15 @@ mod tests {
         let error = |name: &str| (Severity::Error, name.to_owned());
         let warning = |name: &str| (Severity::Warning, name.to_owned());
         assert_eq!(found(&[]), []);
+        for (retention, expected) in [
+            ("all", vec![]),
+            ("newest:31", vec![]),
+            ("newest:30", vec![warning("SNAPSHOT_RETENTION")]),
+            ("weekly-after:30", vec![warning("SNAPSHOT_RETENTION")]),
+            ("weekly-after:31", vec![]),
+        ] {
+            assert_eq!(found(&[("SNAPSHOT_RETENTION", retention)]), expected, "{retention}");
+        }
         assert_eq!(found(&[("REDIS_URL", "redis://127.0.0.1"), ("REDIS_PREFIX", "bull")]), []);
         assert_eq!(
             found(&[

@@ -89,6 +89,8 @@ pub struct Config {
     pub budget: BudgetConfig,
     /// `ENABLE_QUEUE_SCHEDULERS`: whether job schedulers may be changed from here.
     pub schedulers: bool,
+    /// `CLOUDWATCH_METRICS`: whether all of a tick's figures become metrics, and not the ten basic ones alone.
+    pub all_metrics: bool,
 }
 
 impl Config {

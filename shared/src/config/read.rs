@@ -118,6 +118,7 @@ impl Config {
             },
             budget,
             schedulers: read.flag(&v::SCHEDULERS)?,
+            all_metrics: read.word(&v::CLOUDWATCH_METRICS, |word| word == "all")?,
         };
         config.check()
     }

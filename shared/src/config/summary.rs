@@ -55,6 +55,7 @@ impl Config {
             Scope::Stale => "stale",
             Scope::All => "all",
         };
+        let metrics = if self.all_metrics { "all" } else { "basic" };
         let limiter_max = queue.limiter.max.map_or_else(|| "all".to_owned(), |max| max.to_string());
         let posts = self.posts_per_minute.map_or_else(|| "all".to_owned(), |n| n.to_string());
         let origins = if self.origins.is_empty() { unset() } else { self.origins.join(",") };
@@ -113,6 +114,7 @@ impl Config {
             (v::CRON_SCOPE.name, scope.to_owned()),
             (v::CRON_MAX_AGE.name, cron.max_age_days.to_string()),
             (v::CRON_MAX_WAITING.name, cron.max_waiting.to_string()),
+            (v::CLOUDWATCH_METRICS.name, metrics.to_owned()),
         ])
     }
 }

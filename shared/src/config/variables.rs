@@ -454,6 +454,13 @@ pub(super) const CRON_MAX_WAITING: Variable = Variable::new(
     "At so many waiting jobs the nightly recompute stops, to go on at its next tick: a million \
      jobs take over 1 GB of Redis.",
 );
+pub(super) const CLOUDWATCH_METRICS: Variable = Variable::new(
+    "CLOUDWATCH_METRICS",
+    Kind::Word(&["basic", "all"]),
+    "basic",
+    "Which of a tick's figures CloudWatch keeps as metrics: `basic` ten, what it counts free of charge, or `all`. \
+     The log has all of them in either case.",
+);
 
 /// Every variable, in the order of the documentation.
 pub const VARIABLES: &[&Variable] = &[
@@ -508,6 +515,7 @@ pub const VARIABLES: &[&Variable] = &[
     &CRON_SCOPE,
     &CRON_MAX_AGE,
     &CRON_MAX_WAITING,
+    &CLOUDWATCH_METRICS,
 ];
 
 /// Names that other programs give to variables of ours, which are understood too.

@@ -7,6 +7,7 @@ mod limit;
 mod notes;
 mod obliterate;
 mod pause;
+mod prefixes;
 mod promote;
 mod remove;
 mod resume;
@@ -43,6 +44,7 @@ enum Command {
     Watch(watch::Args),
     Jobs(jobs::Args),
     Job(job::Args),
+    Prefixes(prefixes::Args),
     Pause(pause::Args),
     Resume(resume::Args),
     Limit(limit::Args),
@@ -60,6 +62,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         Command::Watch(args) => watch::run(args).await,
         Command::Jobs(args) => jobs::run(args).await,
         Command::Job(args) => job::run(args).await,
+        Command::Prefixes(args) => prefixes::run(args).await,
         Command::Pause(args) => pause::run(args).await,
         Command::Resume(args) => resume::run(args).await,
         Command::Limit(args) => limit::run(args).await,

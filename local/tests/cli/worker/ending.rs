@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use shared::redis::Command;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -49,6 +50,18 @@ async fn at_sigterm_a_batch_that_hangs_goes_back() {
     assert_eq!(job.fields["atm"], "1");
     assert_eq!(world.stored().await, (300, 300));
     drop(next);
+}
+
+/// As a terminal sends whose window is closed; a process that does not listen dies of it, its batch locked.
+#[tokio::test]
+async fn at_sighup_a_batch_that_hangs_goes_back_too() {
+    let world = World::start().await;
+    let (mut worker, blocker) = halfway(&world).await;
+    worker.signal(Signal::HUP);
+    assert_eq!(worker.ended().await.code(), Some(0));
+    let counts = world.counts().await;
+    assert_eq!((counts.wait, counts.active, counts.completed), (300, 0, 0), "{counts:?}");
+    blocker.batch_execute("ROLLBACK").await.unwrap();
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ async fn the_next_tick_puts_a_next_job_back_that_is_gone() {
     assert_eq!((report.claimed, report.rescheduled), (0, 1), "{report:?}");
     world.assert_next(1).await;
     let line: serde_json::Value =
-        serde_json::from_str(&drain::metrics(&report, "engineo", 0)).unwrap();
+        serde_json::from_str(&drain::metrics(&report, "engineo", 0, true)).unwrap();
     assert_eq!(line["Rescheduled"], 1);
     // With a living schedule a tick costs the peek, when its job is due, and the look.
     let before = world.executed().await;

@@ -87,7 +87,7 @@ async fn the_heartbeat_is_a_report_of_each_tick_with_work() {
     assert!(ttl.as_int().is_some_and(|seconds| (600_000..=604_800).contains(&seconds)), "{ttl:?}");
     let idle = world.tick().await;
     assert_eq!((idle.billed_commands, alive(&world.queue).await.unwrap()), (1, seen));
-    let line: Value = serde_json::from_str(&drain::metrics(&idle, "engineo", 0)).unwrap();
+    let line: Value = serde_json::from_str(&drain::metrics(&idle, "engineo", 0, true)).unwrap();
     assert_eq!((&line["Ticks"], &line["OldestWaitingMs"]), (&1.into(), &0.into()));
 }
 
