@@ -19,7 +19,7 @@ use batchmq_redis::Redis;
 const MOST_JOBS: usize = 1_000;
 
 /// Bytes of jobs a call at most, as they stand in a request to Upstash, which refuses requests over
-/// 10 MB: a quote of a job's data is four bytes there. Half of that keeps a call's time short, too.
+/// 10 MB: a quote of a job's data is two bytes there. Half of that keeps a call's time short, too.
 ///
 /// Where calls are cut must depend on the jobs alone, neither on the transport nor on a script's
 /// length: an idempotency key finds each call's receipt again by its place.
