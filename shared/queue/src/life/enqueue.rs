@@ -2,7 +2,6 @@
 
 use futures_util::future::join;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use tracing::warn;
 
 use crate::answer::strings;
@@ -11,7 +10,7 @@ use crate::error::Error;
 use crate::job::new::{Added, Enqueued, NewJob, Outcome};
 use crate::job::stored::refusal;
 use crate::keys::receipt_of_key;
-use crate::life::parts::{FRAME_BYTES, MOST_BYTES, Part, Parts, Wired, most_bytes};
+use crate::life::parts::{FRAME_BYTES, MOST_BYTES, Part, Parts, Run, Wired, most_bytes};
 use crate::life::recover;
 use crate::options::Events;
 use crate::queue::Queue;
@@ -36,8 +35,7 @@ struct Call<'a> {
     #[serde(rename = "trustMs")]
     trust_ms: u64,
     version: &'a str,
-    dedups: &'a [&'a str],
-    jobs: &'a [Box<RawValue>],
+    kinds: &'a [Run<'a>],
 }
 
 impl Queue {
@@ -114,21 +112,19 @@ impl Queue {
     }
 
     async fn add_part(&self, part: &Part<'_>, once: bool) -> Result<Enqueued, Error> {
-        let answer = self
-            .run(&ENQUEUE, &part.keys, |again| Call {
-                events: self.options.events == Events::All,
-                again: again || once,
-                once,
-                trust_ms: millis(self.options.lock) + 2 * u64::from(recover::INTERVAL_MS),
-                version: concat!("batchmq:", env!("CARGO_PKG_VERSION")),
-                receipt_ms: if once { IDEMPOTENCY_MS } else { REPLAY_MS },
-                dedups: &part.dedups,
-                jobs: &part.jobs,
-            })
-            .await?;
+        let call = |again| Call {
+            events: self.options.events == Events::All,
+            again: again || once,
+            once,
+            trust_ms: millis(self.options.lock) + 2 * u64::from(recover::INTERVAL_MS),
+            version: concat!("batchmq:", env!("CARGO_PKG_VERSION")),
+            receipt_ms: if once { IDEMPOTENCY_MS } else { REPLAY_MS },
+            kinds: &part.kinds,
+        };
+        let answer = self.run_with(&ENQUEUE, &part.keys, call, &part.texts).await?;
         let (pairs, first, unfound) = match answer.as_slice() {
             [pairs, first, unfound] => strings(pairs)
-                .filter(|pairs| pairs.len() == 2 * part.jobs.len())
+                .filter(|pairs| pairs.len() == 2 * part.jobs)
                 .zip(first.as_int())
                 .zip(strings(unfound))
                 .map(|((pairs, first), unfound)| (pairs, first, unfound)),
@@ -143,7 +139,7 @@ impl Queue {
             );
         }
         let mut pairs = pairs.into_iter();
-        let mut added = Vec::with_capacity(part.jobs.len());
+        let mut added = Vec::with_capacity(part.jobs);
         while let Some((id, outcome)) = pairs.next().zip(pairs.next()) {
             let outcome = match outcome.as_str() {
                 "added" => Outcome::Added,

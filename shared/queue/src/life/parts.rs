@@ -1,10 +1,10 @@
 //! Puts jobs that are to be added together as the calls of the script take them.
 
+use std::collections::HashSet;
 use std::iter::Peekable;
 use std::slice;
 
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
 
 use crate::error::Error;
 use crate::job::new::NewJob;
@@ -19,7 +19,7 @@ use batchmq_redis::Redis;
 const MOST_JOBS: usize = 1_000;
 
 /// Bytes of jobs a call at most, as they stand in a request to Upstash, which refuses requests over
-/// 10 MB: a quote of a job's data is four bytes there. Half of that keeps a call's time short, too.
+/// 10 MB: a quote of a job's data is two bytes there. Half of that keeps a call's time short, too.
 ///
 /// Where calls are cut must depend on the jobs alone, neither on the transport nor on a script's
 /// length: an idempotency key finds each call's receipt again by its place.
@@ -28,25 +28,23 @@ pub(super) const MOST_BYTES: usize = 5_000_000;
 /// Room in a request for what surrounds the jobs in the arguments, beside the prefix: bytes.
 pub(super) const FRAME_BYTES: usize = 512;
 
-#[derive(Serialize)]
-struct Item<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
+/// What jobs of a call may have in common.
+#[derive(Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Kind<'a> {
+    /// Whether they have custom ids.
+    named: bool,
     name: &'a str,
-    data: &'a str,
-    opts: String,
     timestamp: i64,
     delay: u64,
     priority: u32,
     lifo: bool,
     promote: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    de: Option<De<'a>>,
+    de: Option<De>,
 }
 
-#[derive(Serialize)]
-struct De<'a> {
-    id: &'a str,
+#[derive(Clone, Copy, PartialEq, Serialize)]
+struct De {
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<u64>,
     extend: bool,
@@ -56,38 +54,92 @@ struct De<'a> {
     reschedule: bool,
 }
 
+/// Jobs that follow each other and are of one kind.
+#[derive(Serialize)]
+pub(super) struct Run<'a> {
+    /// How many.
+    jobs: usize,
+    #[serde(flatten)]
+    kind: Kind<'a>,
+}
+
 /// A job as a call takes it.
 pub(super) struct Wired<'a> {
+    kind: Kind<'a>,
+    data: &'a str,
+    opts: String,
     /// Its custom id.
     id: Option<&'a str>,
     /// Its deduplication id.
     de: Option<&'a str>,
-    text: Box<RawValue>,
-    /// How much of a request it takes: its part of the argument, and its keys.
+    /// How much of a request it takes: its arguments and keys, and its kind as if no other job were of it.
     pub(super) bytes: usize,
 }
 
 impl<'a> Wired<'a> {
     pub(super) fn new(job: &'a NewJob, base: &str, now: i64) -> Result<Self, Error> {
-        // Our own structs of strings and numbers always serialise.
-        let unwritten = |_| Error::Protocol(ENQUEUE.name);
-        let stored = serde_json::to_string(&Stored::of(&job.opts)).map_err(unwritten)?;
-        let item = item(job, stored, now);
-        let text = to_raw_value(&item).map_err(unwritten)?;
-        let bytes = |text: &str| Redis::request_bytes(text.as_bytes());
-        // In `dedups` escapes are escaped, as they are in the item.
-        let de = item.de.as_ref().map_or(0, |de| 4 * bytes(de.id) + bytes(base));
-        let hash = item.id.map_or(0, |id| bytes(id) + bytes(base));
-        let bytes = bytes(text.get()) + de + hash;
-        Ok(Self { id: item.id, de: item.de.map(|de| de.id), text, bytes })
+        let kind = Kind::of(job, now);
+        Self::of_kind(job, base, kind, kind.bytes()?)
     }
+
+    fn of_kind(
+        job: &'a NewJob,
+        base: &str,
+        kind: Kind<'a>,
+        kind_bytes: usize,
+    ) -> Result<Self, Error> {
+        let opts = serde_json::to_string(&Stored::of(&job.opts)).map_err(unwritten)?;
+        let (id, data) = (job.opts.job_id.as_deref(), job.data.as_str());
+        let de = job.opts.deduplication.as_ref().map(|de| de.id.as_str());
+        let bytes = |text: &str| Redis::request_bytes(text.as_bytes());
+        // As an argument and in a key.
+        let ids = id.into_iter().chain(de).map(|id| 2 * bytes(id) + bytes(base)).sum::<usize>();
+        let bytes = kind_bytes + bytes(data) + bytes(&opts) + ids;
+        Ok(Self { kind, data, opts, id, de, bytes })
+    }
+}
+
+impl<'a> Kind<'a> {
+    fn of(job: &'a NewJob, now: i64) -> Self {
+        let opts = &job.opts;
+        Self {
+            named: opts.job_id.is_some(),
+            name: &job.name,
+            timestamp: opts.timestamp_ms.unwrap_or(now),
+            delay: opts.delay_ms,
+            priority: opts.priority,
+            lifo: opts.lifo,
+            promote: job.promote_duplicate,
+            de: opts.deduplication.as_ref().map(|d| De {
+                ttl: d.ttl_ms.filter(|ttl| *ttl > 0),
+                extend: d.extend,
+                replace: d.replace,
+                last: d.keep_last_if_active,
+                reschedule: d.reschedule,
+            }),
+        }
+    }
+
+    /// How much of a request it takes.
+    fn bytes(&self) -> Result<usize, Error> {
+        let text = serde_json::to_vec(&Run { jobs: MOST_JOBS, kind: *self }).map_err(unwritten)?;
+        Ok(Redis::request_bytes(&text))
+    }
+}
+
+/// Our own structs of strings and numbers always serialise.
+fn unwritten(_: serde_json::Error) -> Error {
+    Error::Protocol(ENQUEUE.name)
 }
 
 /// The jobs of one call, and what it touches.
 pub(super) struct Part<'a> {
     pub(super) keys: Vec<String>,
-    pub(super) dedups: Vec<&'a str>,
-    pub(super) jobs: Vec<Box<RawValue>>,
+    /// How many jobs.
+    pub(super) jobs: usize,
+    pub(super) kinds: Vec<Run<'a>>,
+    /// What differs from job to job, in the order in which the script takes it.
+    pub(super) texts: Vec<Vec<u8>>,
 }
 
 /// Jobs, as calls take them.
@@ -95,13 +147,23 @@ struct Jobs<'a> {
     jobs: slice::Iter<'a, NewJob>,
     base: &'a str,
     now: i64,
+    /// The last one's kind, and how much of a request that takes: the next one is often of the same.
+    last: Option<(Kind<'a>, usize)>,
 }
 
 impl<'a> Iterator for Jobs<'a> {
     type Item = Result<Wired<'a>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(Wired::new(self.jobs.next()?, self.base, self.now))
+        let job = self.jobs.next()?;
+        let kind = Kind::of(job, self.now);
+        let known = self.last.filter(|(last, _)| *last == kind).map(|(_, bytes)| bytes);
+        let bytes = match known.map_or_else(|| kind.bytes(), Ok) {
+            Ok(bytes) => bytes,
+            Err(error) => return Some(Err(error)),
+        };
+        self.last = Some((kind, bytes));
+        Some(Wired::of_kind(job, self.base, kind, bytes))
     }
 }
 
@@ -116,7 +178,7 @@ pub(super) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     pub(super) fn new(jobs: &'a [NewJob], keys: &'a Keys, key: Option<&'a str>, now: i64) -> Self {
-        let jobs = Jobs { jobs: jobs.iter(), base: &keys.base, now };
+        let jobs = Jobs { jobs: jobs.iter(), base: &keys.base, now, last: None };
         Self { jobs: jobs.peekable(), keys, key, index: 0 }
     }
 
@@ -136,16 +198,25 @@ impl<'a> Parts<'a> {
 
 impl<'a> Part<'a> {
     fn new(jobs: Vec<Wired<'a>>, keys: &Keys, receipt: String) -> Self {
-        let mut dedups: Vec<&str> = jobs.iter().filter_map(|job| job.de).collect();
-        dedups.sort_unstable();
-        dedups.dedup();
         let mut named = keys.fixed(&receipt);
-        named.extend(dedups.iter().map(|id| keys.of(&format!("de:{id}"))));
+        let mut known = HashSet::with_capacity(jobs.len());
+        let dedups = jobs.iter().filter_map(|job| job.de).filter(|id| known.insert(*id));
+        named.extend(dedups.map(|id| keys.of(&format!("de:{id}"))));
         // Each is asked whether it exists. The `dn:` keys stay out: they are touched for a duplicate
         // that takes another's place, and named they would make every other call's request longer
         // and have Upstash read what nobody asks for.
         named.extend(jobs.iter().filter_map(|job| job.id).map(|id| keys.of(id)));
-        Self { keys: named, dedups, jobs: jobs.into_iter().map(|job| job.text).collect() }
+        let count = jobs.len();
+        let (mut kinds, mut texts): (Vec<Run<'_>>, _) = (Vec::new(), Vec::with_capacity(3 * count));
+        for job in jobs {
+            match kinds.last_mut() {
+                Some(run) if run.kind == job.kind => run.jobs += 1,
+                _ => kinds.push(Run { jobs: 1, kind: job.kind }),
+            }
+            texts.extend([job.data.as_bytes().to_vec(), job.opts.into_bytes()]);
+            texts.extend(job.id.into_iter().chain(job.de).map(|id| id.as_bytes().to_vec()));
+        }
+        Self { keys: named, jobs: count, kinds, texts }
     }
 }
 
@@ -156,29 +227,6 @@ pub(super) fn most_bytes(job: &NewJob, base: usize) -> usize {
     let len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let ids = len(&opts.job_id) + opts.deduplication.as_ref().map_or(0, |it| it.id.len());
     9 * (job.name.len() + job.data.len() + len(&opts.telemetry) + 6 * ids + 2 * base) + FRAME_BYTES
-}
-
-fn item(job: &NewJob, stored: String, now: i64) -> Item<'_> {
-    let opts = &job.opts;
-    Item {
-        id: opts.job_id.as_deref(),
-        name: &job.name,
-        data: &job.data,
-        opts: stored,
-        timestamp: opts.timestamp_ms.unwrap_or(now),
-        delay: opts.delay_ms,
-        priority: opts.priority,
-        lifo: opts.lifo,
-        promote: job.promote_duplicate,
-        de: opts.deduplication.as_ref().map(|d| De {
-            id: &d.id,
-            ttl: d.ttl_ms.filter(|ttl| *ttl > 0),
-            extend: d.extend,
-            replace: d.replace,
-            last: d.keep_last_if_active,
-            reschedule: d.reschedule,
-        }),
-    }
 }
 
 /// Takes what goes into the next call: at most so many jobs, and so many bytes; a longer job goes alone.

@@ -1,5 +1,7 @@
 //! Runs a script whose answer may be lost: the second run is told so.
 
+use std::iter;
+
 use serde::Serialize;
 use tracing::warn;
 
@@ -31,6 +33,17 @@ impl Queue {
         keys: &[String],
         args: impl Fn(bool) -> A,
     ) -> Result<Vec<Value>, Error> {
+        self.run_with(script, keys, args, &[]).await
+    }
+
+    /// As [`Queue::run`]; `texts` are arguments of their own behind the others, which a script has as they are.
+    pub(crate) async fn run_with<A: Serialize>(
+        &self,
+        script: &'static Lazy,
+        keys: &[String],
+        args: impl Fn(bool) -> A,
+        texts: &[Vec<u8>],
+    ) -> Result<Vec<Value>, Error> {
         let now = self.clock.now_ms();
         let mut redis = self.redis.clone();
         let mut replays = redis.replays();
@@ -40,7 +53,8 @@ impl Queue {
             let envelope = Envelope { prefix: &self.keys.base, now, args };
             // Our own structs of strings and numbers always serialise.
             let json = serde_json::to_vec(&envelope).map_err(|_| Error::Protocol(script.name))?;
-            let error = match redis.run(script, keys, vec![json]).await {
+            let all = iter::once(json).chain(texts.iter().cloned()).collect();
+            let error = match redis.run(script, keys, all).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };

@@ -7,7 +7,10 @@ A holder counts only while its job is in some state: without a time to live its 
 One that is young is trusted; an old one is looked for, the first 10,000 places of a list at most, and one that
 may stand behind those counts, and is told as `unfound`. ]]
 local LOOKED_AT = 10000
+-- `held`: the holder of each deduplication id, as examine() tells it; or the job that is added and takes it.
 local held, unfound, activeIds = {}, {}, nil
+-- The key of each deduplication id.
+local dedupKeys = {}
 local function isActive(id)
   if not activeIds then
     activeIds = {}
@@ -48,8 +51,7 @@ local function examine(dedup, id, key)
   run('DEL', key, prefix .. 'dn:' .. dedup)
 end
 local function isHeldActive(holder) return holder.mayBeActive and isActive(holder.id) end
-local function readHolders()
-  local dedups = call.dedups
+local function readHolders(dedups)
   if #dedups == 0 then return end
   local names, order = run('MGET', unpack(KEYS, 16, 15 + #dedups)), {}
   for place, dedup in ipairs(dedups) do
@@ -65,8 +67,6 @@ local function readHolders()
     held[holder.dedup] = scores[place] and {id = holder.id} or examine(holder.dedup, holder.id, holder.key)
   end
 end
-local function holderOf(dedup) return held[dedup] end
-local function holdBy(dedup, holder) held[dedup] = holder end
 -- A job that goes holds no other id either, but for the time of that id's key: a custom id may stand in the keys
 -- of several.
 local function forgetHeld(id, dedup)

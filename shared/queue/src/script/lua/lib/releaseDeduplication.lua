@@ -29,9 +29,9 @@ local function addNext(deid)
   local counter, ttl = run('INCR', ids), tonumber(dedup.ttl) or 0
   local id = customId or int(counter)
   local hasParent = parentKey and parent
-  storeJob({id = id, name = name, data = data, opts = json, timestamp = now, delay = tonumber(options.delay) or 0,
-    priority = tonumber(options.priority) or 0, lifo = options.lifo == true, deid = deid,
-    parentKey = hasParent and parentKey, parent = hasParent and parent, rjk = scheduler})
+  storeJob({id = id, data = data, opts = json, deid = deid, parentKey = hasParent and parentKey,
+    parent = hasParent and parent, rjk = scheduler}, {name = name, timestamp = now,
+    delay = tonumber(options.delay) or 0, priority = tonumber(options.priority) or 0, lifo = options.lifo == true})
   run('SET', holder, id)
   isPassedOn[deid] = true
   if ttl > 0 and not dedup.keepLastIfActive then try('PEXPIRE', holder, int(ttl)) end

@@ -33,8 +33,8 @@ local function produceNext(at, name, data)
   -- A schedule goes on, whether its jobs can be counted or not.
   try('INCR', ids)
   local isDone, refusal = pcall(function()
-    storeJob({id = id, name = name, data = data, opts = opts, timestamp = now, delay = delay,
-      priority = call.priority, lifo = call.lifo, deid = call.deid, rjk = call.scheduler})
+    storeJob({id = id, data = data, opts = opts, deid = call.deid, rjk = call.scheduler},
+      {name = name, timestamp = now, delay = delay, priority = call.priority, lifo = call.lifo})
     placeNoted()
     if unplaced[id] then error(refused, 0) end
     run('ZADD', schedulers, int(at), call.scheduler)
