@@ -29,7 +29,7 @@ use crate::expand::expand;
 use crate::request::Request;
 
 /// What an answer may be.
-pub const STATUSES: [u16; 11] = [200, 201, 202, 304, 400, 401, 403, 404, 405, 413, 503];
+pub const STATUSES: [u16; 12] = [200, 201, 202, 304, 400, 401, 403, 404, 405, 413, 415, 503];
 
 /// When it is: milliseconds since the epoch.
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -276,6 +276,7 @@ fn check(request: &Request<'_>, headers: &[(String, Vec<u8>)], answer: &Answer) 
 /// control characters, which HTTP cannot carry, the runtime leaves out.)
 fn is_open(request: &Request<'_>, answer: &Answer) -> bool {
     let path = request.target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let path = path.strip_suffix(b"/").unwrap_or(path);
     let is_health = answer.body.starts_with(br#"{"status":""#);
     is_health || path.ends_with(b"/health") || path.ends_with(b"/openapi.json")
 }
