@@ -29,7 +29,7 @@ use crate::expand::expand;
 use crate::request::Request;
 
 /// What an answer may be.
-pub const STATUSES: [u16; 11] = [200, 201, 202, 304, 400, 401, 403, 404, 405, 413, 503];
+pub const STATUSES: [u16; 12] = [200, 201, 202, 304, 400, 401, 403, 404, 405, 413, 415, 503];
 
 /// When it is: milliseconds since the epoch.
 const NOW_MS: i64 = 1_800_000_000_000;
