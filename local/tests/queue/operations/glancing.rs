@@ -20,6 +20,12 @@ async fn look(b: &Bench, times: usize) -> Overview {
     look.unwrap()
 }
 
+/// Those that have ended are counted apart, when a command is to spare.
+fn but_the_completed(mut counts: Counts) -> Counts {
+    counts.completed = 0;
+    counts
+}
+
 #[tokio::test]
 async fn a_look_costs_ten_commands_at_most_and_goes_on_where_the_one_before_stopped() {
     let b = Bench::new("at a glance").await;
@@ -37,7 +43,7 @@ async fn a_look_costs_ten_commands_at_most_and_goes_on_where_the_one_before_stop
     b.queue.beat(r#"{"completed":1}"#).await.unwrap();
     let seen = look(&b, 4).await;
     let counts = b.queue.counts().await.unwrap();
-    assert_eq!(seen.counts, Counts { completed: 0, ..counts });
+    assert_eq!(seen.counts, but_the_completed(counts));
     assert_eq!((counts.wait, counts.active, counts.failed, counts.delayed), (120, 1, 1, 1));
     assert_eq!(seen.completed.map(|read| read.value), Some(1));
     assert_eq!(seen.oldest_waiting_ms, Some(NOW + 15_000));
@@ -55,7 +61,7 @@ async fn a_look_costs_ten_commands_at_most_and_goes_on_where_the_one_before_stop
     let rate = RateLimit { max: NonZeroU32::MIN, duration_ms: NonZeroU32::MIN };
     b.queue.limit_rate(Some(rate)).await.unwrap();
     let seen = look(&b, 9).await;
-    assert_eq!(seen.counts, Counts { completed: 0, ..b.queue.counts().await.unwrap() });
+    assert_eq!(seen.counts, but_the_completed(b.queue.counts().await.unwrap()));
 }
 
 #[tokio::test]
