@@ -25,6 +25,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("config", &["config", "--env-file local/.env config --json"]),
     ("cost", &["cost --projects 3000 --recomputes 3000", "cost --measure --json"]),
     ("demo", &["demo", "demo --projects 5 --json"]),
+    ("doctor", &["doctor", "--env-file local/.env doctor --live"]),
     ("drain", &["drain --until-empty", "--env-file local/.env drain --json"]),
     (
         "enqueue",
@@ -33,7 +34,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("explain", &["explain seed-1-p0000003"]),
     ("history", &["history seed-1-p0000003 --from 2026-01-31"]),
     ("man", &["man | man -l -", "man --folder ~/.local/share/man/man1"]),
-    ("migrate", &["migrate --check", "migrate --baseline"]),
+    ("migrate", &["migrate --check", "migrate --baseline", "migrate --prisma schema"]),
+    ("openapi", &["openapi --output functions/api/openapi.json"]),
     ("permissions", &["permissions", "permissions --function drain"]),
     ("queue", &["queue watch", "queue jobs failed --reason timeout"]),
     ("queue clean", &["queue clean completed --older-than 7d"]),
@@ -48,6 +50,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("queue obliterate", &["queue obliterate --yes"]),
     ("queue pause", &["queue pause"]),
+    ("queue prefixes", &["queue prefixes"]),
     ("queue promote", &["queue promote 17", "queue promote --all"]),
     ("queue remove", &["queue remove 17"]),
     ("queue resume", &["queue resume"]),
@@ -74,6 +77,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("score", &["score < rows.jsonl"]),
     ("seed", &["seed", "seed --projects 1000 --pages 30"]),
+    ("shadow", &["shadow --since 2026-01-31T12:00:00Z", "shadow --limit 1000 --json"]),
     (
         "simulate",
         &["simulate --jobs 100000 --within 6h", "simulate --jobs 100000 --drains 4 --json"],

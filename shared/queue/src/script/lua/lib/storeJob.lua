@@ -5,24 +5,16 @@ Keys    the job's hash, those of placeJob, events
 Cost    1 (HSET), 2 more for events ]]
 -- @include "placeJob"
 -- @include "emit"
--- What not every job has, as arguments of a command: a batch stores many jobs, and makes no table for any.
-local function rarerFields(job)
-  if not (job.parentKey or job.rjk) then
-    if job.deid then return 'deid', job.deid end
-    return
-  end
-  local fields = {}
-  if job.deid then push(fields, 'deid', job.deid) end
-  if job.parentKey then push(fields, 'parentKey', job.parentKey, 'parent', job.parent) end
-  if job.rjk then push(fields, 'rjk', job.rjk) end
-  return unpack(fields)
+-- A field that not every job has, before others: a batch stores many jobs, and makes no table for any.
+local function field(name, value, ...)
+  if value then return name, value, ... end
+  return ...
 end
 local function storeJob(job, kind)
   local id, delay, priority, timestamp = job.id, kind.delay, kind.priority, kind.timestamp
-  executed = executed + 1
-  redis.call('HSET', prefix .. id, 'name', kind.name, 'data', job.data, 'opts', job.opts, 'timestamp',
-    written[timestamp] or digits(timestamp), 'delay', written[delay] or digits(delay), 'priority',
-    written[priority] or digits(priority), rarerFields(job))
+  run('HSET', prefix .. id, 'name', kind.name, 'data', job.data, 'opts', job.opts, 'timestamp', digits(timestamp),
+    'delay', digits(delay), 'priority', digits(priority), field('deid', job.deid,
+    field('parentKey', job.parentKey, field('parent', job.parent, field('rjk', job.rjk)))))
   if tellsAll then emit('added', 'jobId', id, 'name', kind.name) end
   if delay > 0 then
     local dueMs = timestamp + delay
