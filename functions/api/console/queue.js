@@ -137,7 +137,7 @@ function ticked({ drain }) {
 
 function failed({ operations }, groups, act) {
   if (groups.length === 0) return card('Failures', { wide: true }, empty('Nothing failed', 'No failed job is kept.'));
-  const retry = ({ reason }) => reason && h('button', { type: 'button', class: 'plain', 'aria-label': `Retry: ${reason}`, onclick: () => act('retry', { reason }, (answer) => `${count(answer.retried, 'job')} will be tried again.`) }, 'Retry');
+  const retry = ({ reason, text }) => text && h('button', { type: 'button', class: 'plain', 'aria-label': `Retry: ${reason}`, onclick: () => act('retry', { reason: text }, (answer) => `${count(answer.retried, 'job')} will be tried again.`) }, 'Retry');
   return card('Failures', { wide: true, about: 'The newest 200 failed jobs, by reason.' }, table('Failures by reason', [['Jobs', 'number'], ['Reason', 'wide'], ['Newest'], ...(operations ? [['Operate']] : [])],
     groups.map((it) => [whole(it.count), h('span', { class: 'reason' }, it.reason || 'no reason is known'), h('time', { title: minute(it.newest) }, ago(it.newest)), ...(operations ? [retry(it)] : [])])));
 }

@@ -323,13 +323,15 @@ pub(crate) struct FailuresBody {
     failures: Vec<FailuresOf>,
 }
 
-/// Failed jobs that have one reason.
+/// Failed jobs that have one reason, but for the ids and numbers in it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = FailureGroup)]
 struct FailuresOf {
-    /// The first 500 bytes of it.
+    /// The first 500 bytes of it, with `…` for each word that differs among them.
     reason: String,
+    /// What the reason of each of them contains: with this as its `reason`, `POST /queue/retry` takes them all.
+    text: String,
     /// How many of the newest 200 failed jobs have it.
     count: u64,
     /// When the newest of them failed, in milliseconds since the Unix epoch.
@@ -341,8 +343,8 @@ struct FailuresOf {
 
 impl From<FailureGroup> for FailuresOf {
     fn from(group: FailureGroup) -> Self {
-        let FailureGroup { reason, count, newest, job_ids, .. } = group;
-        Self { reason, count, newest, job_ids }
+        let FailureGroup { reason, text, count, newest, job_ids, .. } = group;
+        Self { reason, text, count, newest, job_ids }
     }
 }
 

@@ -40,6 +40,12 @@ async fn every_route_is_described() {
             "GET /projects/{id}/deo-score/series",
             "GET /projects/{id}/deo-signals/debug",
             "GET /queue",
+            "GET /queue/failures",
+            "POST /queue/limit",
+            "POST /queue/pause",
+            "POST /queue/promote",
+            "POST /queue/resume",
+            "POST /queue/retry",
             "POST /queues/{queue}/settle",
         ],
     );

@@ -133,7 +133,8 @@ async fn administrators_see_the_queue() {
     assert!((0..60_000).contains(&oldest.as_i64().unwrap()), "{oldest}");
     let at = body["at"].take().as_i64().unwrap();
     assert!((shared::clock::Clock::System.now_ms() - at).abs() < 60_000, "{at}");
-    let finished = json!({"completed": 1, "failed": 0, "counted": "atleast"});
+    // What ended is not asked for in a first look at a queue that has as much else to tell.
+    let finished = json!({"completed": 0, "failed": 0, "counted": "atleast"});
     assert_eq!(
         body,
         json!({

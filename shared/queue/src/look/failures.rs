@@ -49,13 +49,15 @@ struct Failure {
     reason: String,
 }
 
-/// Failed jobs that have one reason.
+/// Failed jobs that have one reason, but for the ids and numbers in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct FailureGroup {
-    /// The first 500 bytes of it; empty where a job has none.
+    /// The first 500 bytes of it, with `…` for each word that differs among them; empty where a job has none.
     pub reason: String,
+    /// What is in the reason of each of them as it stands: a [retry](Queue::retry_by_reason) takes all that have it.
+    pub text: String,
     /// Jobs.
     pub count: u64,
     /// When the newest of them failed: milliseconds since the epoch.
@@ -77,16 +79,18 @@ impl Failures {
         let mut groups: Vec<FailureGroup> = Vec::new();
         let mut places = HashMap::new();
         for Failure { id, score, reason } in &self.newest {
-            let place = *places.entry(reason).or_insert_with(|| {
+            let common = common(reason);
+            let place = *places.entry(common.clone()).or_insert_with(|| {
                 let newest = score.parse::<f64>().unwrap_or_default() as i64;
-                groups.push(FailureGroup {
-                    reason: reason.clone(),
-                    newest,
-                    ..FailureGroup::default()
-                });
+                let (reason, text) = (reason.clone(), reason.clone());
+                groups.push(FailureGroup { reason, text, newest, ..FailureGroup::default() });
                 groups.len() - 1
             });
             if let Some(group) = groups.get_mut(place) {
+                if group.reason != *reason {
+                    group.text = longest_part(&common).to_owned();
+                    group.reason = common;
+                }
                 group.count += 1;
                 if group.job_ids.len() < MOST_NAMED {
                     group.job_ids.push(id.clone());
@@ -130,6 +134,30 @@ impl Queue {
     }
 }
 
+/// Bytes that a reason must have between two of its ids, for others to be of its kind.
+const LEAST_IN_COMMON: usize = 8;
+
+/// The reason with `…` for each word that has a digit, as ids, numbers and times do; the whole of it where too little
+/// is left.
+fn common(reason: &str) -> String {
+    let word = |word: &str| {
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        match bare.contains(|c: char| c.is_ascii_digit()) {
+            true => word.replacen(bare, "…", 1),
+            false => word.to_owned(),
+        }
+    };
+    let common: Vec<String> = reason.split(' ').map(word).collect();
+    let common = common.join(" ");
+    let has_enough = longest_part(&common).len() >= LEAST_IN_COMMON;
+    if has_enough { common } else { reason.to_owned() }
+}
+
+/// The longest part that all of the kind have.
+fn longest_part(common: &str) -> &str {
+    common.split('…').map(str::trim).max_by_key(|part| part.len()).unwrap_or_default()
+}
+
 /// The text without a character at its end that was cut in two: a retry looks for it as it stands.
 fn whole_characters(bytes: &[u8]) -> String {
     let end = match std::str::from_utf8(bytes) {
@@ -142,6 +170,37 @@ fn whole_characters(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reasons_that_differ_in_ids_are_one_group() {
+        let failure = |id: &str, score: &str, reason: &str| {
+            let [id, score, reason] = [id, score, reason].map(str::to_owned);
+            Failure { id, score, reason }
+        };
+        let newest = vec![
+            failure("5", "50", "Project not found: gone-2"),
+            failure("4", "40", "timed out"),
+            failure("3", "30", "Project not found: cm4x9"),
+            failure("2", "20", "E17"),
+            failure("1", "10", "E18"),
+        ];
+        let groups = Failures { at_ms: 0, newest }.groups();
+        let told: Vec<_> =
+            groups.iter().map(|it| (it.reason.as_str(), it.text.as_str(), it.count)).collect();
+        assert_eq!(
+            told,
+            [
+                ("Project not found: …", "Project not found:", 2),
+                ("timed out", "timed out", 1),
+                ("E17", "E17", 1),
+                ("E18", "E18", 1),
+            ]
+        );
+        assert_eq!(
+            (groups[0].newest, &groups[0].job_ids),
+            (50, &vec!["5".to_owned(), "3".to_owned()])
+        );
+    }
 
     #[test]
     fn no_character_is_cut_in_two() {

@@ -117,15 +117,16 @@ pub(super) async fn look(queue: &Queue, before: Overview) -> Result<Overview, Er
             asked.ask(0, [(About::Count(place), Command::new(command).arg(key(RARE[place].0)))]);
         }
     }
-    let beat = look.heartbeat.as_ref().and_then(|beats| beats.value.last_ms);
-    let is_limited = queue.with_own_rate(look.limits).rate.is_some();
-    if is_limited || beat.is_none_or(|at| now - at > SIGN_MS) {
-        let [idle, former] = queue.sign_keys();
-        let signs = Command::new("MGET").args([key("limiter"), idle, former]);
-        asked.ask(0, [(About::Signs, signs)]);
+    let is_due = |read: Option<i64>| read.is_none_or(|at| now - at >= SLOW_MS);
+    if is_due(look.completed.map(|read| read.at_ms)) {
+        asked.ask(0, [(About::Completed, Command::new("ZCARD").arg(key("completed")))]);
     }
+    let [idle, former] = queue.sign_keys();
+    let signs = Command::new("MGET").args([key("limiter"), idle, former]);
+    let is_limited = queue.with_own_rate(look.limits).rate.is_some();
     if is_limited {
-        asked.ask(0, [(About::LimitLeft, Command::new("PTTL").arg(key("limiter")))]);
+        let left = Command::new("PTTL").arg(key("limiter"));
+        asked.ask(0, [(About::Signs, signs.clone()), (About::LimitLeft, left)]);
     }
     let list = if look.counts.wait > 0 { Some("wait") } else { has(0).then_some("paused") };
     // While jobs may start, nobody waits for a lock.
@@ -141,10 +142,6 @@ pub(super) async fn look(queue: &Queue, before: Overview) -> Result<Overview, Er
     if has(1) {
         let first = Command::new("ZRANGE").arg(key("prioritized")).arg("0").arg("0");
         asked.ask(1, [(About::First, first)]);
-    }
-    let is_due = |read: Option<i64>| read.is_none_or(|at| now - at >= SLOW_MS);
-    if is_due(look.completed.map(|read| read.at_ms)) {
-        asked.ask(0, [(About::Completed, Command::new("ZCARD").arg(key("completed")))]);
     }
     let schedules = look.schedules.as_ref().map(|read| read.at_ms);
     if !has(4) {
@@ -165,11 +162,19 @@ pub(super) async fn look(queue: &Queue, before: Overview) -> Result<Overview, Er
         look.metrics = Default::default();
         if is_due(look.kept.map(|read| read.at_ms)) {
             let kept = SPANS.iter().flat_map(|minutes| ENDS.map(|end| (*minutes, end)));
-            let kept = kept.enumerate().map(|(place, (minutes, end))| {
+            // Where none has failed, none has of late.
+            let is_told = |end: &str| end != "failed" || look.counts.failed > 0;
+            let kept = kept.enumerate().filter(|(_, (_, end))| is_told(end));
+            let kept = kept.map(|(place, (minutes, end))| {
                 (About::Kept(place), throughput::of_kept(&key(end), minutes, now))
             });
+            let kept: Vec<_> = kept.collect();
             asked.ask(0, kept);
         }
+    }
+    let beat = look.heartbeat.as_ref().and_then(|beats| beats.value.last_ms);
+    if !is_limited && beat.is_none_or(|at| now - at > SIGN_MS) {
+        asked.ask(0, [(About::Signs, signs)]);
     }
     read(queue, look, asked, has(0) || has(1)).await
 }
