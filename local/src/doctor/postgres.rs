@@ -1,8 +1,11 @@
 //! What there is to read in Postgres: who we are there, and whether the tables fit.
 
+use std::iter;
+
 use shared::store::Database;
 use tables::migrations::{Error, missing_rights, pending, unfit_tables};
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::Check;
@@ -101,7 +104,7 @@ async fn migrations(database: &Database) -> Check {
             Check::fail("postgres.migrations", told, remedy)
         }
         // A function's role needs nothing of ours there.
-        Err(Error::Statement(error)) if error.code().is_some_and(|it| it.code() == "42501") => {
+        Err(error) if is_refused(&error) => {
             let told = "this role may not see which migrations are applied";
             Check::warn(
                 "postgres.migrations",
@@ -111,6 +114,14 @@ async fn migrations(database: &Database) -> Check {
         }
         Err(error) => Check::fail("postgres.migrations", error.to_string(), ""),
     }
+}
+
+/// Whether a right was lacking, whichever library told it.
+fn is_refused(error: &Error) -> bool {
+    let causes = iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes
+        .filter_map(|cause| cause.downcast_ref::<tokio_postgres::Error>())
+        .any(|error| error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE))
 }
 
 async fn tables(database: &Database) -> Vec<Check> {

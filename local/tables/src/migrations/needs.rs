@@ -89,8 +89,5 @@ pub const COLUMNS: [Column; 35] = [
 ];
 
 /// The same of a table that not every platform has.
-pub const MEMBERS: [Column; 3] = [
-    read("ProjectMember", "projectId", TEXT),
-    read("ProjectMember", "userId", TEXT),
-    read("ProjectMember", "role", ANY),
-];
+pub const MEMBERS: [Column; 2] =
+    [read("ProjectMember", "projectId", TEXT), read("ProjectMember", "userId", TEXT)];

@@ -171,7 +171,13 @@ async fn the_api_sends_what_its_user_may_and_no_less() {
         let (status, body) = Asked::new("admin", "GET", "/queue").of(&super::api(&env)).await;
         assert_eq!(status, 200, "{body}");
     }
-    for own in ["HDEL", "HSET"] {
+    // And at one where only prioritized jobs wait.
+    world.call(Command::new("HDEL").arg(meta.as_str()).arg("concurrency").arg("duration")).await;
+    let [wait, aside] = ["wait", "aside"].map(|name| format!("{PREFIX}:deo_score_queue:{name}"));
+    world.call(Command::new("RENAME").arg(wait.as_str()).arg(aside.as_str())).await;
+    assert_eq!(Asked::new("admin", "GET", "/queue").of(&super::api(&env)).await.0, 200);
+    world.call(Command::new("RENAME").arg(aside.as_str()).arg(wait.as_str())).await;
+    for own in ["HDEL", "HSET", "RENAME"] {
         seen.0.lock().unwrap()[0].remove(own);
     }
     // Worth counting.
