@@ -86,6 +86,9 @@ pub(super) fn show(
         // Behind the #, they stay in the browser.
         (Some(project), Some(token)) => {
             say(format!("the API, to try: {docs}#project={project}&token={token}"))?;
+            if let Some(admin) = &places.admin_token {
+                say(format!("as an administrator: {docs}#project={project}&token={admin}"))?;
+            }
         }
         _ => say(format!("the API, to try: {docs}"))?,
     }
