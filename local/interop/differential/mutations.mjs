@@ -3,7 +3,7 @@
 const LUA = 'shared/queue/src/script/lua';
 
 export const MUTATIONS = [
-  ['2 Job hash', 'the delay of a job is stored', `${LUA}/lib/storeJob.lua`, "'delay', digits(job.delay), 'priority'", "'delay', 0, 'priority'"],
+  ['2 Job hash', 'the delay of a job is stored', `${LUA}/lib/storeJob.lua`, "'delay', digits(delay), 'priority'", "'delay', 0, 'priority'"],
   ['2 Job hash', 'attempts made grow by one', 'shared/queue/src/life/plan.rs', 'let atm = job.attempts_counted.saturating_add(1);', 'let atm = job.attempts_counted.saturating_add(2);'],
   ['2 Job hash', 'attempts started grow by one', `${LUA}/lib/claimJobs.lua`, '(tonumber(job[ATTEMPTS_STARTED] or nil) or 0) + 1', '(tonumber(job[ATTEMPTS_STARTED] or nil) or 0)'],
   ['3 Adding', 'marker: an add wakes a worker', `${LUA}/lib/placeJob.lua`, "  try('ZADD', marker, 0, '0')\n", ''],
