@@ -38,6 +38,7 @@ pub(crate) struct RetryBody {
     #[schema(min_length = 1, max_length = 2000)]
     reason: String,
     /// `next` of the answer before.
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, pattern = "^[0-9]{1,20}$")]
     from: Option<String>,
 }
@@ -74,6 +75,7 @@ pub(crate) struct RetriedBody {
 #[schema(as = Promote)]
 pub(crate) struct PromoteBody {
     /// This delayed job; when left out, the next 500 due.
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, min_length = 1, max_length = 191)]
     job_id: Option<String>,
 }
@@ -99,7 +101,7 @@ pub(crate) struct PromotedBody {
 pub(crate) struct LimitBody {
     /// At most so many jobs are active at once; `null` lifts the limit.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 4_294_967_295_u32)]
     concurrency: Option<Option<NonZeroU32>>,
     /// At most so many jobs start within a time; `null` lifts the limit.
     #[serde(default, deserialize_with = "given")]
@@ -111,10 +113,10 @@ pub(crate) struct LimitBody {
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct NewRate {
-    #[schema(value_type = u32, minimum = 1)]
+    #[schema(value_type = u32, minimum = 1, maximum = 4_294_967_295_u32)]
     max: NonZeroU32,
     /// Milliseconds.
-    #[schema(value_type = u32, minimum = 1)]
+    #[schema(value_type = u32, minimum = 1, maximum = 4_294_967_295_u32)]
     duration_ms: NonZeroU32,
 }
 

@@ -64,6 +64,8 @@ def main():
     # Private servers, whatever the environment says.
     settings = {"REDIS_URL", "DATABASE_URL", "JWT_SECRET", "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"}
     environment = {name: value for name, value in os.environ.items() if name not in settings}
+    # The routes that operate the queue, too.
+    environment["API_QUEUE_OPERATIONS"] = "true"
     up = [DEO, "up", "--json", "--every", "1s", "--listen", "127.0.0.1:0", "--rest-listen", "127.0.0.1:0"]
     with subprocess.Popen(up, stdout=subprocess.PIPE, env=environment, text=True) as system:
         try:
