@@ -13,6 +13,7 @@ pub mod config;
 pub mod deo;
 pub mod drops;
 pub mod logs;
+mod outward;
 pub mod recompute;
 pub mod store;
 pub mod wake;

@@ -1,8 +1,8 @@
 //! Operates the queue, for administrators, where `API_QUEUE_OPERATIONS` switches that on: pausing, resuming,
 //! retrying what failed for a reason, promoting what is delayed, and limits.
 //!
-//! Each call is bounded, and may be sent again: what is done already stays done. Each is written to the log:
-//! who, what, and how many jobs.
+//! Each call is bounded, and may be sent again: what is done already stays done. Each is written to the log, one
+//! that failed, too: who, what, and how many jobs.
 
 use std::num::NonZeroU32;
 
@@ -17,7 +17,7 @@ use crate::caller::Caller;
 use crate::described::ForOperator;
 use crate::error::Error;
 use crate::input::{Body, Form};
-use crate::queue::no_queue;
+use crate::queue::{RateBody, no_queue, not_read};
 
 /// The longest reason that may be asked for, in bytes.
 const MAX_REASON: usize = 2_000;
@@ -139,16 +139,7 @@ pub(crate) struct LimitsSetBody {
     concurrency: Option<u64>,
     /// Jobs that may start within a time; `null` sets no limit.
     #[schema(required = true)]
-    rate: Option<RateSetBody>,
-}
-
-/// At most `max` jobs start within `durationMs`.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = RateSet)]
-struct RateSetBody {
-    max: u64,
-    duration_ms: u64,
+    rate: Option<RateBody>,
 }
 
 impl Api {
@@ -165,18 +156,23 @@ impl Api {
     fn told<T>(
         &self,
         caller: &Caller,
-        operation: &'static str,
+        operation: &str,
         ended: Result<T, QueueError>,
         jobs: impl Fn(&T) -> u64,
     ) -> Result<T, Error> {
         self.looks().forget();
-        if let Err(QueueError::Refused(refusal)) = &ended {
-            return Err(refused(refusal));
+        let user = caller.user_id.as_str();
+        match &ended {
+            Ok(done) => {
+                tracing::info!(user, operation, jobs = jobs(done), "the queue was operated")
+            }
+            // It may have been done all the same, where the answer was lost.
+            Err(error) => tracing::warn!(user, operation, %error, "the queue was not operated"),
         }
-        let ended = self.last_write().written("the queue was not operated", ended)?;
-        let (user, jobs) = (caller.user_id.as_str(), jobs(&ended));
-        tracing::info!(user, operation, jobs, "the queue was operated");
-        Ok(ended)
+        match ended {
+            Err(QueueError::Refused(refusal)) => Err(refused(&refusal)),
+            ended => self.last_write().written("the queue was not operated", ended),
+        }
     }
 }
 
@@ -240,13 +236,11 @@ pub(crate) async fn retry(
     let body = body.filter(RetryBody::is_valid);
     let body = caller.check(body.ok_or(Error::bad_request(RetryBody::EXPECTED))).await?;
     let queue = api.operated(&caller).await?;
-    let step = async {
-        let now = api.clock().now_ms();
-        let step = queue.retry_step(&body.reason, now, body.from.as_deref()).await?;
-        Ok((step, queue.count_of(JobState::Failed).await?))
-    };
-    let (step, left) = api.told(&caller, "retry", step.await, |(step, _)| step.moved)?;
+    let now = api.clock().now_ms();
+    let step = queue.retry_step(&body.reason, now, body.from.as_deref()).await;
+    let step = api.told(&caller, "retry", step, |step| step.moved)?;
     api.wake().ring(step.moved > 0).await;
+    let left = queue.count_of(JobState::Failed).await.map_err(not_read)?;
     Ok(Json(RetriedBody { retried: step.moved, left, next: step.next }))
 }
 
@@ -265,16 +259,13 @@ pub(crate) async fn promote(
 ) -> Result<Json<PromotedBody>, Error> {
     let Body(body) = caller.check(body).await?;
     let queue = api.operated(&caller).await?;
-    let promoted = async {
-        let promoted = match body.and_then(|body| body.job_id) {
-            Some(id) => queue.promote(&id).await.map(|()| 1)?,
-            None => queue.promote_some().await?,
-        };
-        Ok((promoted, queue.count_of(JobState::Delayed).await?))
+    let promoted = match body.and_then(|body| body.job_id) {
+        Some(id) => queue.promote(&id).await.map(|()| 1),
+        None => queue.promote_some().await,
     };
-    let (promoted, left) =
-        api.told(&caller, "promote", promoted.await, |(promoted, _)| *promoted)?;
+    let promoted = api.told(&caller, "promote", promoted, |promoted| *promoted)?;
     api.wake().ring(promoted > 0).await;
+    let left = queue.count_of(JobState::Delayed).await.map_err(not_read)?;
     Ok(Json(PromotedBody { promoted, left }))
 }
 
@@ -295,18 +286,22 @@ pub(crate) async fn limit(
     let body = body.filter(|body| body.concurrency.is_some() || body.rate.is_some());
     let body = caller.check(body.ok_or(Error::bad_request(LimitBody::EXPECTED))).await?;
     let queue = api.operated(&caller).await?;
-    let limits = async {
-        if let Some(most) = body.concurrency {
-            queue.limit_concurrency(most).await?;
-        }
-        if let Some(rate) = body.rate {
-            let rate = rate.map(|NewRate { max, duration_ms }| RateLimit { max, duration_ms });
-            queue.limit_rate(rate).await?;
-        }
-        queue.limits().await
-    };
-    let limits = api.told(&caller, "limit", limits.await, |_| 0)?;
-    let rate = limits.rate;
-    let rate = rate.map(|rate| RateSetBody { max: rate.max, duration_ms: rate.duration_ms });
+    if let Some(most) = body.concurrency {
+        let set = most.map_or("none".to_owned(), |most| most.to_string());
+        let set = format!("limit concurrency: {set}");
+        api.told(&caller, &set, queue.limit_concurrency(most).await, |_| 0)?;
+    }
+    if let Some(rate) = body.rate {
+        let rate = rate.map(|NewRate { max, duration_ms }| RateLimit { max, duration_ms });
+        let set = match rate {
+            Some(RateLimit { max, duration_ms }) => {
+                format!("limit rate: {max} in {duration_ms} ms")
+            }
+            None => "limit rate: none".to_owned(),
+        };
+        api.told(&caller, &set, queue.limit_rate(rate).await, |_| 0)?;
+    }
+    let limits = queue.limits().await.map_err(not_read)?;
+    let rate = limits.rate.map(RateBody::from);
     Ok(Json(LimitsSetBody { concurrency: limits.concurrency, rate }))
 }

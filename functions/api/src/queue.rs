@@ -99,7 +99,7 @@ struct LimitsBody {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Rate)]
-struct RateBody {
+pub(crate) struct RateBody {
     max: u64,
     duration_ms: u64,
 }

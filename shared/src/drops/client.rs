@@ -2,33 +2,20 @@
 
 use std::time::Duration;
 
-use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 
 use super::DropsError;
-use crate::redis::is_loopback;
-use crate::tls;
+use crate::{outward, tls};
 
 /// The longest that a connection may take.
 const CONNECT: Duration = Duration::from_secs(3);
 
 /// A client for this URL alone: over TLS, or to this machine.
 pub(super) fn client(url: &Url, plaintext: DropsError) -> Result<Client, DropsError> {
-    let is_local = url.host_str().is_some_and(is_loopback);
-    if url.scheme() != "https" && !(url.scheme() == "http" && is_local) {
-        return Err(plaintext);
-    }
-    let mut builder = Client::builder()
-        .tls_backend_preconfigured((*tls::client_config()).clone())
-        .connect_timeout(CONNECT)
-        .redirect(Policy::none())
-        .retry(reqwest::retry::never())
-        .user_agent(concat!("deo/", env!("CARGO_PKG_VERSION")))
-        .tcp_nodelay(true);
-    if is_local {
-        builder = builder.no_proxy();
-    }
-    builder.build().map_err(|_| DropsError("HTTPS cannot be set up"))
+    let builder = outward::client(url).ok_or(plaintext)?;
+    let named = builder.user_agent(concat!("deo/", env!("CARGO_PKG_VERSION")));
+    let client = named.connect_timeout(CONNECT).build();
+    client.map_err(|_| DropsError("HTTPS cannot be set up"))
 }
 
 /// Why there is no answer, without the URL.

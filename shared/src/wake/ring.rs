@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::WakeError;
 use crate::config::{Secret, WakeConfig};
-use crate::redis::is_loopback;
+use crate::outward;
 
 /// How long a request lives. A drain that takes longer has its request long since.
 const LIFE: Duration = Duration::from_secs(10);
@@ -31,22 +31,11 @@ impl Bell {
     pub(super) fn new(url: &Secret, config: &WakeConfig) -> Result<Self, WakeError> {
         let parsed = Url::parse(url.expose())
             .map_err(|_| WakeError("DRAIN_WAKE_URL is not a URL: copy it again"))?;
-        let local = parsed.host_str().is_some_and(is_loopback);
-        if parsed.scheme() != "https" && !local {
-            return Err(WakeError(
-                "DRAIN_WAKE_URL must start with https://: over http:// its token would be readable",
-            ));
-        }
-        let mut builder = Client::builder()
-            .tls_backend_preconfigured((*crate::tls::client_config()).clone())
-            .timeout(LIFE)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .tcp_nodelay(true);
-        if local {
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|_| WakeError("HTTPS cannot be set up"))?;
+        let builder = outward::client(&parsed).ok_or(WakeError(
+            "DRAIN_WAKE_URL must start with https://: over http:// its token would be readable",
+        ))?;
+        let client = builder.timeout(LIFE).build();
+        let client = client.map_err(|_| WakeError("HTTPS cannot be set up"))?;
         Ok(Self { client, url: url.clone(), headers: headers(config)? })
     }
 
