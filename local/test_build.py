@@ -31,20 +31,28 @@ folder=$CARGO_TARGET_DIR/$target/release
 mkdir -p "$folder" && cp "$(type -P true)" "$folder/$binary"
 """
 
+# cargo-lambda asks Zig, its linker for another machine, for its version and its folders; nothing is linked here, so
+# these tests need no Zig.
+ZIG = """#!/bin/bash
+[[ $* == version ]] && echo 0.13.0 || printf '#include <...> search starts here:\\n /\\nEnd of search list.\\n' >&2
+"""
+
 
 class Build(unittest.TestCase):
     def setUp(self):
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         programs = self.folder / "bin"
         programs.mkdir()
-        (programs / "cargo").write_text(STAND_IN)
-        (programs / "cargo").chmod(0o755)
+        for name, text in [("cargo", STAND_IN), ("zig", ZIG)]:
+            (programs / name).write_text(text)
+            (programs / name).chmod(0o755)
         self.environment = {
             **os.environ,
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "REAL_CARGO": shutil.which("cargo"),
             "NOTES": str(self.folder / "notes"),
             "CARGO_TARGET_DIR": str(self.folder / "target"),
+            "CARGO_ZIGBUILD_ZIG_COMMAND": str(programs / "zig"),
             "AWS_DEFAULT_REGION": "eu-central-1",
             "SAM_CLI_TELEMETRY": "0",
         }
