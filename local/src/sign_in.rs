@@ -1,8 +1,9 @@
 //! Signs the console in on a developer's machine: no part of the function.
 //!
 //! `deo up` prints a link with a code. The page takes the code out of the address and exchanges it, once, for a token
-//! in the answer and a cookie that scripts cannot read. After a reload the cookie alone gives the next token. Another
-//! link takes the place of one that has been used.
+//! in the answer and a cookie that scripts cannot read. After a reload the cookie alone gives the next token. The address
+//! keeps the role, and each role has a cookie of its own, so that a browser shows the console as both. Another link
+//! takes the place of one that has been used.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -21,8 +22,8 @@ use shared::config::Secret;
 use crate::terminal::say;
 use crate::token;
 
-/// The cookie's name.
-const COOKIE: &str = "deo-console";
+/// What the cookies' names begin with; the role follows.
+const COOKIE: &str = "deo-console-";
 
 /// How long a token is good for, and how long the cookie: an hour and twelve, in seconds.
 const TOKEN_S: u64 = 3_600;
@@ -69,10 +70,12 @@ struct Known {
     cookies: HashMap<String, Account>,
 }
 
-/// What the page sends: a code, or nothing where it has the cookie.
+/// What the page sends: a code, or no code where it has the cookie of a role.
 #[derive(Deserialize)]
 struct Sent {
     code: Option<String>,
+    #[serde(rename = "as")]
+    role: Option<String>,
 }
 
 impl SignIn {
@@ -91,7 +94,7 @@ impl SignIn {
     pub fn link(&self, base: &str, account: Account) -> String {
         let base = self.0.base.get_or_init(|| base.to_owned());
         let code = random();
-        let link = format!("{base}/console#code={code}");
+        let link = format!("{base}/console?as={}#code={code}", account.role);
         self.known().codes.insert(code, account);
         link
     }
@@ -130,13 +133,15 @@ async fn exchange(
 ) -> Response {
     // Another page of the browser may send a request, with the cookie where it is on this host as well.
     let is_ours = headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin");
-    let Ok(Json(Sent { code })) = body else {
-        return refused(StatusCode::BAD_REQUEST, "The body must be an object with code, or empty");
+    let Ok(Json(Sent { code, role })) = body else {
+        let message = "The body must be an object with code, or with as, a role";
+        return refused(StatusCode::BAD_REQUEST, message);
     };
     if !is_ours {
         return refused(StatusCode::FORBIDDEN, "Only the console may sign in here");
     }
-    let Some((account, cookie)) = sign_in.find(code, cookie(&headers)) else {
+    let Some((account, cookie)) = sign_in.find(code, role.and_then(|role| cookie(&headers, &role)))
+    else {
         return refused(StatusCode::UNAUTHORIZED, "The code does not count, or not any more");
     };
     let claims = token::claims(&account.user_id, TOKEN_S);
@@ -149,10 +154,11 @@ async fn exchange(
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(cookie) = cookie {
+        let role = account.role;
         let cookie = format!(
-            "{COOKIE}={cookie}; HttpOnly; SameSite=Strict; Path=/console; Max-Age={COOKIE_S}"
+            "{COOKIE}{role}={cookie}; HttpOnly; SameSite=Strict; Path=/console; Max-Age={COOKIE_S}"
         );
-        // Letters and digits.
+        // Letters, digits and hyphens.
         headers.extend(HeaderValue::from_str(&cookie).map(|cookie| (header::SET_COOKIE, cookie)));
         sign_in.tell_next(&account);
     }
@@ -164,9 +170,11 @@ fn refused(status: StatusCode, message: &str) -> Response {
     (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+fn cookie<'a>(headers: &'a HeaderMap, role: &str) -> Option<&'a str> {
     let sent = headers.get(header::COOKIE)?.to_str().ok()?;
-    sent.split(';').find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    let value =
+        |pair: &'a str| pair.trim().strip_prefix(COOKIE)?.strip_prefix(role)?.strip_prefix('=');
+    sent.split(';').find_map(value)
 }
 
 fn random() -> String {
@@ -189,7 +197,8 @@ mod tests {
             projects: Vec::new(),
         };
         let link = sign_in.link("http://127.0.0.1:1", account);
-        let code = link.strip_prefix("http://127.0.0.1:1/console#code=").unwrap().to_owned();
+        let code =
+            link.strip_prefix("http://127.0.0.1:1/console?as=USER#code=").unwrap().to_owned();
         assert!(sign_in.find(Some("x".to_owned()), Some("x")).is_none());
         assert!(sign_in.find(None, Some(&code)).is_none(), "a code is no cookie");
         let (account, cookie) = sign_in.find(Some(code.clone()), None).unwrap();
@@ -202,13 +211,15 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_is_found_among_others() {
+    fn the_cookie_of_the_role_is_found_among_others() {
         let find = |value: &str| {
             let headers = HeaderMap::from_iter([(header::COOKIE, value.parse().unwrap())]);
-            cookie(&headers).map(str::to_owned)
+            cookie(&headers, "USER").map(str::to_owned)
         };
-        assert_eq!(find("a=b; deo-console=c1; d=e").as_deref(), Some("c1"));
-        assert_eq!(find("xdeo-console=c1"), None);
-        assert_eq!(find("deo-console-2=c1"), None);
+        let both = "a=b; deo-console-ADMIN=c2; deo-console-USER=c1; d=e";
+        assert_eq!(find(both).as_deref(), Some("c1"));
+        assert_eq!(find("xdeo-console-USER=c1"), None);
+        assert_eq!(find("deo-console-USER-2=c1"), None);
+        assert_eq!(find("deo-console-ADMIN=c1"), None);
     }
 }

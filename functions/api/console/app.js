@@ -6,7 +6,7 @@ import { fleet } from './fleet.js';
 import { empty } from './parts.js';
 import { project } from './project.js';
 import { queue } from './queue.js';
-import { IS_LOCAL, account, hasPlatform, signIn, signInWith } from './session.js';
+import { IS_LOCAL, account, hasPlatform, late, signIn, signInWith } from './session.js';
 
 const main = h('main', { id: 'main', tabindex: '-1' });
 const nav = h('nav', { 'aria-label': 'Views' });
@@ -28,11 +28,21 @@ const isAdmin = () => account.role === 'ADMIN';
 /** The view that the address names. */
 function place() {
   const [view, id] = location.hash.replace(/^#\/?/, '').split('/');
-  if (view === 'projects' && id) return { view: 'project', id: decodeURIComponent(id) };
+  const decoded = id && decode(id);
+  if (view === 'projects' && decoded) return { view: 'project', id: decoded };
   if (view === 'fleet' || view === 'queue') return { view };
   if (isAdmin()) return { view: 'fleet' };
   const first = account.project ?? account.projects[0]?.id;
   return first ? { view: 'project', id: first } : { view: 'project', id: null };
+}
+
+/** What an address says; nothing, where it cannot be read. */
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
 }
 
 function render() {
@@ -101,6 +111,7 @@ async function start() {
   else door();
 }
 
+late.signedIn = () => { if (main.querySelector('.door')) begin(); };
 events.signedOut = () => door('Your session has ended.');
 const style = new CSSStyleSheet();
 style.replaceSync(STYLE);

@@ -29,18 +29,22 @@ export function past(id) {
         fall.by < 0 && h('button', { type: 'button', class: 'plain', onclick: () => choose(fall.at - 1, fall.at) }, `Why the largest fall, ${signed(fall.by)} on ${day(points[fall.at].computedAt)}?`))];
   };
 
-  const readSeries = () => load(plot, async () => {
+  const readSeries = () => load(plot, async (isCurrent) => {
     const { points, snapshots } = await read(`${projectPath(id)}/deo-score/series?${query()}`);
+    if (!isCurrent()) return [];
     if (points.length === 0) {
-      show(reasons, empty('Nothing to compare', 'There is no score in this span.'));
+      say('Nothing to compare', 'There is no score in this span.');
       return empty('No scores in this span', 'Choose a longer one.');
     }
     announce(`${snapshots} scores`);
     const at = lastChange(points);
     if (points.length > 1) compare(points[at - 1], points[at]);
-    else show(reasons, empty('Nothing to compare yet', 'There is one score in this span. The next one can be compared with it.'));
+    else say('Nothing to compare yet', 'There is one score in this span. The next one can be compared with it.');
     return drawn(points, Math.max(0, at - 1), at);
   }, 6);
+
+  /** Says why there are no reasons, in place of any that are still being read. */
+  const say = (title, text) => load(reasons, async () => empty(title, text));
 
   const compare = (from, to) => load(reasons, async () => {
     const times = new URLSearchParams({ from: from.computedAt, to: to.computedAt });

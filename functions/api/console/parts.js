@@ -52,16 +52,28 @@ export function failure(error, again) {
   return h('div', { class: 'notice bad', role: 'alert' }, h('p', {}, error.message), again && h('button', { type: 'button', class: 'plain', onclick: again }, 'Try again'));
 }
 
-/** Fills `place` with what `make` returns, showing that it loads and what went wrong. */
+/** What each place is being filled with: an answer that comes after it was asked for something else is not shown. */
+const turns = new WeakMap();
+
+/**
+ * Fills `place` with what `make` returns, showing that it loads and what went wrong. `make` gets a function that tells
+ * whether it is still its turn.
+ */
 export async function load(place, make, lines) {
+  const turn = {};
+  turns.set(place, turn);
+  const isCurrent = () => turns.get(place) === turn;
   // What is there stays until there is something else, so that nothing jumps.
   if (place.childElementCount === 0) show(place, loading(lines));
   else place.setAttribute('aria-busy', 'true');
+  let made;
   try {
-    show(place, await make());
+    made = await make(isCurrent);
   } catch (error) {
-    show(place, failure(error, () => load(place, make, lines)));
+    if (isCurrent()) made = failure(error, () => load(place, make, lines));
   }
+  if (!isCurrent()) return place;
+  show(place, made);
   place.removeAttribute('aria-busy');
   return place;
 }
@@ -70,18 +82,18 @@ export async function load(place, make, lines) {
 export async function pages(place, next, draw, nothing) {
   const rows = [];
   let after = null;
-  const more = async (looks = 5) => {
+  const more = async (isCurrent, looks = 5) => {
     const page = await next(after);
     rows.push(...page.rows);
     after = page.next;
     // A page may be empty though there are more: a few are looked through.
-    if (rows.length === 0 && after !== null && looks > 0) return more(looks - 1);
+    if (rows.length === 0 && after !== null && looks > 0) return more(isCurrent, looks - 1);
     const button = h('button', { type: 'button', class: 'plain', onclick: async () => {
       button.disabled = true;
-      await more().then((parts) => show(place, parts)).catch((error) => button.replaceWith(failure(error)));
+      await more(isCurrent).then((parts) => isCurrent() && show(place, parts)).catch((error) => button.replaceWith(failure(error)));
     } }, 'Show more');
     if (rows.length === 0 && after === null) return [nothing];
     return [draw(rows), after !== null && button];
   };
-  return load(place, () => more());
+  return load(place, more);
 }

@@ -8,7 +8,7 @@ import { opportunities, scoreNow, signals } from './score.js';
 import { count } from './words.js';
 
 /** How often a job is asked for, and for how long. */
-const POLL_MS = [1000, 1500, 2000, 3000];
+const POLL_MS = [1000, 2000, 4000, 8000, 15_000];
 const PATIENCE_MS = 5 * 60_000;
 
 const STEPS = ['Asked for', 'Waiting', 'Running', 'Scored'];
@@ -68,14 +68,18 @@ async function recompute(id, place, isCurrent) {
   const { body, headers: answered } = await ask(`${projectPath(id)}/deo-score/recompute`, { method: 'POST', body: { reason: 'manual' }, headers });
   const jobId = answered.get('x-job-id');
   if (!body.enqueued || !jobId) throw new Error(body.message ?? 'The request was not put on the queue.');
-  const name = answered.get('x-deduplicated') ? `Job ${jobId}, which waited already` : `Job ${jobId}`;
+  const name = answered.get('x-deduplicated') === 'true' ? `Job ${jobId}, which waited already` : `Job ${jobId}`;
   steps(1, `${name}: the next tick takes it.`);
   const until = Date.now() + PATIENCE_MS;
   for (let tries = 0; Date.now() < until; tries += 1) {
     await pause(POLL_MS[Math.min(tries, POLL_MS.length - 1)]);
     await seen();
     if (!isCurrent()) return;
-    const job = await read(`/jobs/${encodeURIComponent(jobId)}`);
+    // A job that is gone has ended, and is not kept.
+    const job = await read(`/jobs/${encodeURIComponent(jobId)}`).catch((error) => {
+      if (error.status === 404) return { state: 'completed' };
+      throw error;
+    });
     if (job.state === 'failed') throw new Error(`${name} failed: ${job.failedReason ?? 'no reason is known'}`);
     if (job.state !== 'completed') {
       steps(STEP_OF[job.state] ?? 1, `${name} is ${job.state}${job.attemptsMade > 0 ? `, after ${count(job.attemptsMade, 'attempt')}` : ''}.`);

@@ -4,10 +4,13 @@ import { ask, read } from './api.js';
 import { announce, h, show } from './dom.js';
 import { card, empty, failure, figure, loading, table } from './parts.js';
 import { bars } from './plot.js';
-import { STOPPED, ago, clock, count, minute, stretch, whole } from './words.js';
+import { STOPPED, ago, clock, count, minute, seconds, stretch, whole } from './words.js';
 
 /** How often the queue is looked at, while anybody can see it. */
 const EVERY_MS = 15_000;
+
+/** After so long without a hand on the page nobody looks at it: each look wakes the database, and costs commands. */
+const AWAY_MS = 10 * 60_000;
 
 /** A drain that is idle gives a sign of life every 10 minutes. */
 const ALIVE_MS = 11 * 60_000;
@@ -20,19 +23,31 @@ export function queue(main, isCurrent) {
   const status = h('div', { role: 'status' });
   show(main, h('div', { class: 'stack' }, status, view));
   let timer = null;
+  /** Counts up with each look, so that an earlier one that answers late is not drawn. */
+  let looks = 0;
+  let touched = Date.now();
+  const touch = () => { touched = Date.now(); };
+  for (const kind of ['pointerdown', 'keydown', 'wheel']) view.addEventListener(kind, touch, { passive: true });
 
   const look = async () => {
     clearTimeout(timer);
     timer = null;
     if (!isCurrent()) return;
+    if (Date.now() - touched > AWAY_MS) {
+      show(status, h('div', { class: 'notice' }, h('p', {}, 'Nobody has touched this page for ten minutes: it looks no more.'), h('button', { type: 'button', class: 'plain', onclick: () => { touch(); show(status); look(); } }, 'Look again')));
+      return;
+    }
     if (document.visibilityState === 'visible') {
+      const mine = (looks += 1);
+      const isNewest = () => isCurrent() && mine === looks;
       try {
         const body = await read('/queue');
         // Only what has failed has reasons.
         const groups = body.counts.failed > 0 ? (await read('/queue/failures')).failures : [];
-        if (!isCurrent()) return;
+        if (!isNewest()) return;
         keeping(view, () => show(view, draw(body, groups, act)));
       } catch (error) {
+        if (!isNewest()) return;
         show(view, failure(error, look));
         if (error.status === 403) return;
       }
@@ -54,7 +69,7 @@ export function queue(main, isCurrent) {
 
   document.addEventListener('visibilitychange', function seen() {
     if (!isCurrent()) document.removeEventListener('visibilitychange', seen);
-    else if (document.visibilityState === 'visible' && timer === null) look();
+    else if (document.visibilityState === 'visible' && timer === null) { touch(); look(); }
   });
   look();
 }
@@ -70,15 +85,19 @@ async function steps(path, body) {
   return answer;
 }
 
-/** Draws anew, and keeps what was opened, and where the keys were. Nothing is drawn into a form that is filled in. */
+/** Draws anew, and keeps what was opened and filled in, and where the keys were. */
 function keeping(view, redraw) {
-  const focused = document.activeElement;
-  if (view.contains(focused) && focused.tagName === 'INPUT') return;
+  const places = () => [...view.querySelectorAll('button, summary, input, [tabindex]')];
   const open = [...view.querySelectorAll('details[open]')].map((it) => it.id);
-  const at = [...view.querySelectorAll('button, summary, [tabindex]')].indexOf(focused);
+  const at = places().indexOf(document.activeElement);
+  const filled = [...view.querySelectorAll('input')].filter((it) => it.value !== it.defaultValue || it === document.activeElement);
   redraw();
   for (const id of open) document.getElementById(id)?.setAttribute('open', '');
-  if (at >= 0) view.querySelectorAll('button, summary, [tabindex]')[at]?.focus({ preventScroll: true });
+  if (at >= 0) places()[at]?.focus({ preventScroll: true });
+  for (const { name, value } of filled) {
+    const field = view.querySelector(`input[name="${name}"]`);
+    if (field) field.value = value;
+  }
 }
 
 function draw(body, groups, act) {
@@ -99,7 +118,7 @@ function alive({ drain }, now) {
 /** Why nothing is claimed, and for how long. */
 const HELD = {
   paused: () => 'the queue is paused',
-  limited: ({ max, durationMs, leftMs }) => `${max ? `${count(max, 'job')} may start within ${stretch(durationMs)}, and have` : 'the rate limit is reached'}${leftMs ? `; the next may in ${stretch(leftMs)}` : ''}`,
+  limited: ({ max, durationMs, leftMs }) => `${max ? `${count(max, 'job')} may start within ${seconds(durationMs)}, and have` : 'the rate limit is reached'}${leftMs ? `; the next may in ${stretch(leftMs)}` : ''}`,
   full: ({ active, concurrency, leftMs }) => `${active} of ${concurrency} jobs that may be active are${leftMs ? `; the lock of the first ends in ${stretch(leftMs)}` : ''}`,
   locked: ({ active, leftMs }) => `none waits, and ${count(active, 'active job')} belong to somebody${leftMs ? `; the lock of the first ends in ${stretch(leftMs)}` : ''}`,
 };
@@ -149,16 +168,21 @@ function limits({ limits: they, operations }, act) {
   if (!they) return null;
   const { concurrency, rate, used, leftMs } = they;
   const pair = (name, value) => h('div', {}, h('dt', {}, name), h('dd', {}, value));
-  const field = (name, text, value) => h('label', {}, h('span', {}, text), h('input', { name, type: 'number', min: 1, step: 1, value }));
+  const field = (name, text, value, step = 1) => h('label', {}, h('span', {}, text), h('input', { name, type: 'number', min: step, step, value }));
   const form = operations && h('details', { class: 'more', id: 'limits-form' }, h('summary', {}, 'Change'), h('form', { class: 'fields', onsubmit: (event) => {
     event.preventDefault();
     const { elements } = event.target;
     const max = number(elements.max);
-    act('limit', { concurrency: number(elements.concurrency), rate: max === null ? null : { max, durationMs: (number(elements.seconds) ?? 60) * 1000 } }, () => 'The limits are set.');
-  } }, field('concurrency', 'Jobs active at once', concurrency), field('max', 'Jobs that start', rate?.max), field('seconds', 'within seconds', rate ? Math.ceil(rate.durationMs / 1000) : null),
+    const durationMs = Math.round((number(elements.seconds) ?? 60) * 1000);
+    const wanted = { concurrency: number(elements.concurrency), rate: max === null ? null : { max, durationMs } };
+    // What is sent is filled in no longer: the next look shows what holds.
+    event.target.reset();
+    document.activeElement.blur();
+    act('limit', wanted, () => 'The limits are set.');
+  } }, field('concurrency', 'Jobs active at once', concurrency), field('max', 'Jobs that start', rate?.max), field('seconds', 'within seconds', rate ? rate.durationMs / 1000 : null, 0.001),
     h('p', { class: 'quiet' }, 'An empty field lifts its limit.'), h('button', { class: 'plain' }, 'Set')));
   return card('Limits', {}, h('dl', { class: 'pairs' }, pair('Active at once', concurrency === null ? 'no limit' : whole(concurrency)),
-    pair('Rate', rate === null ? 'no limit' : `${count(rate.max, 'job')} in ${stretch(rate.durationMs)}`),
+    pair('Rate', rate === null ? 'no limit' : `${count(rate.max, 'job')} in ${seconds(rate.durationMs)}`),
     rate !== null && pair('Started of these', `${whole(used)}${leftMs ? `, anew in ${stretch(leftMs)}` : ''}`)), form);
 }
 

@@ -11,7 +11,10 @@ export const IS_LOCAL = ['localhost', '127.0.0.1', '[::1]'].includes(location.ho
 const ANSWER_MS = 4000;
 
 let token = null;
-let waiting = [];
+const waiting = [];
+
+/** What to do when somebody is signed in whom nobody waited for any more; set by the application. */
+export const late = { signedIn: () => {} };
 
 /** Who is signed in: their role, a project to begin with, and those that they may choose from. */
 export const account = { role: 'USER', project: null, projects: [] };
@@ -35,6 +38,8 @@ function claims(text) {
 function take(given) {
   const read = typeof given?.token === 'string' ? claims(given.token) : null;
   if (!read?.sub) return false;
+  // What was somebody else's to choose from is not this one's.
+  if (token !== null && claims(token)?.sub !== read.sub) Object.assign(account, { project: null, projects: [] });
   token = given.token;
   account.role = given.role ?? read.role ?? 'USER';
   account.project = typeof given.projectId === 'string' ? given.projectId : account.project;
@@ -49,8 +54,11 @@ addEventListener('message', (event) => {
   // Anybody may send a message: only the platform's own page, from its own origin, hands over a token.
   if (!ORIGINS.includes(event.origin) || event.source === null || event.source !== platform()) return;
   if (event.data?.type !== 'deo-console:token') return;
-  const type = take(event.data) ? 'deo-console:signed-in' : 'deo-console:refused';
+  const wasAwaited = waiting.length > 0;
+  const isTaken = take(event.data);
+  const type = isTaken ? 'deo-console:signed-in' : 'deo-console:refused';
   event.source.postMessage({ type }, event.origin);
+  if (isTaken && !wasAwaited) late.signedIn();
 });
 
 /** Asks the platform's page for a token; there is nothing secret in the question. */
@@ -59,7 +67,10 @@ function fromPlatform() {
   if (page === null || ORIGINS.length === 0) return Promise.resolve(false);
   return new Promise((resolve) => {
     waiting.push(resolve);
-    setTimeout(() => resolve(false), ANSWER_MS);
+    setTimeout(() => {
+      waiting.splice(0, waiting.length, ...waiting.filter((it) => it !== resolve));
+      resolve(false);
+    }, ANSWER_MS);
     for (const origin of ORIGINS) page.postMessage({ type: 'deo-console:ready' }, origin);
   });
 }
@@ -70,7 +81,7 @@ async function fromUp(code) {
   const response = await fetch('/console/session', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(code ? { code } : {}),
+    body: JSON.stringify({ ...(code && { code }), as: new URLSearchParams(location.search).get('as') ?? undefined }),
   }).catch(() => null);
   return response?.ok ? take(await response.json()) : false;
 }
@@ -80,7 +91,7 @@ export async function signIn() {
   const fragment = new URLSearchParams(location.hash.slice(1));
   const code = fragment.get('code');
   // It counts once, and stays in no history.
-  if (code) history.replaceState(null, '', location.pathname);
+  if (code) history.replaceState(null, '', location.pathname + location.search);
   return (code && (await fromUp(code))) || (await fromPlatform()) || (await fromUp());
 }
 

@@ -34,6 +34,9 @@ export function stretch(ms) {
   return `${Math.round(hours / 24)} days`;
 }
 
+/** A span that was set, to the millisecond: `1.5 s`. */
+export const seconds = (ms) => `${(ms / 1000).toLocaleString('en', { maximumFractionDigits: 3 })} s`;
+
 /** How long ago, or until when. */
 export function ago(time, now = Date.now()) {
   const ms = now - new Date(time).getTime();
@@ -124,9 +127,9 @@ export const OPPORTUNITIES = {
   },
 };
 
-/** Why no job is claimed, or why a tick stopped, in words. */
+/** Why a tick stopped, in words. */
 export const STOPPED = {
   empty: 'nothing left to do', deadline: 'its time was up', disabled: 'the drain is switched off', error: 'an error',
-  paused: 'the queue is paused', limited: 'the rate limit', limiter: 'the rate limit', concurrency: 'as many run as may at once',
-  gathering: 'jobs gather', quota: 'the plan’s quota is used up', budget: 'the month’s budget',
+  paused: 'the queue is paused', limited: 'the rate limit', full: 'as many run as may at once', held: 'what is left was put off',
+  gathering: 'jobs gather',
 };

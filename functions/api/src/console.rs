@@ -37,7 +37,8 @@ static INTEGRITY: LazyLock<String> =
 
 /// The console's routes. They take no token: there is nothing of anybody in the page.
 pub(crate) fn routes() -> Router<Api> {
-    Router::new().route("/console", get(page)).route(&SCRIPT_PATH, get(script))
+    let router = Router::new().route("/console", get(page)).route("/console/", get(page));
+    router.route(&SCRIPT_PATH, get(script))
 }
 
 /// Who may frame the page and hand it a token is in the page, and in its policy.
@@ -65,7 +66,7 @@ async fn page(State(api): State<Api>, headers: HeaderMap) -> Response {
 async fn script(headers: HeaderMap) -> Response {
     let packed = takes_gzip(&headers);
     let body = if packed { PACKED } else { SCRIPT };
-    let mut response = tagged_text(&headers, "text/javascript; charset=utf-8", body.to_vec());
+    let mut response = tagged_text(&headers, "text/javascript; charset=utf-8", body);
     let headers = response.headers_mut();
     secure(headers);
     let forever = HeaderValue::from_static("public, max-age=31536000, immutable");

@@ -10,9 +10,9 @@ let world;
 before(async () => { world = await stage(); });
 after(() => world?.stop());
 
-/** A page whose errors and refusals of the policy fail the test. */
-async function open(options = {}) {
-  const context = await world.browser.newContext({ viewport: DESK, ...options });
+/** A page whose errors and refusals of the policy fail the test; in a browser of its own, unless one is given. */
+async function open(browser) {
+  const context = browser ?? await world.browser.newContext({ viewport: DESK });
   context.setDefaultTimeout(10_000);
   const page = await context.newPage();
   const wrong = [];
@@ -36,6 +36,9 @@ async function looksGood(page, name) {
   await page.setViewportSize(DESK);
   await page.emulateMedia({ colorScheme: 'light' });
 }
+
+/** Where the owner of `deo up`'s projects has signed in. */
+let owner;
 
 const ring = (page) => page.getByRole('img', { name: /^DEO score \d+ of 100$/ });
 
@@ -72,7 +75,7 @@ test('deo up: a code signs in once, a reload needs none, and the score is recomp
     const stored = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]);
     assert.deepEqual(stored, [0, 0, '']);
     const [cookie] = await context.cookies(`${apiUrl}/console`);
-    assert.deepEqual([cookie.httpOnly, cookie.sameSite, cookie.path], [true, 'Strict', '/console']);
+    assert.deepEqual([cookie.name, cookie.httpOnly, cookie.sameSite, cookie.path], ['deo-console-USER', true, 'Strict', '/console']);
   });
 
   await t.test('the next score says why it fell', async () => {
@@ -103,6 +106,34 @@ test('deo up: a code signs in once, a reload needs none, and the score is recomp
     await page.waitForFunction((text) => document.querySelector('#plot-slider')?.max > 100 && document.querySelector('#plot-slider').getAttribute('aria-valuetext') !== text, first);
   });
 
+  await t.test('an answer that comes after that to a later question is not shown', async () => {
+    let answer;
+    const held = new Promise((resolve) => { answer = resolve; });
+    await page.route(/deo-score\/series/, async (route) => { await held; await route.continue(); }, { times: 1 });
+    const late = page.waitForResponse(/deo-score\/series\?$/);
+    await page.getByRole('radio', { name: '30 days' }).check();
+    await page.getByRole('radio', { name: 'All' }).check();
+    await page.getByRole('radio', { name: '7 days' }).check();
+    const scores = () => page.locator('#plot-slider').getAttribute('max').then(Number);
+    await page.waitForFunction(() => Number(document.querySelector('#plot-slider')?.max) < 15);
+    answer();
+    await (await late).finished();
+    await page.evaluate(() => new Promise((resolve) => { setTimeout(resolve, 200); }));
+    assert.ok(await scores() < 15, `${await scores()} scores`);
+  });
+
+  await t.test('a job that is not kept has ended', async () => {
+    await page.route('**/jobs/*', (route) => route.fulfill({ status: 404, json: { statusCode: 404, message: 'Job not found' } }), { times: 1 });
+    await page.getByRole('button', { name: 'Recompute' }).click();
+    await page.getByText(/^Job \d+ is done\.$/).waitFor();
+  });
+
+  await t.test('an address that cannot be decoded shows the first project', async () => {
+    await page.evaluate(() => { location.hash = '#/projects/%'; });
+    await ring(page).waitFor();
+    await page.evaluate((id) => { location.hash = `#/projects/${id}`; }, projectId);
+  });
+
   await t.test('all 17 signals are in words', async () => {
     await page.locator('.signal').nth(16).waitFor();
     assert.equal(await page.locator('.signal').count(), 17);
@@ -124,7 +155,7 @@ test('deo up: a code signs in once, a reload needs none, and the score is recomp
   });
 
   assert.deepEqual(wrong, []);
-  await context.close();
+  owner = { context, page };
 });
 
 test('the platform hands a token over, from its own origin only', async (t) => {
@@ -154,6 +185,18 @@ test('the platform hands a token over, from its own origin only', async (t) => {
     await ring(view).waitFor();
     assert.deepEqual(await page.evaluate(() => globalThis.answers), ['deo-console:ready', 'deo-console:signed-in', 'deo-console:ready', 'deo-console:signed-in']);
     assert.deepEqual(wrong, []);
+    await context.close();
+  });
+
+  await t.test('late, when the console has given up waiting', async () => {
+    const { page, context } = await open();
+    await page.goto(world.origin);
+    const popup = page.waitForEvent('popup');
+    await page.evaluate((apiUrl) => { globalThis.view = open(`${apiUrl}/console`); }, apiUrl);
+    const view = await popup;
+    await view.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await page.evaluate(([apiUrl, token, projectId]) => globalThis.view.postMessage({ type: 'deo-console:token', token, projectId }, apiUrl), [apiUrl, token, projectId]);
+    await ring(view).waitFor();
     await context.close();
   });
 
@@ -207,7 +250,7 @@ test('an administrator looks at the fleet, and at the queue', async (t) => {
     failed = (await (await fetch(`${world.places.apiUrl}/queue`, { headers: { authorization: `Bearer ${world.places.adminToken}` } })).json()).counts.failed;
   }
   await database.query(`INSERT INTO "Project" (id, "userId", name) SELECT 'gone', "userId", 'Gone' FROM "Project" WHERE id = $1`, [projectId]);
-  const { page, context, wrong } = await open();
+  const { page, context, wrong } = await open(owner.context);
 
   await t.test('the histogram and the lists of the fleet', async () => {
     await page.goto(adminConsoleUrl);
@@ -254,14 +297,40 @@ test('an administrator looks at the fleet, and at the queue', async (t) => {
 
   await t.test('limits are set and lifted', async () => {
     const field = page.getByRole('spinbutton', { name: 'Jobs active at once' });
+    const unfold = async () => { if (!(await field.isVisible())) await page.locator('#limits-form summary').click(); };
     const set = async (value, told) => {
-      if (!(await field.isVisible())) await page.locator('#limits-form summary').click();
+      await unfold();
       await field.fill(value);
       await page.getByRole('button', { name: 'Set', exact: true }).click();
       await page.locator('.pairs dd').first().getByText(told).waitFor();
     };
     await set('7', '7');
     await set('', 'no limit');
+    // What is drawn anew in the middle of filling in takes nothing away, and what was read is what would be set.
+    const [max, seconds] = [page.getByRole('spinbutton', { name: 'Jobs that start' }), page.getByRole('spinbutton', { name: 'within seconds' })];
+    const rate = page.locator('.pairs dd').nth(1);
+    await unfold();
+    await max.fill('5000');
+    await seconds.fill('1.5');
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await page.getByRole('button', { name: 'Pause' }).waitFor();
+    assert.deepEqual([await max.inputValue(), await seconds.inputValue()], ['5000', '1.5']);
+    await page.getByRole('button', { name: 'Set', exact: true }).click();
+    await rate.getByText('5,000 jobs in 1.5 s').waitFor();
+    await unfold();
+    assert.equal(await seconds.inputValue(), '1.5');
+    await max.fill('');
+    await page.getByRole('button', { name: 'Set', exact: true }).click();
+    await rate.getByText('no limit').waitFor();
+  });
+
+  await t.test('each role stays who it is in one browser', async () => {
+    await owner.page.reload();
+    await ring(owner.page).waitFor();
+    assert.equal(await owner.page.getByRole('link', { name: 'Queue' }).count(), 0);
+    await page.reload();
+    await page.getByRole('link', { name: 'Queue' }).waitFor();
   });
 
   assert.deepEqual(wrong, []);
@@ -292,5 +361,15 @@ test('the queue is looked at every 15 s, and only while it can be seen', async (
   const third = look();
   await page.evaluate(() => { globalThis.isHidden = false; document.dispatchEvent(new Event('visibilitychange')); });
   await third;
+  await page.clock.runFor(11 * 60_000);
+  const away = page.getByText('Nobody has touched this page for ten minutes');
+  for (let tries = 0; tries < 50 && !(await away.isVisible()); tries += 1) await page.clock.runFor(16_000);
+  await away.waitFor();
+  const until = looks;
+  await page.clock.runFor(60_000);
+  assert.equal(looks, until, 'nobody is there');
+  const again = look();
+  await page.getByRole('button', { name: 'Look again' }).click();
+  await again;
   await context.close();
 });

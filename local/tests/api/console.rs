@@ -1,6 +1,7 @@
 //! The console's page and its script, as a browser gets them. What it does, Chromium shows (`local/interop/console`).
 
 use reqwest::Method;
+use shared::engine::StoppedBecause;
 
 use crate::world::{Answer, World};
 
@@ -18,6 +19,7 @@ async fn the_page_lets_its_own_script_run_and_the_web_application_frame_it() {
     let world = World::with(&[("CORS_ORIGINS", origins)]).await;
     let page = world.get("", "/console").await;
     assert_eq!(page.status, 200, "without a token");
+    assert_eq!(world.get("", "/console/").await.text, page.text);
     let policy = page.header("content-security-policy").unwrap();
     let framed = "frame-ancestors https://app.example.com http://localhost:3000;";
     assert!(policy.contains("default-src 'none'") && policy.contains(framed), "{policy}");
@@ -62,4 +64,21 @@ async fn the_page_is_asked_for_each_time_and_its_script_once_a_year() {
     assert!(length(&packed) * 2 < length(&script));
     let known = [GZIP, ("if-none-match", packed.header("etag").unwrap())];
     assert_eq!(world.send(Method::GET, "", &path, &known, "").await.status, 304);
+}
+
+#[test]
+fn each_reason_to_stop_a_tick_is_in_words() {
+    let words = include_str!("../../../functions/api/console/words.js");
+    let (_, stopped) = words.split_once("export const STOPPED = {").unwrap();
+    let (stopped, _) = stopped.split_once("};").unwrap();
+    let mut told: Vec<_> = stopped
+        .split(',')
+        .filter_map(|pair| pair.split_once(':'))
+        .map(|(name, _)| name.trim())
+        .collect();
+    let all = StoppedBecause::ALL.map(|reason| serde_json::to_value(reason).unwrap());
+    let mut all: Vec<_> = all.iter().map(|reason| reason.as_str().unwrap()).collect();
+    told.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(told, all);
 }
