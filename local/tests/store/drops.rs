@@ -192,7 +192,12 @@ async fn what_is_not_ended_is_due_again_ever_later_until_a_day_has_passed() {
     let wait = "SELECT round(extract(epoch FROM due_at - now() AT TIME ZONE 'UTC'))::int8
         FROM deo.score_drop WHERE ended_at IS NULL";
     for seconds in [60, 120, 240, 480, 960, 1_920, 3_600, 3_600] {
-        bench.sql.run("UPDATE deo.score_drop SET due_at = now() AT TIME ZONE 'UTC'").await;
+        bench
+            .sql
+            .run(
+                "UPDATE deo.score_drop SET due_at = now() AT TIME ZONE 'UTC' - interval '1 second'",
+            )
+            .await;
         assert_eq!(claim().await.claimed.len(), 1);
         let wait = bench.sql.number(wait).await;
         assert!((seconds - 10..=seconds).contains(&wait), "{wait} for {seconds}");
