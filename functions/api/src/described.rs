@@ -95,7 +95,7 @@ pub(crate) struct ForOperator;
 
 impl IntoResponses for ForOperator {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        errors(&[400, 401, 403, 404, 413, 429, 500, 503])
+        errors(&[400, 401, 403, 404, 413, 415, 429, 500, 503])
     }
 }
 

@@ -67,7 +67,14 @@ pub(crate) async fn envelope(State(api): State<Api>, request: Request, next: Nex
     if let Some(context) = sent_context(request.headers()) {
         context.adopt(&span);
     }
-    let run = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
+    let answered = async {
+        // No segment is empty, as with Express: the router takes an empty one for a parameter.
+        if request.uri().path().contains("//") {
+            return no_route(request.method().clone(), request.uri().clone()).await.into_response();
+        }
+        next.run(request).await
+    };
+    let run = AssertUnwindSafe(answered).catch_unwind().instrument(span);
     let mut response = match timeout(REQUEST_LIMIT, run).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => Error::internal(&"a handler panicked").into_response(),

@@ -57,6 +57,21 @@ pub(crate) struct Body<T>(pub(crate) Option<T>);
 pub(crate) trait Form: DeserializeOwned {
     /// Says what the body must look like.
     const EXPECTED: &'static str;
+
+    /// Whether its parts are as that says, where their types do not tell.
+    fn is_valid(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Form> Body<T> {
+    /// What it holds.
+    ///
+    /// # Errors
+    /// It is empty.
+    pub(crate) fn required(self) -> Result<T, Error> {
+        self.0.ok_or(Error::bad_request(T::EXPECTED))
+    }
 }
 
 impl<S: Send + Sync, T: Form> FromRequest<S> for Body<T> {
@@ -87,7 +102,7 @@ fn parse<T: Form>(body: &[u8]) -> Result<Option<T>, Error> {
     // serde would take an array for a struct.
     let object = body.first() == Some(&b'{');
     let form = if object { serde_json::from_slice(body).ok() } else { None };
-    form.map(Some).ok_or(Error::bad_request(T::EXPECTED))
+    form.filter(T::is_valid).map(Some).ok_or(Error::bad_request(T::EXPECTED))
 }
 
 /// The query's parameters, decoded; a parameter may come once.

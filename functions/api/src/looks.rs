@@ -82,7 +82,7 @@ impl<T> Shared<T> {
         let mut seen = self.0.lock().await;
         let now = api.clock().now_ms();
         if let Some((at, look)) = seen.as_ref()
-            && *at == operated
+            && *at >= operated
             && (0..stands_ms).contains(&(now - at_ms(look)))
         {
             return Ok(Arc::clone(look));

@@ -8,8 +8,11 @@ use std::num::NonZeroU32;
 
 use axum::Json;
 use axum::extract::State;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use shared::queue::{Error as QueueError, Queue, RateLimit, Refusal, State as JobState};
+use serde_json::{Map, Value};
+use shared::queue::{Error as QueueError, Flow, Queue, RateLimit, Refusal, State as JobState};
+use shared::store::is_id;
 use utoipa::ToSchema;
 
 use crate::Api;
@@ -18,6 +21,7 @@ use crate::described::ForOperator;
 use crate::error::Error;
 use crate::input::{Body, Form};
 use crate::queue::{RateBody, no_queue, not_read};
+use crate::refused::answer;
 
 /// The longest reason that may be asked for, in bytes.
 const MAX_REASON: usize = 2_000;
@@ -46,9 +50,7 @@ pub(crate) struct RetryBody {
 impl Form for RetryBody {
     const EXPECTED: &'static str = "The body must be an object with a reason of 1 to 2000 bytes, and from, if any, the next of the \
          answer before";
-}
 
-impl RetryBody {
     fn is_valid(&self) -> bool {
         let from = self.from.as_deref().unwrap_or("0");
         (1..=MAX_REASON).contains(&self.reason.len()) && from.parse::<u64>().is_ok()
@@ -82,7 +84,11 @@ pub(crate) struct PromoteBody {
 
 impl Form for PromoteBody {
     const EXPECTED: &'static str =
-        "The body must be empty or an object whose jobId, if any, is a string";
+        "The body must be empty or an object whose jobId, if any, is an id of 1 to 191 characters";
+
+    fn is_valid(&self) -> bool {
+        self.job_id.as_deref().is_none_or(is_id)
+    }
 }
 
 /// What was promoted.
@@ -104,7 +110,7 @@ pub(crate) struct LimitBody {
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 4_294_967_295_u32)]
     concurrency: Option<Option<NonZeroU32>>,
     /// At most so many jobs start within a time; `null` lifts the limit.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_object")]
     #[schema(value_type = Option<NewRate>)]
     rate: Option<Option<NewRate>>,
 }
@@ -123,11 +129,22 @@ struct NewRate {
 impl Form for LimitBody {
     const EXPECTED: &'static str = "The body must be an object with concurrency, a whole number from 1 or null, or rate, an object with \
          max and durationMs, whole numbers from 1, or null, or both";
+
+    fn is_valid(&self) -> bool {
+        self.concurrency.is_some() || self.rate.is_some()
+    }
 }
 
 /// What is there, `null` too: only what is left out is none.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
     T::deserialize(value).map(Some)
+}
+
+/// The same of an object alone: serde would take an array for a struct.
+fn given_object<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<NewRate>>, D::Error> {
+    let fields = Option::<Map<String, Value>>::deserialize(value)?;
+    let read = fields.map(|fields| serde_json::from_value(Value::Object(fields))).transpose();
+    read.map(Some).map_err(D::Error::custom)
 }
 
 /// The limits that hold now.
@@ -143,8 +160,10 @@ pub(crate) struct LimitsSetBody {
 }
 
 impl Api {
-    /// The queue, for an administrator who may operate it.
-    async fn operated(&self, caller: &Caller) -> Result<Queue, Error> {
+    /// The queue, for an administrator who may operate it. An attempt is on record, whatever comes of it.
+    async fn operated(&self, caller: &Caller, operation: &'static str) -> Result<Queue, Error> {
+        let user = caller.user_id.as_str();
+        tracing::info!(user, operation, "the queue is to be operated");
         self.admin(&caller.user_id).await?;
         if !self.queue_operations() {
             return Err(Error::OperationsOff);
@@ -161,18 +180,21 @@ impl Api {
         jobs: impl Fn(&T) -> u64,
     ) -> Result<T, Error> {
         self.looks().forget();
+        self.last_write().note(&ended);
         let user = caller.user_id.as_str();
-        match &ended {
+        let error = match ended {
             Ok(done) => {
-                tracing::info!(user, operation, jobs = jobs(done), "the queue was operated")
+                tracing::info!(user, operation, jobs = jobs(&done), "the queue was operated");
+                return Ok(done);
             }
-            // It may have been done all the same, where the answer was lost.
-            Err(error) => tracing::warn!(user, operation, %error, "the queue was not operated"),
-        }
-        match ended {
-            Err(QueueError::Refused(refusal)) => Err(refused(&refusal)),
-            ended => self.last_write().written("the queue was not operated", ended),
-        }
+            Err(error) => error,
+        };
+        // It may have been done all the same, where the answer was lost.
+        tracing::warn!(user, operation, %error, "the queue was not operated");
+        Err(match &error {
+            QueueError::Refused(refusal) => refused(refusal),
+            error => answer(error),
+        })
     }
 }
 
@@ -197,7 +219,7 @@ pub(crate) async fn pause(
     State(api): State<Api>,
     caller: Caller,
 ) -> Result<Json<PausedBody>, Error> {
-    let queue = api.operated(&caller).await?;
+    let queue = api.operated(&caller, "pause").await?;
     api.told(&caller, "pause", queue.pause().await, |()| 0)?;
     Ok(Json(PausedBody { paused: true }))
 }
@@ -213,7 +235,7 @@ pub(crate) async fn resume(
     State(api): State<Api>,
     caller: Caller,
 ) -> Result<Json<PausedBody>, Error> {
-    let queue = api.operated(&caller).await?;
+    let queue = api.operated(&caller, "resume").await?;
     api.told(&caller, "resume", queue.resume().await, |()| 0)?;
     api.wake().ring(true).await;
     Ok(Json(PausedBody { paused: false }))
@@ -232,10 +254,8 @@ pub(crate) async fn retry(
     caller: Caller,
     body: Result<Body<RetryBody>, Error>,
 ) -> Result<Json<RetriedBody>, Error> {
-    let Body(body) = caller.check(body).await?;
-    let body = body.filter(RetryBody::is_valid);
-    let body = caller.check(body.ok_or(Error::bad_request(RetryBody::EXPECTED))).await?;
-    let queue = api.operated(&caller).await?;
+    let body = caller.check(body.and_then(Body::required)).await?;
+    let queue = api.operated(&caller, "retry").await?;
     let now = api.clock().now_ms();
     let step = queue.retry_step(&body.reason, now, body.from.as_deref()).await;
     let step = api.told(&caller, "retry", step, |step| step.moved)?;
@@ -258,7 +278,7 @@ pub(crate) async fn promote(
     body: Result<Body<PromoteBody>, Error>,
 ) -> Result<Json<PromotedBody>, Error> {
     let Body(body) = caller.check(body).await?;
-    let queue = api.operated(&caller).await?;
+    let queue = api.operated(&caller, "promote").await?;
     let promoted = match body.and_then(|body| body.job_id) {
         Some(id) => queue.promote(&id).await.map(|()| 1),
         None => queue.promote_some().await,
@@ -282,10 +302,8 @@ pub(crate) async fn limit(
     caller: Caller,
     body: Result<Body<LimitBody>, Error>,
 ) -> Result<Json<LimitsSetBody>, Error> {
-    let Body(body) = caller.check(body).await?;
-    let body = body.filter(|body| body.concurrency.is_some() || body.rate.is_some());
-    let body = caller.check(body.ok_or(Error::bad_request(LimitBody::EXPECTED))).await?;
-    let queue = api.operated(&caller).await?;
+    let body = caller.check(body.and_then(Body::required)).await?;
+    let queue = api.operated(&caller, "limit").await?;
     if let Some(most) = body.concurrency {
         let set = most.map_or("none".to_owned(), |most| most.to_string());
         let set = format!("limit concurrency: {set}");
@@ -302,6 +320,8 @@ pub(crate) async fn limit(
         api.told(&caller, &set, queue.limit_rate(rate).await, |_| 0)?;
     }
     let limits = queue.limits().await.map_err(not_read)?;
+    // What a lower limit held back may run now.
+    api.wake().ring(limits.flow() == Flow::Running).await;
     let rate = limits.rate.map(RateBody::from);
     Ok(Json(LimitsSetBody { concurrency: limits.concurrency, rate }))
 }

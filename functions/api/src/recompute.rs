@@ -181,6 +181,10 @@ impl Form for BulkBody {
     const EXPECTED: &'static str = "The body must be an object with projectIds, 1 to 1000 ids of \
                                     1 to 191 characters, and a reason, if any, that is manual, \
                                     scheduled or after_import";
+
+    fn is_valid(&self) -> bool {
+        (1..=MAX_PROJECTS).contains(&self.project_ids.len())
+    }
 }
 
 /// The answer for many projects.
@@ -240,11 +244,7 @@ pub(crate) async fn recompute_many(
     body: Result<Body<BulkBody>, Error>,
 ) -> Result<(StatusCode, Json<BulkAnswer>), Error> {
     let IdempotencyKey(key) = caller.check(key).await?;
-    let body = body.and_then(|Body(body)| {
-        body.filter(|body| (1..=MAX_PROJECTS).contains(&body.project_ids.len()))
-            .ok_or(Error::bad_request(BulkBody::EXPECTED))
-    });
-    let body = caller.check(body).await?;
+    let body = caller.check(body.and_then(Body::required)).await?;
     let timing = caller.check(body.timing.timing()).await?;
     refuse_bulk_past_the_budget(&api).await?;
     let mut asked: Vec<ProjectId> =

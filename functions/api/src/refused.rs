@@ -72,6 +72,11 @@ impl Refusal {
 /// What a client is told of a failed operation of the queue. The cause goes to the log only.
 pub(crate) fn not_done(what: &'static str, error: &queue::Error) -> Error {
     tracing::error!(%error, "{what}");
+    answer(error)
+}
+
+/// The same, for who has written the log.
+pub(crate) fn answer(error: &queue::Error) -> Error {
     match (error, Refusal::of(error)) {
         (_, Some(refusal)) => Error::Refused(refusal),
         (queue::Error::Redis(_), None) => {

@@ -1,10 +1,13 @@
 //! The queue as the console sees it: shared looks, why jobs failed, and operating it.
 
+use axum::http::StatusCode;
+use fixture::log::Log;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use shared::queue::Settlement;
 use shared::redis::Command;
 
+use crate::wake::Endpoint;
 use crate::world::{World, assert_error};
 
 const ON: (&str, &str) = ("API_QUEUE_OPERATIONS", "true");
@@ -127,11 +130,66 @@ async fn an_administrator_pauses_resumes_and_limits_and_sees_it_at_once() {
     let lifted = limit(r#"{"concurrency": null}"#).await;
     assert_eq!(lifted.json(), json!({"concurrency": null, "rate": rate}));
     assert_eq!(world.get("admin", "/queue").await.json()["limits"]["rate"], rate);
-    for wrong in
-        ["", "{}", "[]", r#"{"concurrency": 0}"#, r#"{"rate": {"max": 5}}"#, r#"{"rate": 5}"#]
-    {
+    for wrong in [
+        "",
+        "{}",
+        "[]",
+        r#"{"concurrency": 0}"#,
+        r#"{"rate": {"max": 5}}"#,
+        r#"{"rate": 5}"#,
+        r#"{"rate": [5, 1000]}"#,
+    ] {
         assert_eq!(limit(wrong).await.status, 400, "{wrong}");
     }
+    assert_eq!(world.get("admin", "/queue").await.json()["limits"]["rate"], rate);
+}
+
+#[tokio::test]
+async fn a_limit_that_is_lifted_wakes_the_drain_and_one_of_a_paused_queue_does_not() {
+    let mut drain = Endpoint::start(async || StatusCode::OK).await;
+    let world = World::with(&[ON, ("DRAIN_WAKE_URL", &drain.url)]).await;
+    world.queue().pause().await.unwrap();
+    world.post("owner", "/projects/p1/deo-score/recompute", "").await;
+    let lift = async || world.post("admin", "/queue/limit", r#"{"concurrency": null}"#).await;
+    assert_eq!(lift().await.status, 200);
+    world.queue().resume().await.unwrap();
+    assert_eq!(lift().await.status, 200);
+    assert_eq!(drain.asked().await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_operates_the_queue_is_in_the_log_and_who_tried_to() {
+    let log = Log::of_this_thread();
+    let world = World::with(&[ON]).await;
+    fail(&world, &[("p1", "no")]).await;
+    world.post("owner", "/queue/pause", "").await;
+    world.post("admin", "/queue/retry", r#"{"reason": "no"}"#).await;
+    world.post("admin", "/queue/promote", r#"{"jobId": "99"}"#).await;
+    world.post("admin", "/queue/limit", r#"{"concurrency": 3}"#).await;
+    let told: Vec<_> = log
+        .lines()
+        .into_iter()
+        .map(|line| line["fields"].clone())
+        .filter(|fields| fields["operation"].is_string())
+        .map(|fields| {
+            let text = |name: &str| fields[name].as_str().unwrap().to_owned();
+            (text("user"), text("operation"), text("message"), fields["jobs"].as_u64())
+        })
+        .collect();
+    let line = |user: &str, operation: &str, message: &str, jobs| {
+        (user.to_owned(), operation.to_owned(), message.to_owned(), jobs)
+    };
+    let (tried, done) = ("the queue is to be operated", "the queue was operated");
+    let expected = [
+        line("owner", "pause", tried, None),
+        line("admin", "retry", tried, None),
+        line("admin", "retry", done, Some(1)),
+        line("admin", "promote", tried, None),
+        line("admin", "promote", "the queue was not operated", None),
+        line("admin", "limit", tried, None),
+        line("admin", "limit concurrency: 3", done, Some(0)),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[tokio::test]
@@ -156,6 +214,10 @@ async fn an_administrator_retries_a_group_and_promotes() {
     assert_eq!(world.post("owner", "/projects/p3/deo-score/recompute", later).await.status, 201);
     let promoted = world.post("admin", "/queue/promote", r#"{"jobId": "3"}"#).await.json();
     assert_eq!(promoted, json!({"promoted": 1, "left": 0}));
+    for wrong in [json!({"jobId": ""}), json!({"jobId": "x".repeat(192)}), json!([])] {
+        let answer = world.post("admin", "/queue/promote", &wrong.to_string()).await;
+        assert_eq!(answer.status, 400, "{wrong}");
+    }
     let again = world.post("admin", "/queue/promote", r#"{"jobId": "3"}"#).await;
     assert_error(&again, 400, "BadRequestException", "The job is not delayed", "/queue/promote");
     let none = world.post("admin", "/queue/promote", r#"{"jobId": "99"}"#).await;

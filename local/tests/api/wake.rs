@@ -49,7 +49,7 @@ impl Endpoint {
     }
 
     /// Those who asked until now, beginning with the first, for whom it waits.
-    async fn asked(&mut self) -> Vec<(Method, HeaderMap)> {
+    pub(crate) async fn asked(&mut self) -> Vec<(Method, HeaderMap)> {
         let mut all = vec![self.next("a wake-up").await];
         while let Ok(next) = self.asked.try_recv() {
             all.push(next);

@@ -19,9 +19,7 @@ const HEARTBEAT: &str = "engineo:deo_score_queue:batchmq:heartbeat";
 
 #[tokio::test]
 async fn a_traced_job_is_told_of_in_its_own_trace() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().json().with_writer(log.clone());
-    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let log = Log::of_this_thread();
 
     let world = World::new().await;
     world.projects(["p1", "p2", "p3"].map(str::to_owned)).await;
@@ -135,9 +133,7 @@ async fn a_tick_that_cannot_work_beats_as_well() {
 
 #[tokio::test]
 async fn malformed_rows_are_told_by_id_or_by_number() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().json().with_writer(log.clone());
-    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let log = Log::of_this_thread();
 
     let world = World::new().await;
     let projects = world.projects(["few", "many"].map(str::to_owned)).await;
