@@ -48,7 +48,7 @@ async fn bull_board_shows_the_queue_to_this_machine_and_ends_with_it() {
     let asked = http.post(format!("{path}/recompute")).bearer_auth(up.place("token"));
     assert_eq!(asked.send().await.unwrap().status(), 201);
     let done = async { while completed(&http, &up).await != Some(1) {} };
-    timeout(Duration::from_secs(20), done).await.expect("the board shows the completed job");
+    timeout(Duration::from_secs(60), done).await.expect("the board shows the completed job");
 
     // The drain keeps no connection, and is told of by its heartbeat.
     assert_eq!(shown(&http, &up, "").await["queues"][0]["hasWorkers"], true);
