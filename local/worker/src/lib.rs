@@ -1,9 +1,11 @@
 //! The drain for those who are not on Lambda, in a container or on a machine of their own: what `deo
 //! worker` and `deo-worker` run.
 
+mod metrics;
 mod sleep;
 mod waits;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use command::{Outcome, Signals, complain, say, time};
@@ -14,6 +16,7 @@ use shared::engine::{Report, StoppedBecause, Stopper};
 use shared::redis::FullJitter;
 use tokio::time::Instant;
 
+use self::metrics::Metrics;
 use self::sleep::Sleep;
 
 /// Waits after a failed tick: from this on average half, doubling ...
@@ -38,6 +41,10 @@ pub struct Args {
     /// Print each tick that did something as one line of JSON.
     #[arg(long)]
     json: bool,
+
+    /// Answer Prometheus at GET /metrics of this address. It asks for no password: keep it from the internet.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
 }
 
 /// Works on the queue that the environment names until it is asked to stop.
@@ -53,6 +60,12 @@ pub async fn run(args: Args) -> Outcome {
     let drain = Drain::new(&config)?;
     let mut sleep = Sleep::new(&drain, args.every);
     say(sleep.describe())?;
+    let only_queue = drain.queues().next().map(|queue| queue.options().name.clone());
+    let metrics = Metrics::new(only_queue.unwrap_or_default());
+    if let Some(address) = args.metrics {
+        let refused = |error| format!("--metrics {address}: {error}");
+        say(format!("metrics: http://{}/metrics", metrics.serve(address).await.map_err(refused)?))?;
+    }
     if let Some(queue) = drain.queues().next() {
         for finding in checks::at_start(&ProcessEnv, queue).await {
             complain(format!("deo: {finding}"));
@@ -64,6 +77,7 @@ pub async fn run(args: Args) -> Outcome {
         sleep.appear().await;
         while !stop.is_asked() {
             let report = drain.tick_until(Instant::now() + config.drain.timeout, &stop).await;
+            metrics.count(&report);
             // Whoever closed our stdout still wants the jobs done.
             let _ = tell(&report, args.json);
             let ended = |reason| reasons(&report).any(|other| other == reason);
