@@ -1,10 +1,11 @@
-//! Spans over OTLP/HTTP: from a request through its job into the drain, by the real binaries on
+//! Spans over OTLP/HTTP, from a request through its job into the drain, and a tick's figures: by the real binaries on
 //! Lambda's Runtime API, to a collector on this machine.
 //!
 //! It needs the functions built with their feature, so it is not among the default tests:
 //! `cargo build -p api -p drain --features api/otlp,drain/otlp && cargo test -p local --test otlp`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use api::Claims;
@@ -111,9 +112,19 @@ async fn a_trace_goes_from_the_request_through_the_job_into_the_drain() {
 
     let (_, report) = invoke("drain", &settings, event("schedule.json", "")).await;
     assert_eq!(report["completed"], json!(1), "{report}");
-    let (_, _, export) = received.try_recv().expect("an export before the next event");
+    let mut exports = BTreeMap::new();
+    while let Ok((uri, headers, export)) = received.try_recv() {
+        assert_eq!(headers["x-collector-key"], "sesame");
+        exports.insert(uri.path().to_owned(), export);
+    }
+    assert!(exports.keys().eq(["/v1/metrics", "/v1/traces"]), "{:?}", exports.keys());
     for part in [&id(TRACE)[..], &id(&asked_by), b"process", b"batch", b"invocation"] {
-        assert!(holds(&export, part), "{:?}", String::from_utf8_lossy(part));
+        assert!(holds(&exports["/v1/traces"], part), "{:?}", String::from_utf8_lossy(part));
+    }
+    for part in
+        [&b"deo.completed"[..], b"deo.billed_commands", b"deo.duration", b"prefix", b"engineo"]
+    {
+        assert!(holds(&exports["/v1/metrics"], part), "{:?}", String::from_utf8_lossy(part));
     }
 
     // Nothing listens: the tick is as good as ever. And nothing named: nothing is sent.

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use drain::{Asked, Drain, answer, metrics, refusal};
+use drain::{Asked, Drain, answer, figures, metrics, refusal};
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use serde_json::{Value, json};
 use shared::clock::Clock;
@@ -56,6 +56,7 @@ impl Tick {
             _ => self.drain.tick(deadline).await,
         };
         let now_ms = Clock::System.now_ms();
+        telemetry::measure(&self.prefix, &figures(&report));
         println!("{}", metrics(&report, &self.prefix, now_ms, self.all_metrics));
         let error = report.error.clone();
         let report = told(report, error)?;

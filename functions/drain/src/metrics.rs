@@ -1,9 +1,10 @@
-//! Writes a tick's figures for CloudWatch: one line on stdout in its embedded metric format.
+//! Tells a tick's figures: to a collector, and to CloudWatch in one line on stdout in its embedded metric format.
 
 use serde_json::{Map, Value, json};
 use shared::drops::DROPS_GIVEN_UP;
 use shared::engine::{Remaining, Report, StoppedBecause};
 use shared::recompute::{COALESCED, DATABASE_MS, MALFORMED_ROWS};
+use telemetry::{Figure, Kind};
 
 /// Where CloudWatch keeps them; `template.yaml`'s alarms and dashboard look here.
 const NAMESPACE: &str = "EngineO/DEO";
@@ -23,52 +24,62 @@ pub const BASIC: [&str; 10] = [
     "OverBudget",
 ];
 
-/// Returns the line that makes CloudWatch count a tick of the queue with this key prefix: the [`BASIC`] figures, or
-/// `all` of them. What the tick could not learn, because Redis did not answer, is left out rather than
+/// Returns a tick's figures. What the tick could not learn, because Redis did not answer, is left out rather than
 /// counted as zero.
-pub fn metrics(report: &Report, prefix: &str, now_ms: i64, all: bool) -> String {
-    // What should never happen, whoever is to blame; the line tells each by itself.
-    let malformed = report.counters.get(MALFORMED_ROWS);
-    let anomalies = report.lost + report.missing + report.unscheduled + malformed;
+pub fn figures(report: &Report) -> Vec<Figure> {
     let waiting = report.remaining.map(|left| left.waiting + left.prioritized);
     // Where only jobs gather, nothing is awaited.
     let idle = report.remaining == Some(Remaining::NONE)
         || report.stopped_because == StoppedBecause::Gathering;
     let oldest = report.oldest_waiting_ms.or(idle.then_some(0));
     let given_up = report.counters.get(DROPS_GIVEN_UP);
+    let count = |value: u64| Some(i64::try_from(value).unwrap_or(i64::MAX));
+    use Kind::{Level, Milliseconds, Sum};
     let figures = [
         // The heartbeat: an idle drain has one too, at no billed command.
-        ("Ticks", "Count", Some(json!(1))),
-        ("Claimed", "Count", Some(json!(report.claimed))),
-        ("Completed", "Count", Some(json!(report.completed))),
-        ("Failed", "Count", Some(json!(report.failed))),
-        ("Retried", "Count", Some(json!(report.retried))),
-        ("Released", "Count", Some(json!(report.released))),
-        ("Coalesced", "Count", Some(json!(report.counters.get(COALESCED)))),
-        ("Recovered", "Count", Some(json!(report.recovered))),
-        ("Rescheduled", "Count", Some(json!(report.rescheduled))),
-        ("Anomalies", "Count", Some(json!(anomalies))),
-        ("OverBudget", "Count", Some(json!(u8::from(report.is_thrifty)))),
-        ("BilledCommands", "Count", Some(json!(report.billed_commands))),
-        ("RoundTrips", "Count", Some(json!(report.round_trips))),
-        ("Waiting", "Count", waiting.map(Value::from)),
-        ("OldestWaitingMs", "Milliseconds", oldest.map(Value::from)),
-        ("OldestGatheredMs", "Milliseconds", report.oldest_gathered_ms.map(Value::from)),
-        ("DurationMs", "Milliseconds", Some(json!(report.duration_ms))),
-        ("BatchMs", "Milliseconds", (report.batches > 0).then(|| json!(report.batch_ms))),
-        ("DatabaseMs", "Milliseconds", Some(json!(report.counters.get(DATABASE_MS)))),
+        ("Ticks", Sum, Some(1)),
+        ("Claimed", Sum, count(report.claimed)),
+        ("Completed", Sum, count(report.completed)),
+        ("Failed", Sum, count(report.failed)),
+        ("Retried", Sum, count(report.retried)),
+        ("Released", Sum, count(report.released)),
+        ("Coalesced", Sum, count(report.counters.get(COALESCED))),
+        ("Recovered", Sum, count(report.recovered)),
+        ("Rescheduled", Sum, count(report.rescheduled)),
+        ("Anomalies", Sum, count(anomalies(report))),
+        ("OverBudget", Sum, Some(i64::from(report.is_thrifty))),
+        ("BilledCommands", Sum, count(report.billed_commands)),
+        ("RoundTrips", Sum, count(report.round_trips)),
+        ("Waiting", Level, waiting.and_then(count)),
+        ("OldestWaitingMs", Milliseconds, oldest),
+        ("OldestGatheredMs", Milliseconds, report.oldest_gathered_ms),
+        ("DurationMs", Milliseconds, count(report.duration_ms)),
+        ("BatchMs", Milliseconds, count(report.batch_ms).filter(|_| report.batches > 0)),
+        ("DatabaseMs", Milliseconds, count(report.counters.get(DATABASE_MS))),
         // Only where there are any: a metric costs from its first figure on.
-        ("DropsGivenUp", "Count", (given_up > 0).then(|| json!(given_up))),
+        ("DropsGivenUp", Sum, count(given_up).filter(|given_up| *given_up > 0)),
     ];
+    let known =
+        |(name, kind, value): (_, _, Option<i64>)| Some(Figure { name, kind, value: value? });
+    figures.into_iter().filter_map(known).collect()
+}
+
+/// What should never happen, whoever is to blame; the line tells each by itself.
+fn anomalies(report: &Report) -> u64 {
+    report.lost + report.missing + report.unscheduled + report.counters.get(MALFORMED_ROWS)
+}
+
+/// Returns the line that makes CloudWatch count the [`figures`] of a tick of the queue with this key prefix: the
+/// [`BASIC`] ones, or `all` of them.
+pub fn metrics(report: &Report, prefix: &str, now_ms: i64, all: bool) -> String {
     let mut line = Map::new();
     let mut known = Vec::new();
-    for (name, unit, value) in figures {
-        if let Some(value) = value {
-            if all || BASIC.contains(&name) {
-                known.push(json!({ "Name": name, "Unit": unit }));
-            }
-            line.insert(name.to_owned(), value);
+    for Figure { name, kind, value } in figures(report) {
+        if all || BASIC.contains(&name) {
+            let unit = if kind == Kind::Milliseconds { "Milliseconds" } else { "Count" };
+            known.push(json!({ "Name": name, "Unit": unit }));
         }
+        line.insert(name.to_owned(), json!(value));
     }
     line.insert("Prefix".to_owned(), json!(prefix));
     // No metrics, which would cost: what to ask the log for beside an alarm, and each queue's own figures.
@@ -77,7 +88,7 @@ pub fn metrics(report: &Report, prefix: &str, now_ms: i64, all: bool) -> String 
         ("Lost", report.lost),
         ("Missing", report.missing),
         ("Unscheduled", report.unscheduled),
-        ("MalformedRows", malformed),
+        ("MalformedRows", report.counters.get(MALFORMED_ROWS)),
     ];
     for (name, count) in parts.into_iter().filter(|(_, count)| *count > 0) {
         line.insert(name.to_owned(), json!(count));

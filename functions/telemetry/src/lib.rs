@@ -6,9 +6,10 @@
 //! its environment, and which queue it is about, over which transport. What is left to send goes out
 //! in it as well, once the answer is out and before the next event is asked for.
 //!
-//! With the feature `otlp` spans also go to a collector over OTLP/HTTP, where the variables of
-//! OpenTelemetry name one (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`).
+//! With the feature `otlp` spans, and the figures that [`measure`] is told, also go to a collector over OTLP/HTTP,
+//! where the variables of OpenTelemetry name one (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`).
 
+mod figure;
 mod function;
 mod invocation;
 #[cfg(feature = "otlp")]
@@ -20,6 +21,7 @@ use lambda_runtime::tracing::subscriber::util::SubscriberInitExt as _;
 use lambda_runtime::tracing::subscriber::{fmt, registry};
 use shared::logs::may_be_told;
 
+pub use figure::{Figure, Kind};
 pub use function::{deadline, run, told};
 pub use invocation::{Invocations, Spanned};
 
@@ -58,7 +60,16 @@ fn asked_for(levels: &str) -> Targets {
     targets
 }
 
-/// Sends the spans that have ended, where anybody wants them.
+/// Notes figures of what was done for this key prefix: a collector gets them once the invocation is answered,
+/// where there is one.
+pub fn measure(prefix: &str, figures: &[Figure]) {
+    #[cfg(feature = "otlp")]
+    otlp::measure(prefix, figures);
+    #[cfg(not(feature = "otlp"))]
+    let _ = (prefix, figures);
+}
+
+/// Sends the spans that have ended and the figures noted, where anybody wants them.
 #[cfg(feature = "otlp")]
 async fn flush() {
     otlp::flush().await;

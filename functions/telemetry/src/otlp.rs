@@ -1,8 +1,10 @@
-//! Sends spans to a collector, over OTLP/HTTP.
+//! Sends spans and figures to a collector, over OTLP/HTTP.
 //!
 //! Lambda freezes an environment between invocations, so a span that a thread would send "later" may
 //! be sent tomorrow. Spans are kept until their invocation has been answered and go out in one
 //! request before the next event is asked for.
+
+mod metrics;
 
 use std::mem::take;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -20,7 +22,9 @@ use opentelemetry_sdk::trace::{
 };
 use tracing_opentelemetry::OpenTelemetryLayer;
 
-/// Either names a collector.
+pub(crate) use metrics::measure;
+
+/// Either names a collector of spans.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 /// How long a collector may take. It is billed as the function's time.
@@ -43,35 +47,43 @@ pub(crate) fn layer<S>() -> Option<OpenTelemetryLayer<S, SdkTracer>>
 where
     S: tracing::Subscriber + for<'a> lambda_runtime::tracing::subscriber::registry::LookupSpan<'a>,
 {
-    let set = |name: &&str| std::env::var(name).is_ok_and(|value| !value.is_empty());
-    ENDPOINTS.iter().find(|name| set(name))?;
+    if !is_named(ENDPOINTS) {
+        return None;
+    }
     let exporter =
         exporter().map_err(|reason| eprintln!("spans are not exported: {reason}")).ok()?;
     let export = EXPORT.get_or_init(|| start(exporter));
     Some(tracing_opentelemetry::layer().with_tracer(export._provider.tracer("deo")))
 }
 
+/// Whether one of these variables names a collector.
+fn is_named(endpoints: [&str; 2]) -> bool {
+    endpoints.iter().any(|name| std::env::var(name).is_ok_and(|value| !value.is_empty()))
+}
+
+/// Why nothing is exported where the variables are wrong.
+const UNUSABLE: &str = "the OTEL_EXPORTER_OTLP_ variables cannot be used";
+
 fn exporter() -> Result<SpanExporter, String> {
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured((*shared::tls::client_config()).clone())
-        .timeout(PATIENCE)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|_| "HTTPS cannot be set up".to_owned())?;
     SpanExporter::builder()
         .with_http()
-        .with_http_client(Client(client))
+        .with_http_client(Client::new()?)
         .with_retry_policy(RetryPolicy::disabled())
         .build()
-        .map_err(|_| "the OTEL_EXPORTER_OTLP_ variables cannot be used".to_owned())
+        .map_err(|_| UNUSABLE.to_owned())
+}
+
+/// Who tells: the function, unless the variables name another.
+fn resource() -> Resource {
+    let name = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| "deo".to_owned());
+    match std::env::var("OTEL_SERVICE_NAME") {
+        Ok(_) => Resource::builder().build(),
+        Err(_) => Resource::builder().with_service_name(name).build(),
+    }
 }
 
 fn start(mut exporter: SpanExporter) -> Export {
-    let name = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| "deo".to_owned());
-    let resource = match std::env::var("OTEL_SERVICE_NAME") {
-        Ok(_) => Resource::builder().build(),
-        Err(_) => Resource::builder().with_service_name(name).build(),
-    };
+    let resource = resource();
     exporter.set_resource(&resource);
     let ended = Ended::default();
     let provider = SdkTracerProvider::builder()
@@ -81,8 +93,12 @@ fn start(mut exporter: SpanExporter) -> Export {
     Export { exporter, ended, _provider: provider }
 }
 
-/// Sends what has ended. A collector that fails costs its spans, and nothing else.
+/// Sends what has ended and what was noted. A collector that fails costs that, and nothing else.
 pub(crate) async fn flush() {
+    tokio::join!(flush_spans(), metrics::flush());
+}
+
+async fn flush_spans() {
     let Some(export) = EXPORT.get() else { return };
     let spans = take(&mut *export.ended.spans());
     if !spans.is_empty() && export.exporter.export(spans).await.is_err() {
@@ -122,6 +138,17 @@ impl SpanProcessor for Ended {
 /// The tree's own HTTP client.
 #[derive(Debug)]
 struct Client(reqwest::Client);
+
+impl Client {
+    fn new() -> Result<Self, String> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured((*shared::tls::client_config()).clone())
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .build();
+        client.map(Self).map_err(|_| "HTTPS cannot be set up".to_owned())
+    }
+}
 
 #[async_trait::async_trait]
 impl HttpClient for Client {
