@@ -69,6 +69,10 @@ chaos-long seed='1' jobs='10000':
 build:
     cargo lambda build --release --package api --package drain --package cron
 
+# Build the archives of a release for this machine: docs/releases.md
+release:
+    local/release/run
+
 # Measure how the functions start, their size and memory, beside a hello-world and Node
 cold-start *args:
     local/cold-start/run {{args}}
