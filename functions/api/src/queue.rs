@@ -4,7 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::engine::{Alive, PastTick, StoppedBecause};
-use shared::queue::{self, FailureGroup, Hold, MOST_SCHEDULES, Overview, StoredRate, Upcoming};
+use shared::queue::{
+    self, FailureGroup, Figure, Hold, MOST_SCHEDULES, Overview, StoredRate, Upcoming,
+};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
@@ -27,9 +29,9 @@ pub(crate) struct QueueBody {
     /// Whether it is paused.
     paused: bool,
     counts: CountsBody,
-    /// How long the job that waits longest has waited, in milliseconds; `null` where none waits, or where
-    /// the look had no command left to find it. In a long queue only the hundred next jobs and the first
-    /// prioritized one are looked at.
+    /// How long the job that waited longest had waited when a look last had a command left to find it, in
+    /// milliseconds; `null` where none waits, or where no look had. In a long queue only the hundred next jobs
+    /// and the first prioritized one are looked at.
     #[schema(required = true)]
     oldest_waiting_ms: Option<i64>,
     /// Why nothing can be claimed; `null` where something can, or where nothing is there.
@@ -206,10 +208,16 @@ fn reasons() -> Object {
 struct CountsBody {
     /// In `wait`, and in `paused`, where BullMQ 5 and we move them while the queue is paused.
     waiting: u64,
-    prioritized: u64,
-    delayed: u64,
+    /// As of when a look last had a command left for them; `null` where none has had.
+    #[schema(required = true)]
+    prioritized: Option<u64>,
+    /// The same.
+    #[schema(required = true)]
+    delayed: Option<u64>,
     active: u64,
-    waiting_children: u64,
+    /// The same.
+    #[schema(required = true)]
+    waiting_children: Option<u64>,
     /// Those that are kept. Slow; `null` where no look has had a command left for them.
     #[schema(required = true)]
     completed: Option<u64>,
@@ -219,13 +227,14 @@ struct CountsBody {
 impl From<&Overview> for CountsBody {
     fn from(look: &Overview) -> Self {
         let counts = look.counts;
+        let value = |seen: Option<Figure<u64>>| seen.map(|figure| figure.value);
         Self {
             waiting: counts.wait + counts.paused,
-            prioritized: counts.prioritized,
-            delayed: counts.delayed,
+            prioritized: value(counts.prioritized),
+            delayed: value(counts.delayed),
             active: counts.active,
-            waiting_children: counts.waiting_children,
-            completed: look.completed.map(|completed| completed.value),
+            waiting_children: value(counts.waiting_children),
+            completed: value(counts.completed),
             failed: counts.failed,
         }
     }
@@ -279,7 +288,8 @@ pub(crate) async fn queue(
     api.admin(&caller.user_id).await?;
     let look = api.looks().overview(&api).await?;
     let now_ms = api.clock().now_ms();
-    let age = |added: i64| now_ms.saturating_sub(added).max(0);
+    // A job that waited longest then may have been taken since.
+    let oldest = look.oldest_waiting_ms.and_then(|read| Some((read.at_ms, read.value?)));
     let heartbeat = look.heartbeat.as_ref().map(|read| read.value.clone());
     let alive = heartbeat.map(Alive::from).unwrap_or_default();
     let ended = |minutes| {
@@ -292,7 +302,7 @@ pub(crate) async fn queue(
         at: look.at_ms,
         paused: limits.paused,
         counts: look.as_ref().into(),
-        oldest_waiting_ms: look.oldest_waiting_ms.map(age),
+        oldest_waiting_ms: oldest.map(|(at, added)| at.saturating_sub(added).max(0)),
         held: look.hold,
         limits: LimitsBody {
             concurrency: limits.concurrency,

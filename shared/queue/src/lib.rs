@@ -56,7 +56,7 @@ pub use look::counts::Counts;
 pub use look::failures::{FailureGroup, Failures, MOST_FAILURES};
 pub use look::hold::Hold;
 pub use look::inspect::JobView;
-pub use look::overview::{Figure, MOST_COMMANDS, MOST_SCHEDULES, Overview, Upcoming};
+pub use look::overview::{CountsSeen, Figure, MOST_COMMANDS, MOST_SCHEDULES, Overview, Upcoming};
 pub use look::owner::{Holder, Lock};
 pub use look::peek::Occupied;
 pub use look::state::{State, UnknownState};

@@ -2,7 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use shared::queue::{Counts, Hold, MOST_COMMANDS, Overview, RateLimit};
+use shared::queue::{
+    Counted, Counts, CountsSeen, Figure, Hold, MOST_COMMANDS, Overview, RateLimit,
+};
 
 use super::*;
 
@@ -20,10 +22,18 @@ async fn look(b: &Bench, times: usize) -> Overview {
     look.unwrap()
 }
 
-/// Those that have ended are counted apart, when a command is to spare.
-fn but_the_completed(mut counts: Counts) -> Counts {
-    counts.completed = 0;
-    counts
+/// The counts that looks have read: all of them.
+fn read(seen: &CountsSeen) -> [u64; 8] {
+    let value = |seen: Option<Figure<u64>>| seen.unwrap().value;
+    let CountsSeen { prioritized, delayed, waiting_children, completed, .. } = *seen;
+    let rare = [prioritized, delayed, waiting_children, completed].map(value);
+    [seen.wait, seen.paused, rare[0], rare[1], seen.active, rare[2], rare[3], seen.failed]
+}
+
+fn counted(counts: &Counts) -> [u64; 8] {
+    let Counts { wait, paused, prioritized, delayed, .. } = *counts;
+    let Counts { active, waiting_children, completed, failed, .. } = *counts;
+    [wait, paused, prioritized, delayed, active, waiting_children, completed, failed]
 }
 
 #[tokio::test]
@@ -43,11 +53,11 @@ async fn a_look_costs_ten_commands_at_most_and_goes_on_where_the_one_before_stop
     b.queue.beat(r#"{"completed":1}"#).await.unwrap();
     let seen = look(&b, 4).await;
     let counts = b.queue.counts().await.unwrap();
-    assert_eq!(seen.counts, but_the_completed(counts));
+    assert_eq!(read(&seen.counts), counted(&counts));
     // The schedule's first job waits, too.
     assert_eq!((counts.wait, counts.active, counts.failed, counts.delayed), (121, 1, 1, 0));
-    assert_eq!(seen.completed.map(|read| read.value), Some(1));
-    assert_eq!(seen.oldest_waiting_ms, Some(NOW + 15_000));
+    assert_eq!(counts.completed, 1);
+    assert_eq!(seen.oldest_waiting_ms.unwrap().value, Some(NOW + 15_000));
     let schedules = seen.schedules.unwrap().value;
     assert_eq!((schedules.len(), schedules[0].id.as_str()), (1, "s"));
     assert!(schedules[0].next_ms > NOW);
@@ -62,7 +72,140 @@ async fn a_look_costs_ten_commands_at_most_and_goes_on_where_the_one_before_stop
     let rate = RateLimit { max: NonZeroU32::MIN, duration_ms: NonZeroU32::MIN };
     b.queue.limit_rate(Some(rate)).await.unwrap();
     let seen = look(&b, 9).await;
-    assert_eq!(seen.counts, but_the_completed(b.queue.counts().await.unwrap()));
+    assert_eq!(read(&seen.counts), counted(&b.queue.counts().await.unwrap()));
+}
+
+/// A queue in which everything is that a look can ask for.
+async fn everything(b: &Bench) {
+    b.fail(&["f"]).await;
+    b.plain(&["c"]).await;
+    b.end(Settlement::Complete("1".to_owned())).await;
+    b.plain(&["a", "w"]).await;
+    let claim = ClaimRequest { count: 1, lock: Some(Duration::from_secs(900)), ..ALL };
+    assert_eq!(b.queue.claim(claim).await.unwrap().jobs.len(), 1);
+    b.add("p", JobOptions { priority: 3, ..JobOptions::default() }).await;
+    b.add("d", delayed(HOUR)).await;
+    b.raw("ZADD", "waiting-children", &["1", "parent"]).await;
+    b.raw("LPUSH", "paused", &["w0"]).await;
+    b.queue.schedule(&hourly("s")).await.unwrap();
+    b.queue.beat(r#"{"completed":1}"#).await.unwrap();
+    for end in ["completed", "failed"] {
+        let at = b.clock.now_ms().to_string();
+        b.raw("HSET", &format!("metrics:{end}"), &["count", "7", "prevTS", &at, "prevCount", "5"])
+            .await;
+    }
+    let minute = NonZeroU32::new(60_000).unwrap();
+    let rate = RateLimit { max: NonZeroU32::new(5).unwrap(), duration_ms: minute };
+    b.queue.limit_rate(Some(rate)).await.unwrap();
+    b.queue.limit_concurrency(NonZeroU32::new(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn whatever_there_is_every_figure_has_its_turn_again_and_again() {
+    let b = Bench::new("turns").await;
+    everything(&b).await;
+    let first = b.queue.overview(None).await.unwrap();
+    assert_eq!(first.counts.waiting_children, None, "what was never read is not told as 0");
+    assert_eq!((first.schedules.as_ref(), first.throughput(60)), (None, None));
+    let mut look = first;
+    for _ in 0..2 {
+        let begun = b.clock.now_ms();
+        let mut shows_lock = false;
+        for _ in 0..12 {
+            // As a console looks; every report is out of date at each.
+            b.clock.advance(60_000);
+            look = b.queue.overview(Some(&look)).await.unwrap();
+            shows_lock |= matches!(look.hold, Some(Hold::Full { left_ms: Some(1..), .. }));
+        }
+        let counts = look.counts;
+        let read = [counts.prioritized, counts.delayed, counts.waiting_children, counts.completed];
+        let read = read.map(|figure| figure.unwrap().at_ms);
+        let others = [
+            look.oldest_waiting_ms.map(|figure| figure.at_ms),
+            look.heartbeat.as_ref().map(|figure| figure.at_ms),
+            look.schedules.as_ref().map(|figure| figure.at_ms),
+        ];
+        assert!(
+            read.into_iter().chain(others.map(Option::unwrap)).all(|at| at > begun),
+            "{look:?}"
+        );
+        assert!(shows_lock, "{:?}", look.hold);
+        assert_eq!(look.throughput(60).unwrap().counted, Counted::Metrics);
+    }
+}
+
+#[tokio::test]
+async fn a_look_says_which_limit_holds_whatever_else_there_is() {
+    let b = Bench::new("limit first").await;
+    everything(&b).await;
+    b.queue.limit_concurrency(None).await.unwrap();
+    b.raw("SET", "limiter", &["5", "PX", "60000"]).await;
+    let look = look(&b, 1).await;
+    let Some(Hold::Limited { max: Some(5), duration_ms: Some(60_000), left_ms: 1.. }) = look.hold
+    else {
+        panic!("{:?}", look.hold)
+    };
+    assert_eq!(look.limits.used, 5);
+}
+
+#[tokio::test]
+async fn metrics_are_read_where_both_kinds_are_and_told_as_of_when_they_were_read() {
+    let b = Bench::new("both metrics").await;
+    b.clock.advance(40_000);
+    let at = b.clock.now_ms().to_string();
+    for (end, count) in [("completed", "7"), ("failed", "6")] {
+        b.raw(
+            "HSET",
+            &format!("metrics:{end}"),
+            &["count", count, "prevTS", &at, "prevCount", "5"],
+        )
+        .await;
+    }
+    let mut seen = look(&b, 2).await;
+    let told = |look: &Overview| {
+        let ended = look.throughput(1).unwrap();
+        (ended.completed, ended.failed, ended.counted)
+    };
+    assert_eq!(told(&seen), (2, 1, Counted::Metrics));
+    // While they stand they tell of the minute in which they were read, which ends meanwhile.
+    for _ in 0..2 {
+        b.clock.advance(14_000);
+        seen = b.queue.overview(Some(&seen)).await.unwrap();
+        assert_eq!(told(&seen), (2, 1, Counted::Metrics));
+    }
+}
+
+#[tokio::test]
+async fn the_newest_sign_of_life_stays_the_newest() {
+    let b = Bench::new("signs").await;
+    b.queue.beat("{}").await.unwrap();
+    b.clock.advance(3_600_000);
+    b.queue.beat_idle().await.unwrap();
+    let idle = b.clock.now_ms();
+    let last = |look: &Overview| look.heartbeat.as_ref().unwrap().value.last_ms;
+    let mut seen = look(&b, 3).await;
+    assert_eq!(last(&seen), Some(idle));
+    // The reports are read anew, and know of none so new.
+    b.clock.advance(60_000);
+    seen = b.queue.overview(Some(&seen)).await.unwrap();
+    assert_eq!(seen.heartbeat.as_ref().unwrap().at_ms, b.clock.now_ms());
+    assert_eq!(last(&seen), Some(idle));
+}
+
+#[tokio::test]
+async fn an_id_whose_key_holds_something_else_keeps_no_look_from_the_rest() {
+    let b = Bench::new("odd head").await;
+    for (id, priority) in [("odd", 0), ("odd-too", 3)] {
+        b.add(id, JobOptions { priority, ..JobOptions::default() }).await;
+        b.raw("DEL", id, &[]).await;
+        b.raw("SET", id, &["somebody else's"]).await;
+    }
+    let seen = look(&b, 2).await;
+    assert_eq!((seen.counts.wait, seen.counts.prioritized.unwrap().value), (1, 1));
+    assert_eq!(seen.oldest_waiting_ms.unwrap().value, None);
+    b.plain(&["well"]).await;
+    b.raw("LREM", "wait", &["1", "odd"]).await;
+    assert_eq!(look(&b, 2).await.oldest_waiting_ms.unwrap().value, Some(b.clock.now_ms() - 30_000));
 }
 
 #[tokio::test]

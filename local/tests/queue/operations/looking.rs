@@ -133,7 +133,7 @@ async fn what_was_finished_of_late_counts_removed_jobs_where_there_are_metrics()
         // What a first look has no command left for comes with the second.
         let first = b.queue.overview(None).await.unwrap();
         let overview = b.queue.overview(Some(&first)).await.unwrap();
-        assert_eq!(overview.completed.map(|completed| completed.value), Some(0));
+        assert_eq!(overview.counts.completed.map(|completed| completed.value), Some(0));
         let counted = if minutes > 0 { Counted::Metrics } else { Counted::AtLeast };
         let ended = |minutes| Some(Throughput { minutes, completed, failed: 0, counted });
         assert_eq!((overview.throughput(1), overview.throughput(60)), (ended(1), ended(60)));

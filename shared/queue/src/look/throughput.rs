@@ -93,11 +93,12 @@ impl Queue {
             numbers.push(count.ok_or(Error::Protocol("ZCOUNT"))?);
         }
         let any = numbers.pop().is_some_and(|any| any > 0);
-        let kept = kept(spans, &numbers);
+        let mut kept = numbers.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
+        let spans = spans.map(|minutes| (minutes, kept.next()));
         if !any {
-            return Ok(kept);
+            return Ok(spans.map(|(minutes, kept)| told(minutes, kept, None)));
         }
-        let longest = spans.iter().max().copied().unwrap_or_default();
+        let longest = spans.iter().map(|(minutes, _)| *minutes).max().unwrap_or_default();
         let commands = metrics.iter().flat_map(|key| of_metrics(key, longest)).collect();
         let answers = self.redis.pipeline(commands).await?;
         let answers = answers.into_iter().collect::<Result<Vec<Value>, _>>()?;
@@ -105,16 +106,24 @@ impl Queue {
         else {
             return Err(Error::Protocol("HMGET"));
         };
-        Ok(kept.map(|Throughput { minutes, completed, failed, .. }| {
+        Ok(spans.map(|(minutes, kept)| {
             let of = |sums, rises| counted(now, minutes, sums, rises).unwrap_or_default();
-            Throughput {
-                minutes,
-                // A worker that writes none may have ended some.
-                completed: completed.max(of(completed_sums, completed_rises)),
-                failed: failed.max(of(failed_sums, failed_rises)),
-                counted: Counted::Metrics,
-            }
+            let metrics = [of(completed_sums, completed_rises), of(failed_sums, failed_rises)];
+            told(minutes, kept, Some(metrics))
         }))
+    }
+}
+
+/// What completed and what failed, by the one rule: metrics count all where there are some, and what is kept is at
+/// least so much; of the two the greater, since a worker that writes no metrics may have ended some.
+pub(crate) fn told(minutes: u32, kept: Option<[u64; 2]>, metrics: Option<[u64; 2]>) -> Throughput {
+    let counted = if metrics.is_some() { Counted::Metrics } else { Counted::AtLeast };
+    let [kept, metrics] = [kept, metrics].map(Option::unwrap_or_default);
+    Throughput {
+        minutes,
+        completed: kept[0].max(metrics[0]),
+        failed: kept[1].max(metrics[1]),
+        counted,
     }
 }
 
@@ -122,15 +131,6 @@ impl Queue {
 pub(crate) fn of_kept(key: &str, minutes: u32, now: i64) -> Command {
     let since = now - i64::from(minutes) * MINUTE_MS;
     Command::new("ZCOUNT").arg(key).arg(format!("({since}")).arg("+inf").replay_safe()
-}
-
-/// What the answers to [`of_kept`] say, for each span what completed and what failed.
-pub(crate) fn kept<const N: usize>(spans: [u32; N], numbers: &[u64]) -> [Throughput; N] {
-    let mut numbers = numbers.chunks_exact(2);
-    spans.map(|minutes| {
-        let (completed, failed) = numbers.next().map_or((0, 0), |pair| (pair[0], pair[1]));
-        Throughput { minutes, completed, failed, counted: Counted::AtLeast }
-    })
 }
 
 /// Asks for the sums and for the rises of the last `minutes` that metrics `key` hold.

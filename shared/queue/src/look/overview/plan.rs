@@ -1,95 +1,45 @@
-//! Chooses what a look asks for, within its price.
+//! Makes a look out of the one before, within its price.
 
-use super::{Figure, MOST_COMMANDS, MOST_SCHEDULES, Overview, upcoming};
+use super::ask::{Ask, chosen, is_quiet};
+use super::{Figure, MOST_COMMANDS, MOST_SCHEDULES, Overview, SPANS, upcoming};
 use crate::answer::strings;
 use crate::error::Error;
 use crate::heartbeat::{self, MOST_BEATS};
-use crate::look::counts::Counts;
 use crate::look::hold::lock_ms;
 use crate::look::oldest::{HEAD, eldest};
 use crate::look::throughput::{self, ENDS};
 use crate::operate::limits::{Limits, StoredRate, whole};
 use crate::queue::Queue;
-use batchmq_redis::{Command, Value};
-
-/// How long the reports of those who work stand, in milliseconds: a tick a minute leaves one.
-const BEATS_MS: i64 = 30_000;
-
-/// How long a last report is the newest sign of life, in milliseconds: who finds no work gives one every 10
-/// minutes.
-const SIGN_MS: i64 = 600_000;
-
-/// How long stands what changes slowly or matters least, in milliseconds.
-const SLOW_MS: i64 = 60_000;
-
-/// The minutes that are told of what ended.
-const SPANS: [u32; 2] = [1, 60];
+use batchmq_redis::{Command, ErrorKind, Value};
 
 /// Of these one command tells which exist, by how often it names each.
 const RARE: [(&str, i64); 7] = [
-    ("paused", 1),
-    ("prioritized", 2),
-    ("delayed", 4),
-    ("waiting-children", 8),
-    ("repeat", 16),
-    // Either of the two.
-    ("metrics:completed", 32),
-    ("metrics:failed", 32),
+    ("paused", PAUSED),
+    ("prioritized", PRIORITIZED),
+    ("delayed", DELAYED),
+    ("waiting-children", WAITING_CHILDREN),
+    ("repeat", REPEAT),
+    ("metrics:completed", METRICS),
+    ("metrics:failed", METRICS),
 ];
+const PAUSED: i64 = 1;
+const PRIORITIZED: i64 = 2;
+const DELAYED: i64 = 4;
+const WAITING_CHILDREN: i64 = 8;
+const REPEAT: i64 = 16;
+/// Either of the two. It is the largest, so that both together can be taken for nothing else.
+const METRICS: i64 = 32;
 
-/// The places of [`RARE`] whose jobs are counted where there are any.
-const COUNTED: [(usize, &str); 4] = [(0, "LLEN"), (1, "ZCARD"), (2, "ZCARD"), (3, "ZCARD")];
-
-/// What an answer is about.
+/// Which of [`RARE`] there are.
 #[derive(Clone, Copy)]
-enum About {
-    Count(usize),
-    Signs,
-    LimitLeft,
-    Head,
-    First,
-    Longest,
-    Completed,
-    Schedules,
-    Metrics(usize),
-    Rises(usize),
-    Kept(usize),
-    Added,
-    LockLeft,
-}
+struct Rare(i64);
 
-/// The commands of a round trip, within what is left of the price.
-struct Asked {
-    left: u64,
-    about: Vec<About>,
-    commands: Vec<Command>,
-}
-
-impl Asked {
-    fn within(left: u64) -> Self {
-        Self { left, about: Vec::new(), commands: Vec::new() }
-    }
-
-    /// Asks for all of `commands`, and keeps `later` more for what their answers lead to, or for none of them.
-    fn ask(&mut self, later: u64, commands: impl IntoIterator<Item = (About, Command)>) -> bool {
-        let (about, commands): (Vec<_>, Vec<_>) = commands.into_iter().unzip();
-        let price = commands.len() as u64 + later;
-        let fits = price <= self.left;
-        if fits {
-            self.left -= price;
-            self.about.extend(about);
-            self.commands.extend(commands);
+impl Rare {
+    fn has(self, key: i64) -> bool {
+        match key {
+            METRICS => self.0 >= METRICS,
+            _ => self.0 & key != 0,
         }
-        fits
-    }
-
-    async fn answered(self, queue: &Queue) -> Result<Vec<(About, Value)>, Error> {
-        if self.commands.is_empty() {
-            return Ok(Vec::new());
-        }
-        let commands = self.commands.into_iter().map(Command::replay_safe).collect();
-        let answers = queue.redis.pipeline(commands).await?;
-        self.about.into_iter().zip(answers).map(|(about, answer)| Ok((about, answer?))).collect()
     }
 }
 
@@ -99,88 +49,63 @@ fn count(answer: &Value) -> Result<u64, Error> {
 
 /// Makes a look out of the one `before`.
 pub(super) async fn look(queue: &Queue, before: Overview) -> Result<Overview, Error> {
-    let now = queue.clock.now_ms();
-    let mut look = Overview {
-        at_ms: now,
-        counts: Counts::default(),
-        hold: None,
-        oldest_waiting_ms: None,
-        ..before
-    };
+    let at_ms = queue.clock.now_ms();
+    let mut look = Overview { at_ms, hold: None, ..before };
     let (rare, spent) = first(queue, &mut look).await?;
-    let has = |place: usize| RARE.get(place).is_some_and(|(_, bit)| rare & bit != 0);
-    let key = |name: &str| queue.keys.of(name);
-    let mut asked = Asked::within(MOST_COMMANDS.saturating_sub(spent));
+    let (pressing, rest) = wanted(queue, &mut look, rare);
+    let asks = chosen(&look, MOST_COMMANDS.saturating_sub(spent), &pressing, &rest);
+    let commands: Vec<_> = asks.iter().map(|ask| ask.commands(queue, &look)).collect();
+    let mut lengths = commands.iter().map(Vec::len).collect::<Vec<_>>().into_iter();
+    let mut answers = asked(queue, commands.into_iter().flatten()).await?.into_iter();
+    let mut then = Vec::new();
+    for ask in asks {
+        let answers = answers.by_ref().take(lengths.next().unwrap_or_default());
+        let answers = answers.collect::<Result<Vec<Value>, _>>()?;
+        then.extend(read(queue, &mut look, ask, answers)?.map(|command| (ask, command)));
+    }
+    let (asks, commands): (Vec<_>, Vec<_>) = then.into_iter().unzip();
+    let answers = asked(queue, commands).await?;
+    let mut lock_left_ms = None;
+    for (ask, answer) in asks.into_iter().zip(answers) {
+        match ask {
+            Ask::Lock => lock_left_ms = answer?.as_int().and_then(lock_ms),
+            Ask::Head => look.head = look.now(added_ms(answer)?),
+            _ => look.first = look.now(added_ms(answer)?),
+        }
+    }
+    if look.metrics.iter().all(Option::is_some) {
+        // These tell more, from now on.
+        look.kept = [None, None];
+    }
+    look.oldest_waiting_ms = look.oldest();
+    let waits = look.counts.wait > 0 || rare.has(PAUSED) || rare.has(PRIORITIZED);
+    look.hold = queue.with_own_rate(look.limits).hold(waits, lock_left_ms);
+    Ok(look)
+}
 
-    for (place, command) in COUNTED {
-        if has(place) {
-            asked.ask(0, [(About::Count(place), Command::new(command).arg(key(RARE[place].0)))]);
-        }
+type Answer = Result<Value, batchmq_redis::Error>;
+
+async fn asked(
+    queue: &Queue,
+    commands: impl IntoIterator<Item = Command>,
+) -> Result<Vec<Answer>, Error> {
+    let commands: Vec<_> = commands.into_iter().map(Command::replay_safe).collect();
+    if commands.is_empty() {
+        return Ok(Vec::new());
     }
-    let is_due = |read: Option<i64>| read.is_none_or(|at| now - at >= SLOW_MS);
-    if is_due(look.completed.map(|read| read.at_ms)) {
-        asked.ask(0, [(About::Completed, Command::new("ZCARD").arg(key("completed")))]);
+    Ok(queue.redis.pipeline(commands).await?)
+}
+
+/// When a job was added. An id without a job has no time, nor has one whose key holds something else.
+fn added_ms(answer: Answer) -> Result<Option<i64>, Error> {
+    match answer {
+        Err(error) if *error.kind() == ErrorKind::Server("WRONGTYPE".to_owned()) => Ok(None),
+        answer => Ok(answer?.as_str().and_then(|added| added.parse().ok())),
     }
-    let [idle, former] = queue.sign_keys();
-    let signs = Command::new("MGET").args([key("limiter"), idle, former]);
-    let is_limited = queue.with_own_rate(look.limits).rate.is_some();
-    if is_limited {
-        let left = Command::new("PTTL").arg(key("limiter"));
-        asked.ask(0, [(About::Signs, signs.clone()), (About::LimitLeft, left)]);
-    }
-    let list = if look.counts.wait > 0 { Some("wait") } else { has(0).then_some("paused") };
-    // While jobs may start, nobody waits for a lock.
-    let is_full = look.limits.concurrency.is_some_and(|most| look.limits.active >= most);
-    if look.limits.active > 0 && (is_full || (list.is_none() && !has(1))) {
-        let longest = Command::new("LINDEX").arg(key("active")).arg("-1");
-        asked.ask(1, [(About::Longest, longest)]);
-    }
-    if let Some(list) = list {
-        let head = Command::new("LRANGE").arg(key(list)).arg((-HEAD).to_string()).arg("-1");
-        asked.ask(1, [(About::Head, head)]);
-    }
-    if has(1) {
-        let first = Command::new("ZRANGE").arg(key("prioritized")).arg("0").arg("0");
-        asked.ask(1, [(About::First, first)]);
-    }
-    let schedules = look.schedules.as_ref().map(|read| read.at_ms);
-    if !has(4) {
-        look.schedules = Some(Figure { at_ms: now, value: Vec::new() });
-    } else if is_due(schedules) {
-        let range = Command::new("ZRANGE").arg(key("repeat")).arg("0");
-        let range = range.arg((MOST_SCHEDULES - 1).to_string()).arg("WITHSCORES");
-        asked.ask(0, [(About::Schedules, range)]);
-    }
-    if has(5) {
-        for (place, end) in ENDS.into_iter().enumerate() {
-            if is_due(look.metrics[place].as_ref().map(|read| read.at_ms)) {
-                let [sums, rises] = throughput::of_metrics(&key(&format!("metrics:{end}")), 60);
-                asked.ask(0, [(About::Metrics(place), sums), (About::Rises(place), rises)]);
-            }
-        }
-    } else {
-        look.metrics = Default::default();
-        if is_due(look.kept.map(|read| read.at_ms)) {
-            let kept = SPANS.iter().flat_map(|minutes| ENDS.map(|end| (*minutes, end)));
-            // Where none has failed, none has of late.
-            let is_told = |end: &str| end != "failed" || look.counts.failed > 0;
-            let kept = kept.enumerate().filter(|(_, (_, end))| is_told(end));
-            let kept = kept.map(|(place, (minutes, end))| {
-                (About::Kept(place), throughput::of_kept(&key(end), minutes, now))
-            });
-            let kept: Vec<_> = kept.collect();
-            asked.ask(0, kept);
-        }
-    }
-    let beat = look.heartbeat.as_ref().and_then(|beats| beats.value.last_ms);
-    if !is_limited && beat.is_none_or(|at| now - at > SIGN_MS) {
-        asked.ask(0, [(About::Signs, signs)]);
-    }
-    read(queue, look, asked, has(0) || has(1)).await
 }
 
 /// Reads what every look reads; returns which of [`RARE`] exist, and how many commands that took.
-async fn first(queue: &Queue, look: &mut Overview) -> Result<(i64, u64), Error> {
+async fn first(queue: &Queue, look: &mut Overview) -> Result<(Rare, u64), Error> {
     let key = |name: &str| queue.keys.of(name);
     let mut exist = Command::new("EXISTS");
     for (name, times) in RARE {
@@ -189,22 +114,17 @@ async fn first(queue: &Queue, look: &mut Overview) -> Result<(i64, u64), Error> 
         }
     }
     let settings = ["paused", "concurrency", "max", "duration"];
-    let mut commands = vec![
+    let commands = [
         Command::new("HMGET").arg(key("meta")).args(settings),
         exist,
         Command::new("LLEN").arg(key("wait")),
         Command::new("LLEN").arg(key("active")),
         Command::new("ZCARD").arg(key("failed")),
     ];
-    let is_due = look.heartbeat.as_ref().is_none_or(|read| look.at_ms - read.at_ms >= BEATS_MS);
-    if is_due {
-        commands.push(queue.beats(MOST_BEATS));
-    }
     let spent = commands.len() as u64;
-    let commands = commands.into_iter().map(Command::replay_safe).collect();
-    let answers = queue.redis.pipeline(commands).await?;
+    let answers = asked(queue, commands).await?;
     let answers = answers.into_iter().collect::<Result<Vec<Value>, _>>()?;
-    let [meta, exist, wait, active, failed, beats @ ..] = answers.as_slice() else {
+    let [meta, exist, wait, active, failed] = answers.as_slice() else {
         return Err(Error::Protocol("HMGET"));
     };
     let meta = meta.as_array().ok_or(Error::Protocol("HMGET"))?;
@@ -220,97 +140,193 @@ async fn first(queue: &Queue, look: &mut Overview) -> Result<(i64, u64), Error> 
         rate,
         ..Limits::default()
     };
-    if let Some(beats) = beats.first() {
-        let value = heartbeat::read(beats, MOST_BEATS)?;
-        look.heartbeat = Some(Figure { at_ms: look.at_ms, value });
-    }
-    Ok((exist.as_int().ok_or(Error::Protocol("EXISTS"))?, spent))
+    Ok((Rare(exist.as_int().ok_or(Error::Protocol("EXISTS"))?), spent))
 }
 
-/// Reads what was chosen, and what that leads to.
-async fn read(
+/// Tells what the look would like to ask for, what is pressing first, and writes down what is known without.
+fn wanted(queue: &Queue, look: &mut Overview, rare: Rare) -> (Vec<Ask>, Vec<Ask>) {
+    let (mut pressing, mut rest) = (Vec::new(), vec![Ask::Beats]);
+    // A look must say which limit holds the queue, and for how long.
+    let is_limited = queue.with_own_rate(look.limits).rate.is_some();
+    if is_limited {
+        pressing.push(Ask::Limit);
+    }
+    match rare.has(PAUSED) {
+        true => pressing.push(Ask::Paused),
+        false => look.counts.paused = 0,
+    }
+    let lists = look.counts.wait > 0 || rare.has(PAUSED);
+    let is_full = look.limits.concurrency.is_some_and(|most| look.counts.active >= most);
+    // While jobs may start, nobody waits for a lock.
+    let waits_for_lock = is_full || !(lists || rare.has(PRIORITIZED));
+    if look.counts.active > 0 && !look.limits.paused && waits_for_lock {
+        pressing.push(Ask::Lock);
+    }
+    let none = look.now(0);
+    match rare.has(PRIORITIZED) {
+        true => rest.push(Ask::Prioritized),
+        false => (look.counts.prioritized, look.first) = (none, look.now(None)),
+    }
+    match rare.has(DELAYED) {
+        true => rest.push(Ask::Delayed),
+        false => look.counts.delayed = none,
+    }
+    match rare.has(WAITING_CHILDREN) {
+        true => rest.push(Ask::WaitingChildren),
+        false => look.counts.waiting_children = none,
+    }
+    rest.push(Ask::Completed);
+    match lists {
+        true => rest.push(Ask::Head),
+        false => look.head = look.now(None),
+    }
+    if rare.has(PRIORITIZED) {
+        rest.push(Ask::First);
+    }
+    match rare.has(REPEAT) {
+        true => rest.push(Ask::Schedules),
+        false => look.schedules = look.now(Vec::new()),
+    }
+    if rare.has(METRICS) {
+        rest.extend([Ask::Metrics(0), Ask::Metrics(1)]);
+    } else {
+        look.metrics = [None, None];
+        rest.push(Ask::Kept(0));
+        // Where none has failed, none has of late.
+        match look.counts.failed > 0 {
+            true => rest.push(Ask::Kept(1)),
+            false => look.kept[1] = look.now([0; SPANS.len()]),
+        }
+    }
+    if !is_limited && is_quiet(look) {
+        rest.push(Ask::Signs);
+    }
+    (pressing, rest)
+}
+
+impl Ask {
+    /// What is asked at once.
+    fn commands(self, queue: &Queue, look: &Overview) -> Vec<Command> {
+        let on = |command, name: &str| Command::new(command).arg(queue.keys.of(name));
+        match self {
+            Self::Limit => {
+                let [idle, former] = queue.sign_keys();
+                vec![on("MGET", "limiter").args([idle, former]), on("PTTL", "limiter")]
+            }
+            Self::Signs => vec![Command::new("MGET").args(queue.sign_keys())],
+            Self::Beats => vec![queue.beats(MOST_BEATS)],
+            Self::Paused => vec![on("LLEN", "paused")],
+            Self::Prioritized => vec![on("ZCARD", "prioritized")],
+            Self::Delayed => vec![on("ZCARD", "delayed")],
+            Self::WaitingChildren => vec![on("ZCARD", "waiting-children")],
+            Self::Completed => vec![on("ZCARD", "completed")],
+            Self::Lock => vec![on("LINDEX", "active").arg("-1")],
+            Self::Head => {
+                let list = if look.counts.wait > 0 { "wait" } else { "paused" };
+                vec![on("LRANGE", list).arg((-HEAD).to_string()).arg("-1")]
+            }
+            Self::First => vec![on("ZRANGE", "prioritized").args(["0", "0"])],
+            Self::Schedules => {
+                let range = on("ZRANGE", "repeat").arg("0").arg((MOST_SCHEDULES - 1).to_string());
+                vec![range.arg("WITHSCORES")]
+            }
+            Self::Metrics(end) => {
+                let key = queue.keys.of(&format!("metrics:{}", ENDS[end]));
+                throughput::of_metrics(&key, SPANS.into_iter().max().unwrap_or_default()).into()
+            }
+            Self::Kept(end) => {
+                let key = queue.keys.of(ENDS[end]);
+                SPANS.map(|minutes| throughput::of_kept(&key, minutes, look.at_ms)).into()
+            }
+        }
+    }
+}
+
+/// Reads the answers to an ask; returns what they lead to.
+fn read(
     queue: &Queue,
-    mut look: Overview,
-    asked: Asked,
-    waits: bool,
-) -> Result<Overview, Error> {
-    let now = look.at_ms;
-    // Each of them was paid for when it was asked what it leads to.
-    let mut then = Asked::within(MOST_COMMANDS);
-    let mut kept = [0; 4];
-    let mut is_kept = false;
-    let mut sums = [None, None];
-    let added =
-        |id: &str| (About::Added, Command::new("HGET").arg(queue.keys.of(id)).arg("timestamp"));
-    for (about, answer) in asked.answered(queue).await? {
-        match about {
-            About::Count(0) => look.counts.paused = count(&answer)?,
-            About::Count(1) => look.counts.prioritized = count(&answer)?,
-            About::Count(2) => look.counts.delayed = count(&answer)?,
-            About::Count(_) => look.counts.waiting_children = count(&answer)?,
-            About::Signs => {
-                let signs = answer.as_array().ok_or(Error::Protocol("MGET"))?;
-                let numbers: Vec<_> =
-                    signs.iter().map(|sign| sign.as_str().and_then(whole)).collect();
-                look.limits.used = numbers.first().copied().flatten().unwrap_or(0);
-                let seen =
-                    numbers.iter().skip(1).flatten().filter_map(|at| i64::try_from(*at).ok()).max();
-                if let Some(heartbeat) = &mut look.heartbeat {
-                    heartbeat.value.last_ms = heartbeat.value.last_ms.max(seen);
-                }
+    look: &mut Overview,
+    ask: Ask,
+    answers: Vec<Value>,
+) -> Result<Option<Command>, Error> {
+    let Some(answer) = answers.first() else { return Ok(None) };
+    let added = |id: &str| Command::new("HGET").arg(queue.keys.of(id)).arg("timestamp");
+    match ask {
+        Ask::Limit => {
+            let keys = answer.as_array().ok_or(Error::Protocol("MGET"))?;
+            let (used, signs) = keys.split_first().ok_or(Error::Protocol("MGET"))?;
+            look.limits.used = used.as_str().and_then(whole).unwrap_or(0);
+            let left = answers.get(1).and_then(Value::as_int);
+            look.limits.left_ms = left.and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms > 0);
+            look.signs(signs);
+        }
+        Ask::Signs => look.signs(answer.as_array().ok_or(Error::Protocol("MGET"))?),
+        Ask::Beats => look.beats(heartbeat::read(answer, MOST_BEATS)?),
+        Ask::Paused => look.counts.paused = count(answer)?,
+        Ask::Prioritized => look.counts.prioritized = look.now(count(answer)?),
+        Ask::Delayed => look.counts.delayed = look.now(count(answer)?),
+        Ask::WaitingChildren => look.counts.waiting_children = look.now(count(answer)?),
+        Ask::Completed => look.counts.completed = look.now(count(answer)?),
+        Ask::Schedules => look.schedules = look.now(upcoming(answer)?),
+        Ask::Kept(end) => {
+            let mut kept = [0; SPANS.len()];
+            for (kept, answer) in kept.iter_mut().zip(&answers) {
+                *kept = count(answer)?;
             }
-            About::LimitLeft => {
-                look.limits.left_ms = count(&answer).ok().filter(|ms| *ms > 0);
-            }
-            About::Head => {
-                let head = strings(&answer).ok_or(Error::Protocol("LRANGE"))?;
-                then.ask(0, eldest(&head).last().map(|id| added(id)));
-            }
-            About::First => {
-                let first = strings(&answer).ok_or(Error::Protocol("ZRANGE"))?;
-                then.ask(0, first.first().map(|id| added(id)));
-            }
-            About::Longest => {
-                let lock = answer.as_str().map(|id| queue.keys.of(&format!("{id}:lock")));
-                then.ask(0, lock.map(|key| (About::LockLeft, Command::new("PTTL").arg(key))));
-            }
-            About::Completed => {
-                look.completed = Some(Figure { at_ms: now, value: count(&answer)? });
-            }
-            About::Schedules => {
-                look.schedules = Some(Figure { at_ms: now, value: upcoming(&answer)? });
-            }
-            About::Metrics(place) => sums[place] = Some(answer),
-            About::Rises(place) => {
-                let value = sums[place].take().map(|sums| [sums, answer]);
-                look.metrics[place] = value.map(|value| Figure { at_ms: now, value });
-            }
-            About::Kept(place) => {
-                is_kept = true;
-                kept[place] = count(&answer)?;
-            }
-            About::Added | About::LockLeft => {}
+            look.kept[end] = look.now(kept);
+        }
+        Ask::Metrics(end) => {
+            let metric = <[Value; 2]>::try_from(answers).map_err(|_| Error::Protocol("HMGET"))?;
+            look.metrics[end] = look.now(metric);
+        }
+        Ask::Lock => {
+            look.lock_read_ms = Some(look.at_ms);
+            let lock = answer.as_str().map(|id| queue.keys.of(&format!("{id}:lock")));
+            return Ok(lock.map(|key| Command::new("PTTL").arg(key)));
+        }
+        Ask::Head => {
+            look.head = look.now(None);
+            let head = strings(answer).ok_or(Error::Protocol("LRANGE"))?;
+            return Ok(eldest(&head).last().map(|id| added(id)));
+        }
+        Ask::First => {
+            look.first = look.now(None);
+            let first = strings(answer).ok_or(Error::Protocol("ZRANGE"))?;
+            return Ok(first.first().map(|id| added(id)));
         }
     }
-    if is_kept {
-        let value = throughput::kept(SPANS, &kept);
-        look.kept = Some(Figure { at_ms: now, value });
+    Ok(None)
+}
+
+impl Overview {
+    /// A figure that was read now.
+    fn now<T>(&self, value: T) -> Option<Figure<T>> {
+        Some(Figure { at_ms: self.at_ms, value })
     }
-    let mut lock_left_ms = None;
-    for (about, answer) in then.answered(queue).await? {
-        match about {
-            About::LockLeft => {
-                lock_left_ms = answer.as_int().and_then(lock_ms);
-            }
-            _ => {
-                // An id without a job has no time.
-                let added = answer.as_str().and_then(|added| added.parse().ok());
-                look.oldest_waiting_ms =
-                    [look.oldest_waiting_ms, added].into_iter().flatten().min();
-            }
+
+    /// Takes new reports. Beside the newest of them a sign without a report may be newer.
+    fn beats(&mut self, mut read: heartbeat::Heartbeat) {
+        let before = self.heartbeat.as_ref().and_then(|before| before.value.last_ms);
+        read.last_ms = read.last_ms.max(before).max(self.sign_ms);
+        self.heartbeat = self.now(read);
+    }
+
+    /// Takes the signs of life without a report.
+    fn signs(&mut self, signs: &[Value]) {
+        self.signs_read_ms = Some(self.at_ms);
+        let newest = signs.iter().filter_map(|sign| sign.as_str()?.parse().ok()).max();
+        self.sign_ms = self.sign_ms.max(newest);
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.value.last_ms = heartbeat.value.last_ms.max(newest);
         }
     }
-    let waits = waits || look.counts.wait > 0;
-    look.hold = queue.with_own_rate(look.limits).hold(waits, lock_left_ms);
-    Ok(look)
+
+    /// Since when the job that waits longest has waited, of what has been read of that; `None` where what has been
+    /// read tells of none, and there is more.
+    fn oldest(&self) -> Option<Figure<Option<i64>>> {
+        let read: Vec<_> = [self.head, self.first].into_iter().flatten().collect();
+        let value = read.iter().filter_map(|figure| figure.value).min();
+        let at_ms = read.iter().map(|figure| figure.at_ms).min()?;
+        (value.is_some() || read.len() == 2).then_some(Figure { at_ms, value })
+    }
 }
