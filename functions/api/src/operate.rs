@@ -11,7 +11,9 @@ use axum::extract::State;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use shared::queue::{Error as QueueError, Flow, Queue, RateLimit, Refusal, State as JobState};
+use shared::queue::{
+    Error as QueueError, Flow, Queue, RateLimit, Refusal, RetryFrom, State as JobState,
+};
 use shared::store::is_id;
 use utoipa::ToSchema;
 
@@ -38,12 +40,12 @@ pub(crate) struct PausedBody {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Retry)]
 pub(crate) struct RetryBody {
-    /// Failed jobs whose reason contains this text, as it is written.
+    /// Failed jobs whose reason contains this text, as it is written, but for `…`, which stands for anything.
     #[schema(min_length = 1, max_length = 2000)]
     reason: String,
     /// `next` of the answer before.
     #[serde(default, deserialize_with = "given")]
-    #[schema(nullable = false, pattern = "^[0-9]{1,20}$")]
+    #[schema(nullable = false, pattern = "^[0-9]{1,16}-[0-9]{1,20}$")]
     from: Option<String>,
 }
 
@@ -52,8 +54,8 @@ impl Form for RetryBody {
          answer before";
 
     fn is_valid(&self) -> bool {
-        let from = self.from.as_deref().unwrap_or("0");
-        (1..=MAX_REASON).contains(&self.reason.len()) && from.parse::<u64>().is_ok()
+        (1..=MAX_REASON).contains(&self.reason.len())
+            && self.from.as_deref().is_none_or(|from| from.parse::<RetryFrom>().is_ok())
     }
 }
 
@@ -66,7 +68,7 @@ pub(crate) struct RetriedBody {
     /// Jobs that have failed, for whatever reason, and have not been retried.
     left: u64,
     /// What to pass as `from` to look through more of them; `null` where all were looked at. A call looks
-    /// through about 500.
+    /// through about 500, of those that had failed by the first call: what fails meanwhile is left alone.
     #[schema(required = true)]
     next: Option<String>,
 }
@@ -203,6 +205,7 @@ fn refused(refusal: &Refusal) -> Error {
     match refusal {
         Refusal::Missing { .. } | Refusal::NotAJob { .. } => Error::not_found("Job not found"),
         Refusal::NotInState { .. } => Error::bad_request("The job is not delayed"),
+        Refusal::NoReason => Error::bad_request("The reason has no text to look for"),
         Refusal::NoQueue { .. } => Error::not_found("No job has been added to the queue yet"),
         other => Error::internal(other),
     }
@@ -256,12 +259,16 @@ pub(crate) async fn retry(
 ) -> Result<Json<RetriedBody>, Error> {
     let body = caller.check(body.and_then(Body::required)).await?;
     let queue = api.operated(&caller, "retry").await?;
-    let now = api.clock().now_ms();
-    let step = queue.retry_step(&body.reason, now, body.from.as_deref()).await;
-    let step = api.told(&caller, "retry", step, |step| step.moved)?;
-    api.wake().ring(step.moved > 0).await;
+    let from = body.from.as_deref().and_then(|from| from.parse().ok());
+    let step = queue.retry_step(&body.reason, from).await;
+    let step = api.told(&caller, "retry", step, |step| step.retried)?;
+    api.wake().ring(step.retried > 0).await;
     let left = queue.count_of(JobState::Failed).await.map_err(not_read)?;
-    Ok(Json(RetriedBody { retried: step.moved, left, next: step.next }))
+    Ok(Json(RetriedBody {
+        retried: step.retried,
+        left,
+        next: step.next.map(|next| next.to_string()),
+    }))
 }
 
 /// Makes delayed jobs wait for nothing but their turn, for administrators.

@@ -340,7 +340,8 @@ pub(crate) struct FailuresBody {
 struct FailuresOf {
     /// The first 500 bytes of it, with `…` for each word that differs among them.
     reason: String,
-    /// What the reason of each of them contains: with this as its `reason`, `POST /queue/retry` takes them all.
+    /// With this as its `reason`, `POST /queue/retry` takes them all, and whatever else has all that stands around
+    /// its `…`.
     text: String,
     /// How many of the newest 200 failed jobs have it.
     count: u64,

@@ -207,7 +207,19 @@ async fn an_administrator_retries_a_group_and_promotes() {
         assert_eq!(answer, json!({"retried": retried, "left": 1, "next": null}));
     }
     assert_eq!(groups().await, 1);
-    for wrong in ["", "{}", r#"{"reason": ""}"#, r#"{"reason": "no", "from": "x"}"#] {
+    // A walk that began before any of them failed.
+    let earlier = r#"{"reason": "no", "from": "1-0"}"#;
+    let answer = world.post("admin", "/queue/retry", earlier).await.json();
+    assert_eq!(answer, json!({"retried": 0, "left": 1, "next": null}));
+    for wrong in [
+        "",
+        "{}",
+        r#"{"reason": ""}"#,
+        r#"{"reason": "…"}"#,
+        r#"{"reason": "no", "from": "x"}"#,
+        r#"{"reason": "no", "from": "0"}"#,
+        r#"{"reason": "no", "from": "1--1"}"#,
+    ] {
         assert_eq!(world.post("admin", "/queue/retry", wrong).await.status, 400, "{wrong}");
     }
     let later = r#"{"delayMs": 3600000}"#;

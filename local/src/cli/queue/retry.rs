@@ -23,8 +23,8 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "all_failed")]
     reset_attempts: bool,
 
-    /// Of the failed jobs only those whose reason contains this text, as it is written. Their order is
-    /// then only roughly that in which they failed.
+    /// Of the failed jobs only those whose reason contains this text, as it is written, but for `…`, which
+    /// stands for anything. Their order is then only roughly that in which they failed.
     #[arg(long, value_name = "TEXT", requires = "all_failed", conflicts_with = "id")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     reason: Option<String>,

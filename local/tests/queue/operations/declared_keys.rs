@@ -106,9 +106,20 @@ async fn scripts_are_told_of_every_key_that_is_known_beforehand() {
         refusal(queue.remove("none").await);
         queue.remove("w1").await.unwrap();
         assert_eq!(monitor.undeclared(&b).await, none, "operations on one job");
-        queue.retry_by_reason("another").await.unwrap();
+        let failures = queue.failures(None).await.unwrap();
+        assert_eq!(monitor.undeclared(&b).await, ["w2", "w3"], "those that failed");
+        queue.failures(Some(&failures)).await.unwrap();
+        assert_eq!(monitor.undeclared(&b).await, none, "of which all is known");
+        queue.retry_step("another…reason", None).await.unwrap();
+        assert_eq!(monitor.undeclared(&b).await, ["w2", "w3"], "whose reasons are compared");
         queue.retry_all(Ended::Failed).await.unwrap();
         assert_eq!(monitor.undeclared(&b).await, ["w2", "w3"], "on those of a state");
+        b.add("p1", delayed(HOUR)).await;
+        monitor.undeclared(&b).await;
+        assert_eq!(queue.promote_some().await.unwrap(), 1);
+        assert_eq!(monitor.undeclared(&b).await, ["p1"], "on those that are delayed");
+        queue.remove("p1").await.unwrap();
+        assert_eq!(monitor.undeclared(&b).await, none, "on that one");
 
         let rule = |pattern: &str| Rule::Pattern {
             pattern: pattern.to_owned(),

@@ -45,6 +45,75 @@ async fn failed_jobs_are_retried_by_a_part_of_their_reason() {
     assert_eq!(b.queue.counts().await.unwrap().failed, 2, "c1, and the id without a job");
 }
 
+#[tokio::test]
+async fn a_group_of_failures_is_retried_by_what_its_reasons_have_in_common() {
+    let b = Bench::new("reasons-group").await;
+    for (id, reason) in [
+        ("a1", "Project p17 not found in 3 tries"),
+        ("a2", "Project cm4x9 not found in 12 tries"),
+        ("b1", "Project p17 has no pages"),
+        ("c1", "not found in: Project p17"),
+    ] {
+        b.clock.advance(1);
+        b.plain(&[id]).await;
+        b.end(Settlement::Unrecoverable(reason.to_owned())).await;
+    }
+    let groups = b.queue.failures(None).await.unwrap().groups();
+    assert_eq!((groups[0].count, groups[0].text.as_str()), (2, "Project … not found in … tries"));
+    assert_eq!(b.queue.retry_by_reason(&groups[0].text).await.unwrap(), 2);
+    assert_eq!(b.order().await, ["a1", "a2"]);
+    // The parts do not overlap, and follow each other.
+    for (text, retried) in [("not found … not found", 0), ("…p17…", 2)] {
+        assert_eq!(b.queue.retry_by_reason(text).await.unwrap(), retried, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_reason_with_nothing_to_look_for_retries_nothing() {
+    let b = Bench::new("reasons-none").await;
+    b.fail(&["a"]).await;
+    for text in ["", "…", " … ", "……"] {
+        let refused = b.queue.retry_by_reason(text).await;
+        assert_eq!(refusal(refused), Refusal::NoReason, "{text:?}");
+    }
+    assert_eq!(b.state("a").await, Some(State::Failed));
+}
+
+/// Each page is taken back to work and fails anew before the next: the walk ends, and retries each job once.
+#[tokio::test]
+async fn a_walk_leaves_alone_what_fails_while_it_goes_on() {
+    let b = Bench::new("reasons-until").await;
+    let all: Vec<String> = (0..1_300).map(|n| format!("j{n}")).collect();
+    let jobs = all.iter().map(|id| NewJob {
+        name: "n".to_owned(),
+        data: "{}".to_owned(),
+        opts: JobOptions { job_id: Some(id.clone()), ..JobOptions::default() },
+        ..NewJob::default()
+    });
+    b.queue.enqueue(&jobs.collect::<Vec<_>>()).await.unwrap();
+    let fail_all = async || {
+        while b.queue.peek().await.unwrap().wait {
+            b.end(Settlement::Failed("no".to_owned())).await;
+        }
+    };
+    fail_all().await;
+    let (mut retried, mut from, mut steps) = (0, None, 0);
+    loop {
+        // As the API does: a place is but text to whoever goes on.
+        let place = from.map(|from: String| from.parse().unwrap());
+        let step = b.queue.retry_step("no", place).await.unwrap();
+        b.clock.advance(1);
+        fail_all().await;
+        (retried, from, steps) =
+            (retried + step.retried, step.next.map(|next| next.to_string()), steps + 1);
+        if from.is_none() {
+            break;
+        }
+    }
+    assert!(steps > 1);
+    assert_eq!(retried, 1_300);
+}
+
 /// Pages are read while jobs fail, are retried and removed: none of those that stay is overlooked.
 #[tokio::test]
 async fn many_failed_jobs_are_retried_by_their_reason_while_others_come_and_go() {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::answer::text;
 use crate::error::Error;
+use crate::operate::by_reason::ANYTHING;
 use crate::queue::Queue;
 use crate::script::library::FAILURES;
 use batchmq_redis::Value;
@@ -56,7 +57,8 @@ struct Failure {
 pub struct FailureGroup {
     /// The first 500 bytes of it, with `…` for each word that differs among them; empty where a job has none.
     pub reason: String,
-    /// What is in the reason of each of them as it stands: a [retry](Queue::retry_by_reason) takes all that have it.
+    /// The text by which a [retry](Queue::retry_by_reason) takes them all, and whatever else has all that stands
+    /// around its `…`.
     pub text: String,
     /// Jobs.
     pub count: u64,
@@ -88,7 +90,7 @@ impl Failures {
             });
             if let Some(group) = groups.get_mut(place) {
                 if group.reason != *reason {
-                    group.text = longest_part(&common).to_owned();
+                    group.text.clone_from(&common);
                     group.reason = common;
                 }
                 group.count += 1;
@@ -143,7 +145,7 @@ fn common(reason: &str) -> String {
     let word = |word: &str| {
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
         match bare.contains(|c: char| c.is_ascii_digit()) {
-            true => word.replacen(bare, "…", 1),
+            true => word.replacen(bare, &ANYTHING.to_string(), 1),
             false => word.to_owned(),
         }
     };
@@ -155,7 +157,7 @@ fn common(reason: &str) -> String {
 
 /// The longest part that all of the kind have.
 fn longest_part(common: &str) -> &str {
-    common.split('…').map(str::trim).max_by_key(|part| part.len()).unwrap_or_default()
+    common.split(ANYTHING).map(str::trim).max_by_key(|part| part.len()).unwrap_or_default()
 }
 
 /// The text without a character at its end that was cut in two: a retry looks for it as it stands.
@@ -190,7 +192,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                ("Project not found: …", "Project not found:", 2),
+                ("Project not found: …", "Project not found: …", 2),
                 ("timed out", "timed out", 1),
                 ("E17", "E17", 1),
                 ("E18", "E18", 1),

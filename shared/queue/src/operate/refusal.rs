@@ -64,6 +64,9 @@ pub enum Refusal {
         /// Its prefix and name.
         queue: String,
     },
+    /// It would be every failed job's.
+    #[error("a reason needs some text to look for; all failed jobs are retried without one")]
+    NoReason,
     /// A schedule that BullMQ would not accept, or could not follow.
     #[error("{0}")]
     Schedule(String),

@@ -6,20 +6,10 @@ use crate::error::Error;
 use crate::operate::operation::code;
 use crate::operate::refusal::Refusal;
 use crate::queue::Queue;
-use crate::script::library::{Lazy, MOVE_TO_WAIT, PROMOTE, RETRY, RETRY_BY_REASON};
+use crate::script::library::{Lazy, MOVE_TO_WAIT, PROMOTE, RETRY};
 
 /// Jobs a call of the bulk operations: keeps its time in Redis short.
-const PAGE: usize = 500;
-
-/// What one bounded call of a bulk operation did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Step {
-    /// Jobs that were moved.
-    pub moved: u64,
-    /// Where to go on; `None` when all were looked at.
-    pub next: Option<String>,
-}
+pub(crate) const PAGE: usize = 500;
 
 /// A job's end.
 ///
@@ -36,8 +26,8 @@ pub struct Step {
 /// println!("{} {} again", queue.retry_all(Ended::Failed).await?, Ended::Failed.name());
 /// queue.retry_by_reason("timed out").await?;
 /// // A page at a time, for who may not take long.
-/// let step = queue.retry_step("timed out", 1_700_000_000_000, None).await?;
-/// println!("{} retried, goes on at {:?}", step.moved, step.next);
+/// let step = queue.retry_step("timed out", None).await?;
+/// println!("{} retried, goes on at {:?}", step.retried, step.next);
 /// queue.promote_some().await?;
 /// queue.promote("2").await?;
 /// queue.promote_all().await?;
@@ -83,14 +73,6 @@ struct Page<'a> {
     count: usize,
 }
 
-#[derive(Serialize)]
-struct Scan<'a> {
-    cursor: &'a str,
-    until: i64,
-    count: usize,
-    reason: &'a str,
-}
-
 impl Queue {
     /// Puts a finished job back to work. The attempts that it made stay counted, unless `reset`
     /// forgets them; at least one more is made. About 9 commands.
@@ -118,48 +100,6 @@ impl Queue {
     /// [`Error::Redis`]: pages before the failing one are done.
     pub async fn retry_all(&self, ended: Ended) -> Result<u64, Error> {
         self.all(ended.name(), &self.clock.now_ms().to_string()).await
-    }
-
-    /// Puts every job back to work that has failed until now for a reason that contains `text`, as it
-    /// is written, in pages of about 500; answers how many. One command a failed job, one to three
-    /// more for each that is retried. Jobs may come and go meanwhile: none is retried twice.
-    ///
-    /// # Errors
-    /// [`Error::Redis`]: pages before the failing one are done.
-    pub async fn retry_by_reason(&self, text: &str) -> Result<u64, Error> {
-        let until = self.clock.now_ms();
-        let (mut retried, mut cursor) = (0, None);
-        loop {
-            let step = self.retry_step(text, until, cursor.as_deref()).await?;
-            retried += step.moved;
-            cursor = step.next;
-            if cursor.is_none() {
-                return Ok(retried);
-            }
-        }
-    }
-
-    /// As [`Queue::retry_by_reason`], one page of about 500 of those that had failed by `until_ms`, in
-    /// milliseconds since the epoch: the first one, or the one that begins at `from`, the
-    /// [`next`](Step::next) of the step before.
-    ///
-    /// # Errors
-    /// [`Error::Redis`].
-    pub async fn retry_step(
-        &self,
-        text: &str,
-        until_ms: i64,
-        from: Option<&str>,
-    ) -> Result<Step, Error> {
-        let cursor = from.unwrap_or("0");
-        let page = Scan { cursor, until: until_ms, count: PAGE, reason: text };
-        let answer = self.operate(&RETRY_BY_REASON, Vec::new(), page).await?;
-        let Some((moved, [next])) = code(&answer) else {
-            return Err(Error::Protocol(RETRY_BY_REASON.name));
-        };
-        let next = next.as_str().ok_or(Error::Protocol(RETRY_BY_REASON.name))?;
-        let next = (next != "0").then(|| next.to_owned());
-        Ok(Step { moved: u64::try_from(moved).unwrap_or(0), next })
     }
 
     /// As [`Queue::promote_all`], at most 500 jobs, the next due first.

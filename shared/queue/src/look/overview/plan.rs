@@ -10,7 +10,7 @@ use crate::look::oldest::{HEAD, eldest};
 use crate::look::throughput::{self, ENDS};
 use crate::operate::limits::{Limits, StoredRate, whole};
 use crate::queue::Queue;
-use batchmq_redis::{Command, ErrorKind, Value};
+use batchmq_redis::{Command, Condition, Value};
 
 /// Of these one command tells which exist, by how often it names each.
 const RARE: [(&str, i64); 7] = [
@@ -99,7 +99,7 @@ async fn asked(
 /// When a job was added. An id without a job has no time, nor has one whose key holds something else.
 fn added_ms(answer: Answer) -> Result<Option<i64>, Error> {
     match answer {
-        Err(error) if *error.kind() == ErrorKind::Server("WRONGTYPE".to_owned()) => Ok(None),
+        Err(error) if error.kind().condition() == Some(Condition::WrongType) => Ok(None),
         answer => Ok(answer?.as_str().and_then(|added| added.parse().ok())),
     }
 }

@@ -1,6 +1,6 @@
---[[ Looks through a page of the failed jobs, and moves those to `wait` whose reason contains a text.
+--[[ Looks through a page of the failed jobs, and moves those to `wait` whose reason has all parts of a text.
 KEYS    1-15 the queue's (15: this call's receipt)
-ARGV    JSON {prefix, now, events: bool, again, cursor, until, count, reason}
+ARGV    JSON {prefix, now, events: bool, again, cursor, until, count, parts: texts in their order}
 Answer  {commands, {moved, cursor}}; cursor '0': that was the last page
 Cost    about 7; per failed job 1, per moved one 1 more (2 on BullMQ 6, for its parent), one more with events
 A scan sees every job that stays failed from its first page to its last, whatever comes and goes meanwhile.
@@ -11,6 +11,16 @@ As in BullMQ's retry of all jobs their priorities are ignored; version 5 does no
 -- @include "settings"
 -- @include "receipt"
 -- @include "reviveJob"
+-- Whether the parts stand in it in their order, with anything between them.
+local function hasAllParts(reason)
+  local at = 1
+  for _, part in ipairs(call.parts) do
+    local _, last = string.find(reason, part, at, true)
+    if not last then return false end
+    at = last + 1
+  end
+  return true
+end
 readSettings()
 local before = readReceipt()
 if before then return {executed, before} end
@@ -26,7 +36,7 @@ for _, entry in ipairs(page) do
   local id = entry.id
   -- What is no hash is no job.
   local job = readAny('HMGET', prefix .. id, 'failedReason', 'parentKey')
-  if job and job[1] and string.find(job[1], call.reason, 1, true) then
+  if job and job[1] and hasAllParts(job[1]) then
     push(moved, {id = id, parentKey = job[2]})
     placeWaiting(id)
     if tellsAll then emitTrimming('waiting', 'jobId', id, 'prev', 'failed') end
