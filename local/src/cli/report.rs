@@ -16,6 +16,10 @@ pub(super) fn table(reports: &[(&str, &Report)]) -> Table {
         let figures = reports.iter().map(|(_, report)| figure(report));
         table.add_row(std::iter::once((*name).to_owned()).chain(figures));
     }
+    if reports.iter().any(|(_, report)| report.hold.is_some()) {
+        let held = reports.iter().map(|(_, report)| held(report));
+        table.add_row(std::iter::once("held back".to_owned()).chain(held));
+    }
     for (name, count) in SELDOM {
         if reports.iter().any(|(_, report)| count(report) > 0) {
             let counts = reports.iter().map(|(_, report)| count(report).to_string());
@@ -74,6 +78,13 @@ fn remaining(report: &Report) -> String {
     if some.is_empty() { "0".to_owned() } else { some.join(", ") }
 }
 
+/// What held it back, with its limit, and in which of several queues.
+fn held(report: &Report) -> String {
+    let Some(hold) = report.hold else { return "-".to_owned() };
+    let queue = report.held_queue.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    format!("{queue}{hold}")
+}
+
 fn stopped(report: &Report) -> String {
     // As in JSON, so that both say the same word.
     serde_json::to_value(report.stopped_because)
@@ -84,6 +95,8 @@ fn stopped(report: &Report) -> String {
 
 #[cfg(test)]
 mod tests {
+    use shared::queue::Hold;
+
     use super::*;
 
     #[test]
@@ -95,5 +108,16 @@ mod tests {
         let row = shown.lines().find(|line| line.contains("missing")).unwrap_or_default();
         assert_eq!(row.split(|c: char| !c.is_ascii_digit()).collect::<String>(), "02", "{shown}");
         assert!(!shown.contains("unscheduled"), "{shown}");
+    }
+
+    #[test]
+    fn what_held_a_tick_back_is_told_with_its_queue() {
+        let mut report = Report::default();
+        assert!(!table(&[("tick", &report)]).to_string().contains("held back"));
+        report.hold = Some(Hold::Full { concurrency: Some(2), active: 3, left_ms: None });
+        let shown = |report: &Report| table(&[("tick", report)]).to_string();
+        assert!(shown(&report).contains("full: 3 of 2 jobs are active"), "{}", shown(&report));
+        report.held_queue = Some("nights".to_owned());
+        assert!(shown(&report).contains("nights: full: 3 of 2"), "{}", shown(&report));
     }
 }

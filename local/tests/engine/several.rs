@@ -1,10 +1,13 @@
 //! Several queues in one tick: what it costs, whose turn it is, and that none holds up another.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use shared::engine::{Context, Handler, Report, StoppedBecause, TickOptions, Ticker};
-use shared::queue::{ClaimedJob, JobOptions, NewJob, Queue, Settlement, State};
+use shared::queue::{
+    ClaimRequest, ClaimedJob, Hold, JobOptions, NewJob, Queue, RateLimit, Settlement, State,
+};
 use shared::redis::Command;
 use tokio::time::{Instant, sleep};
 
@@ -118,6 +121,42 @@ async fn neither_a_failing_nor_a_paused_nor_a_broken_queue_holds_up_another() {
     assert_eq!(report.completed, 2);
     let spent: u64 = report.queues.values().map(|queue| queue.billed_commands).sum();
     assert_eq!(report.billed_commands, spent);
+}
+
+/// A tick says what holds it back, with the limit, at no cost, and of several queues of which.
+#[tokio::test]
+async fn a_tick_says_which_limit_holds_it_and_in_which_queue() {
+    let [paused, full, well] =
+        [queue("which-paused").await, queue("which-full").await, queue("which-well").await];
+    for queue in [&paused, &full, &well] {
+        add(queue, &["1", "2"]).await;
+    }
+    paused.pause().await.unwrap();
+    full.limit_concurrency(NonZeroU32::new(1)).await.unwrap();
+    full.claim(ClaimRequest::everywhere(1)).await.unwrap();
+    let report = ticker_of(&[&paused, &full, &well]).tick(soon()).await;
+    let told = Some(Hold::Full { concurrency: Some(1), active: 1, left_ms: None });
+    assert_eq!((report.hold, report.held_queue.as_deref()), (told, Some("which-full")));
+    assert_eq!(report.queues["which-paused"].hold, Some(Hold::Paused));
+    assert_eq!(report.queues["which-well"].hold, None);
+
+    full.limit_concurrency(None).await.unwrap();
+    let hour = NonZeroU32::new(3_600_000).unwrap();
+    full.limit_rate(Some(RateLimit { max: NonZeroU32::MIN, duration_ms: hour })).await.unwrap();
+    let limiter = Command::new("SET").arg("bull:which-full:limiter").arg("1").arg("PX");
+    full.redis().call(limiter.arg("3600000")).await.unwrap();
+    let report = ticker_of(&[&paused, &full]).tick(soon()).await;
+    let Some(Hold::Limited { max: Some(1), duration_ms: Some(3_600_000), left_ms }) = report.hold
+    else {
+        panic!("{report:?}")
+    };
+    assert_eq!(
+        (Some(left_ms), report.held_queue.as_deref()),
+        (report.limited_ms, Some("which-full"))
+    );
+    // One queue alone needs no name.
+    let report = ticker_of(&[&paused]).tick(soon()).await;
+    assert_eq!((report.hold, report.held_queue), (Some(Hold::Paused), None));
 }
 
 /// Takes its time with each batch, and notes in a list of all queues whose it was.

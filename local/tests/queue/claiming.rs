@@ -106,6 +106,47 @@ async fn a_limit_of_ours_holds_where_the_queue_has_none() {
 }
 
 #[tokio::test]
+async fn a_claim_that_gives_nothing_tells_the_limit_that_holds() {
+    let url = redis_server().await.url();
+    let b = Bench::on(&url, "told limits", |_| {});
+    let duration = Duration::from_millis(70_000);
+    let own = Bench::on(&url, "told limits", |config| {
+        config.limiter = Limiter { max: Some(4), duration };
+    });
+    b.add_plain(9).await;
+    b.raw("HSET", "meta", &["concurrency", "2"]).await;
+    let two = b.claim().await;
+    assert_eq!(two.hold, None);
+    let full = |concurrency, active| {
+        Some(Hold::Full { concurrency: Some(concurrency), active, left_ms: None })
+    };
+    assert_eq!(b.claim().await.hold, full(2, 2));
+    b.raw("HSET", "meta", &["concurrency", "1"]).await;
+    assert_eq!(b.claim().await.hold, full(1, 2));
+    // What a settlement claims is told alike.
+    let jobs = vec![(two.jobs[0].clone(), done())];
+    let (_, next) = b.queue.settle_and_claim(&two.token, &jobs, ALL).await.unwrap();
+    assert_eq!(next.hold, full(1, 1));
+    b.raw("HDEL", "meta", &["concurrency"]).await;
+    b.raw("SET", "limiter", &["9", "PX", "60000"]).await;
+    let limited = async |b: &Bench| match b.claim().await.hold {
+        Some(Hold::Limited { max, duration_ms, left_ms: 1..=60_000 }) => (max, duration_ms),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(limited(&own).await, (Some(4), Some(70_000)));
+    // As in BullMQ: how many the queue says, and within what time the worker, if it has a limit.
+    b.raw("HSET", "meta", &["max", "3", "duration", "90000"]).await;
+    assert_eq!(limited(&b).await, (Some(3), Some(90_000)));
+    assert_eq!(limited(&own).await, (Some(3), Some(70_000)));
+    let shown = own.queue.hold(&own.queue.limits().await.unwrap(), true).await.unwrap();
+    let Some(Hold::Limited { max: Some(3), duration_ms: Some(70_000), .. }) = shown else {
+        panic!("{shown:?}")
+    };
+    b.queue.pause().await.unwrap();
+    assert_eq!(b.claim().await.hold, Some(Hold::Paused));
+}
+
+#[tokio::test]
 async fn an_id_without_a_job_is_dropped_and_told() {
     let b = Bench::new("missing").await;
     b.raw("LPUSH", "wait", &["ghost"]).await;

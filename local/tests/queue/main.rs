@@ -33,7 +33,7 @@ use servers::RedisServer;
 use shared::clock::Clock;
 use shared::config::{Endpoint, Events, Limiter, Secret};
 use shared::queue::{
-    Added, Claim, ClaimRequest, ClaimStatus, Code, Deduplication, Ended, Error, JobOptions,
+    Added, Claim, ClaimRequest, ClaimStatus, Code, Deduplication, Ended, Error, Hold, JobOptions,
     KeepJobs, NewJob, Outcome, Queue, Refusal, Settlement, State, Waited,
 };
 use shared::redis::{Command, Redis, Value};

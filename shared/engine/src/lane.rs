@@ -120,6 +120,9 @@ impl Line<'_> {
                 if let ClaimStatus::Limited { wait_ms } = claim.status {
                     self.state().report.limited_ms = u64::try_from(wait_ms).ok();
                 }
+                if claim.hold.is_some() {
+                    self.state().report.hold = claim.hold;
+                }
                 if round.is_over() || !self.may_hide_more(&claim) {
                     return Ok(match claim.status {
                         ClaimStatus::Full => Lane::Crowded,

@@ -119,13 +119,16 @@ impl Alive {
     /// of an earlier time is there too.
     pub fn ended(&self, minutes: u32, now_ms: i64) -> Throughput {
         let since = now_ms - i64::from(minutes) * MINUTE_MS;
-        let reaches_back = self.ticks.iter().any(|tick| tick.at <= since);
-        let within = self.ticks.iter().filter(|tick| tick.at > since);
-        let (completed, failed) = within.fold((0, 0), |(completed, failed), tick| {
-            (completed + tick.completed, failed + tick.failed)
-        });
-        let counted = if reaches_back { Counted::Ticks } else { Counted::AtLeast };
-        Throughput { minutes, completed, failed, counted }
+        let mut ended = Throughput { minutes, ..Throughput::default() };
+        for tick in &self.ticks {
+            if tick.at > since {
+                ended.completed += tick.completed;
+                ended.failed += tick.failed;
+            } else {
+                ended.counted = Counted::Ticks;
+            }
+        }
+        ended
     }
 }
 
@@ -154,4 +157,37 @@ fn text(report: &Report) -> String {
     };
     // Numbers and strings always serialise.
     serde_json::to_string(&tick).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alive(ticks: &[(i64, u64, u64)]) -> Alive {
+        let tick = |&(at, completed, failed): &_| PastTick {
+            at,
+            completed,
+            failed,
+            ..PastTick::default()
+        };
+        Alive { last_seen: None, ticks: ticks.iter().map(tick).collect() }
+    }
+
+    /// The newest reports alone are kept: those of the whole span are known once an earlier one is there, too.
+    #[test]
+    fn what_ticks_ended_is_known_where_their_reports_reach_back() {
+        let now = 600_000;
+        let ended = |ticks: &[_], minutes| {
+            let Throughput { completed, failed, counted, .. } = alive(ticks).ended(minutes, now);
+            (completed, failed, counted)
+        };
+        let newest = [(590_000, 5, 1), (541_000, 7, 0)];
+        assert_eq!(ended(&[], 1), (0, 0, Counted::AtLeast));
+        assert_eq!(ended(&newest, 1), (12, 1, Counted::AtLeast));
+        // A tick that ended when the span began counts as before it.
+        let reaching = [(590_000, 5, 1), (541_000, 7, 0), (540_000, 100, 100)];
+        assert_eq!(ended(&reaching, 1), (12, 1, Counted::Ticks));
+        assert_eq!(ended(&reaching, 2), (112, 101, Counted::AtLeast));
+        assert_eq!(alive(&newest).ended(5, now).minutes, 5);
+    }
 }

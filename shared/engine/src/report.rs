@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use batchmq::clock::millis;
-use batchmq::{Code, Counts, Hold, QueueOptions};
+use batchmq::{Code, Counts, Hold};
 use serde::{Deserialize, Serialize};
 
 use crate::counters::Counters;
@@ -163,9 +162,12 @@ pub struct Report {
     /// Milliseconds until the rate limit that held it back is over.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub limited_ms: Option<u64>,
-    /// Why it could not claim what is there, where that is so.
+    /// Why it could not claim what is there, where that is so: of several queues the one most in the way.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hold: Option<Hold>,
+    /// The queue that `hold` is of, where a ticker has several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub held_queue: Option<String>,
     /// What went wrong, when it stopped for that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -218,7 +220,12 @@ impl Report {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        self.hold = self.hold.or(other.hold);
+        if let Some(hold) = other.hold
+            && self.hold.is_none_or(|before| weight(&hold) > weight(&before))
+        {
+            self.hold = Some(hold);
+            self.held_queue = Some(name.to_owned());
+        }
         self.stopped_because = self.stopped_because.or(other.stopped_because);
         if let Some(error) = &other.error {
             let before = self.error.take().map(|before| before + "; ").unwrap_or_default();
@@ -227,18 +234,16 @@ impl Report {
         self.counters.add_all(&other.counters);
     }
 
-    /// Why it could not claim what is there, as far as it knows without asking for that: the limit of a
-    /// worker with these `options`, but no limit of the queue itself.
-    pub(crate) fn held(&self, options: &QueueOptions) -> Option<Hold> {
+    /// Why it could not claim what is there, as far as it knows without asking for that: what the last claim that
+    /// was held back was told, if that is what stopped it.
+    pub(crate) fn held(&self) -> Option<Hold> {
         let active = self.remaining.map_or(0, |left| left.active);
         match self.stopped_because {
             StoppedBecause::Paused => Some(Hold::Paused),
-            StoppedBecause::Full => Some(Hold::Full { concurrency: None, active, left_ms: None }),
-            StoppedBecause::Limited => Some(Hold::Limited {
-                max: options.limiter.max,
-                duration_ms: options.limiter.max.map(|_| millis(options.limiter.duration)),
-                left_ms: self.limited_ms.unwrap_or_default(),
-            }),
+            StoppedBecause::Full => self.hold.filter(|hold| matches!(hold, Hold::Full { .. })),
+            StoppedBecause::Limited => {
+                self.hold.filter(|hold| matches!(hold, Hold::Limited { .. }))
+            }
             StoppedBecause::Empty if active > 0 && self.claimed == 0 => {
                 Some(Hold::Locked { active, left_ms: None })
             }
@@ -268,6 +273,16 @@ impl Report {
     /// The same of one that gathered.
     pub(crate) fn gathered(&mut self, timestamp_ms: i64, now_ms: i64) {
         self.oldest_gathered_ms = older(self.oldest_gathered_ms, timestamp_ms, now_ms);
+    }
+}
+
+/// Which of the holds of two queues is told, the heavier one: in the order of [`StoppedBecause::or`].
+fn weight(hold: &Hold) -> u8 {
+    match hold {
+        Hold::Limited { .. } => 3,
+        Hold::Full { .. } => 2,
+        Hold::Paused => 1,
+        _ => 0,
     }
 }
 

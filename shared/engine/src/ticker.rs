@@ -314,9 +314,10 @@ impl Ticker {
                 report.error = Some(failure.to_string());
             }
         }
-        report.hold = report.held(line.queue.options());
+        report.hold = report.held();
         if let Some(hold) = report.hold {
-            info!(%hold, "the tick was held back");
+            let queue = line.queue.options().name.as_str();
+            info!(queue, %hold, "the tick was held back");
         }
         count(&mut report, line.queue.redis(), started);
         let has_beaten =

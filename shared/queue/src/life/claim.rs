@@ -8,6 +8,8 @@ use crate::answer::{lossy, strings, text};
 use crate::clock::millis;
 use crate::error::Error;
 use crate::job::policy::StoredOptions;
+use crate::look::hold::Hold;
+use crate::operate::limits::{Limits, StoredRate, whole};
 use crate::options::Events;
 use crate::queue::Queue;
 use crate::schedule::Produced;
@@ -82,6 +84,8 @@ pub struct Claim {
     pub missing: Vec<String>,
     /// Why there are no more.
     pub status: ClaimStatus,
+    /// The limit that is in the way, or the pause.
+    pub hold: Option<Hold>,
     /// Jobs may wait behind those that the claim looked at, although it took fewer than were asked
     /// for: their data would have made the answer too long, or what was looked at was no job to run.
     pub more: bool,
@@ -195,11 +199,44 @@ impl Queue {
             })
             .await?;
         let claim = match answer.as_slice() {
-            [jobs, missing, status, ms, more] => parse(token, missing, [jobs, status, ms, more]),
+            [jobs, missing, status, ms, more, settings @ ..] => {
+                self.read_claim(token, missing, [jobs, status, ms, more], settings)
+            }
             _ => None,
         }
         .ok_or(Error::Protocol(CLAIM.name))?;
         Ok(self.keep_schedules(claim).await)
+    }
+
+    /// Reads what a script answered of a claim, and of the queue's `settings`, as lib/settings.lua reads them.
+    pub(crate) fn read_claim(
+        &self,
+        token: String,
+        missing: &Value,
+        answer: [&Value; 4],
+        settings: &[Value],
+    ) -> Option<Claim> {
+        let claim = parse(token, missing, answer)?;
+        let texts = settings.first().and_then(Value::as_array).unwrap_or_default();
+        let number = |place: usize| texts.get(place).and_then(Value::as_str).and_then(whole);
+        let (concurrency, max, duration) = (number(1), number(2), number(3));
+        let rate = max.zip(duration).map(|(max, duration_ms)| StoredRate { max, duration_ms });
+        let rate = self.with_own_rate(Limits { rate, ..Limits::default() }).rate;
+        let hold = match claim.status {
+            ClaimStatus::Claimed | ClaimStatus::Empty { .. } => None,
+            ClaimStatus::Paused => Some(Hold::Paused),
+            ClaimStatus::Full => {
+                let over = answer[2].as_int().unwrap_or_default().unsigned_abs();
+                let active = concurrency.unwrap_or_default() + over;
+                Some(Hold::Full { concurrency, active, left_ms: None })
+            }
+            ClaimStatus::Limited { wait_ms } => Some(Hold::Limited {
+                max: rate.map(|rate| rate.max),
+                duration_ms: rate.map(|rate| rate.duration_ms),
+                left_ms: u64::try_from(wait_ms).unwrap_or_default(),
+            }),
+        };
+        Some(Claim { hold, ..claim })
     }
 
     pub(crate) fn claim_args<'a>(
@@ -226,13 +263,17 @@ impl Queue {
 }
 
 /// Reads what a script answered of a claim.
-pub(crate) fn parse(
-    token: String,
-    missing: &Value,
-    [jobs, status, ms, more]: [&Value; 4],
-) -> Option<Claim> {
+fn parse(token: String, missing: &Value, [jobs, status, ms, more]: [&Value; 4]) -> Option<Claim> {
     // A job may be delayed for longer than any integer says.
     let ms = ms.as_int().or_else(|| Some(ms.as_str()?.parse::<f64>().ok()? as i64))?;
+    let status = match status.as_str()? {
+        "claimed" => ClaimStatus::Claimed,
+        "empty" => ClaimStatus::Empty { next_due_ms: (ms > 0).then_some(ms) },
+        "paused" => ClaimStatus::Paused,
+        "full" => ClaimStatus::Full,
+        "limited" => ClaimStatus::Limited { wait_ms: ms },
+        _ => return None,
+    };
     Some(Claim {
         token,
         jobs: jobs.as_array()?.iter().map(job).collect::<Option<_>>()?,
@@ -240,14 +281,8 @@ pub(crate) fn parse(
         schedules: Vec::new(),
         unscheduled: Vec::new(),
         more: more.as_int()? == 1,
-        status: match status.as_str()? {
-            "claimed" => ClaimStatus::Claimed,
-            "empty" => ClaimStatus::Empty { next_due_ms: (ms > 0).then_some(ms) },
-            "paused" => ClaimStatus::Paused,
-            "full" => ClaimStatus::Full,
-            "limited" => ClaimStatus::Limited { wait_ms: ms },
-            _ => return None,
-        },
+        hold: None,
+        status,
     })
 }
 

@@ -93,9 +93,9 @@ impl Queue {
             })
             .await?;
         let claim = match answer.as_slice() {
-            [codes, requeued, missing, jobs, status, ms, more] => settled
+            [codes, requeued, missing, jobs, status, ms, more, settings @ ..] => settled
                 .note(&last, codes, requeued)
-                .and_then(|()| claim::parse(next, missing, [jobs, status, ms, more])),
+                .and_then(|()| self.read_claim(next, missing, [jobs, status, ms, more], settings)),
             _ => None,
         }
         .ok_or(Error::Protocol(SETTLE.name))?;

@@ -69,11 +69,16 @@ impl Queue {
         Ok(limits.hold(waits, left_ms))
     }
 
-    /// The limits with the rate that holds for this worker: a rate of the queue itself goes before its own.
+    /// The limits with the rate that holds for this worker, as in BullMQ: how many jobs the queue itself says before
+    /// this worker, and within what time this worker before the queue.
     pub(crate) fn with_own_rate(&self, limits: Limits) -> Limits {
         let own = self.options.limiter;
         let own = own.max.map(|max| StoredRate { max, duration_ms: millis(own.duration) });
-        Limits { rate: limits.rate.or(own), ..limits }
+        let rate = match (limits.rate, own) {
+            (Some(StoredRate { max, .. }), Some(own)) => Some(StoredRate { max, ..own }),
+            (queues, own) => queues.or(own),
+        };
+        Limits { rate, ..limits }
     }
 
     /// Milliseconds until the lock ends of the job that has been active longest, 0 where it has ended; `None`

@@ -7,7 +7,7 @@ ARGV    JSON {prefix, now, events: off|final|all, settle: {token, receiptMs, aga
           complete {value, keep, atm, deid?, last?}    fail {value, stack, keep, atm, attempts, deid?, last?}
           retry {value, stack, atm, delay: ms, lifo}   release {}   postpone {}
         keep: see lib/retain.lua
-Answer  {commands, codes, requeued, missing}, and with a claim {…, jobs, status, ms, more}, without one {…, left}; a
+Answer  {commands, codes, requeued, missing}, and with a claim {…, as claim.lua's}, without one {…, left}; a
         code a job: 0, or BullMQ's -1 no job, -2 no lock, -3 not active, -4 and -9 children open or failed, -6
         another's lock; left: the sum of 1, 2, 4, 8 and 16 where jobs are left in wait, paused, prioritized, delayed
         and active, or -1 where that is not known
@@ -276,4 +276,5 @@ local isDone, claimed = pcall(claimJobs, call.claim)
 attempt(sweep)
 if not isDone then return refuse(claimed) end
 if claimed.status == 'empty' and claimed.ms == 0 then tellDrained() end
-return {executed, codes, requeued, missing, claimed.jobs, claimed.status, claimed.ms, claimed.more and 1 or 0}
+return {executed, codes, requeued, missing, claimed.jobs, claimed.status, claimed.ms, claimed.more and 1 or 0,
+  settings.read}

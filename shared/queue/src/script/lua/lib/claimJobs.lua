@@ -4,7 +4,7 @@ claim   {token, count, lockMs, maxBytes, max?, duration?, wait: bool, prioritize
 Keys    wait, prioritized, pc, active, limiter, marker, completed, failed, the jobs' hashes and locks, their `de:`
         keys, and those of promoteDue
 Answer  {jobs = as readJob() gives them, status, ms, more}; status: why nothing more was claimed, which ms
-        belongs to; more: jobs may wait behind those that were looked at. Ids without a hash are dropped, and
+        belongs to, of `full` 0, or how many jobs more than may be are active, below 0; more: jobs may wait behind those that were looked at. Ids without a hash are dropped, and
         noted in `missing`.
 Cost    about 5, for a lone job 2; a job 3 (HMGET, SET lock, HSET), one more with all events, and where deduplication is opened 1 for
         all and 1 for each that holds an id
@@ -94,7 +94,7 @@ local function claimJobs(claim)
     if ms then return nothing(settings.paused and 'paused' or 'limited', ms) end
     count = math.min(count, left)
   end
-  if blocked then return nothing(settings.paused and 'paused' or 'full') end
+  if blocked then return nothing(settings.paused and 'paused' or 'full', math.min(room, 0)) end
 
   local found, depths, walked, isLast, mayWait = idsToClaim(claim, math.ceil(count))
   local jobs, taken, trimmed, bytes, seen, counted, more = {}, {}, walked, 0, {}, 0, false

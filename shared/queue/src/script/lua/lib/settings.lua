@@ -1,13 +1,13 @@
 --[[ Reads the queue's settings, once a call.
 Keys    meta; active where a concurrency is set
-Answer  settings = {paused, concurrency, max, duration, maxEvents, version}; `room`: how many jobs more may
-        be active; `blocked`: whether none may be claimed
+Answer  settings = {paused, concurrency, max, duration, maxEvents, version, read: as HMGET answers};
+        `room`: how many jobs more may be active; `blocked`: whether none may be claimed
 Cost    1, one more where a concurrency is set, and once in a queue's life ]]
 local settings, room, blocked = {}, math.huge, false
 local function readSettings()
   local found = run('HMGET', meta, 'paused', 'concurrency', 'max', 'duration', 'opts.maxLenEvents', 'version')
   settings = {paused = found[1] and true or false, concurrency = found[2], max = tonumber(found[3]),
-    duration = tonumber(found[4]), maxEvents = found[5] or 10000, version = found[6]}
+    duration = tonumber(found[4]), maxEvents = found[5] or 10000, version = found[6], read = found}
   blocked = settings.paused
   if not blocked and settings.concurrency then
     room = tonumber(settings.concurrency) - run('LLEN', active)
