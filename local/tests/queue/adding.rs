@@ -62,6 +62,23 @@ async fn an_idempotency_key_adds_once() {
     assert_eq!(b.queue.counts().await.unwrap().wait, 2);
 }
 
+/// Another version may have measured the jobs otherwise, and put fewer of them into its first call.
+#[tokio::test]
+async fn a_key_adds_once_though_its_first_call_was_cut_elsewhere() {
+    let b = Bench::new("once-cut").await;
+    let jobs: Vec<NewJob> =
+        (0..7).map(|n| NewJob { data: n.to_string(), ..job(JobOptions::default()) }).collect();
+    let before = b.queue.enqueue_once(&jobs[..3], "key").await.unwrap();
+    for _ in 0..2 {
+        let all = b.queue.enqueue_once(&jobs, "key").await.unwrap();
+        assert_eq!((all.len(), &all[..3]), (7, &before[..]));
+        assert_eq!(b.queue.counts().await.unwrap().wait, 7);
+    }
+    // What tells of more jobs than there are is of others.
+    b.queue.enqueue_once(&jobs[..3], "three").await.unwrap();
+    assert!(b.queue.enqueue_once(&jobs[..2], "three").await.is_err());
+}
+
 #[tokio::test]
 async fn a_duplicate_reuses_the_waiting_job_and_a_manual_one_moves_it_up() {
     let b = Bench::new("duplicate").await;

@@ -51,8 +51,8 @@ impl Queue {
     }
 
     /// As [`Queue::enqueue`]; a second call with the same `key` within 24 hours adds nothing and
-    /// answers what the first one did. Pass the same jobs with it: the key alone is compared. Whoever takes keys
-    /// from callers holds them to that by [`Queue::first_asked`].
+    /// answers what the first one did, whichever version asked. Pass the same jobs with it: the key alone is
+    /// compared. Whoever takes keys from callers holds them to that by [`Queue::first_asked`].
     ///
     /// # Errors
     /// As [`Queue::enqueue`]; calling again with the same key then adds just what is missing.
@@ -72,20 +72,30 @@ impl Queue {
             }
         }
         self.check_lengths(jobs)?;
-        let mut parts = Parts::new(jobs, &self.keys, key, self.clock.now_ms());
+        let now = self.clock.now_ms();
+        let mut parts = Parts::new(jobs, &self.keys, key, now);
         let mut enqueued = Enqueued { added: Vec::with_capacity(jobs.len()), first: false };
-        let mut next = parts.next()?;
+        let (mut next, mut calls) = (parts.next()?, 0);
         while let Some(part) = next {
+            let left = jobs.len() - enqueued.added.len();
             // While Redis is at this call, the next is put together; it goes only after this one's answer.
             let prepared = async {
                 tokio::task::yield_now().await;
                 parts.next()
             };
-            let (answer, prepared) = join(self.add_part(&part, key.is_some()), prepared).await;
+            let once = key.is_some().then_some(left);
+            let (answer, prepared) = join(self.add_part(&part, once), prepared).await;
             let answer = answer?;
+            calls += 1;
+            let is_as_cut = answer.added.len() == part.jobs;
             enqueued.added.extend(answer.added);
             enqueued.first |= answer.first;
             next = prepared?;
+            if !is_as_cut {
+                let left = &jobs[enqueued.added.len()..];
+                parts = Parts::behind(calls, left, &self.keys, key, now);
+                next = parts.next()?;
+            }
         }
         Ok(enqueued)
     }
@@ -111,7 +121,11 @@ impl Queue {
         Ok(())
     }
 
-    async fn add_part(&self, part: &Part<'_>, once: bool) -> Result<Enqueued, Error> {
+    /// Adds the jobs of one call. Where that is `once` under a caller's key, an earlier version's answer may be of up
+    /// to as many jobs as are left.
+    async fn add_part(&self, part: &Part<'_>, once: Option<usize>) -> Result<Enqueued, Error> {
+        let jobs = once.map_or(part.jobs..=part.jobs, |left| 1..=left);
+        let once = once.is_some();
         let call = |again| Call {
             events: self.options.events == Events::All,
             again: again || once,
@@ -124,7 +138,7 @@ impl Queue {
         let answer = self.run_with(&ENQUEUE, &part.keys, call, &part.texts).await?;
         let (pairs, first, unfound) = match answer.as_slice() {
             [pairs, first, unfound] => strings(pairs)
-                .filter(|pairs| pairs.len() == 2 * part.jobs)
+                .filter(|pairs| pairs.len() % 2 == 0 && jobs.contains(&(pairs.len() / 2)))
                 .zip(first.as_int())
                 .zip(strings(unfound))
                 .map(|((pairs, first), unfound)| (pairs, first, unfound)),

@@ -21,8 +21,10 @@ const MOST_JOBS: usize = 1_000;
 /// Bytes of jobs a call at most, as they stand in a request to Upstash, which refuses requests over
 /// 10 MB: a quote of a job's data is two bytes there. Half of that keeps a call's time short, too.
 ///
-/// Where calls are cut must depend on the jobs alone, neither on the transport nor on a script's
-/// length: an idempotency key finds each call's receipt again by its place.
+/// Where calls are cut depends on the jobs and on the queue's name alone, neither on the transport nor on a
+/// script's length: an idempotency key finds each call's receipt again by its place. Even the time counts as 13
+/// digits whenever it is. Another version may measure otherwise; what its receipts tell decides then, see
+/// [`Parts::behind`].
 pub(super) const MOST_BYTES: usize = 5_000_000;
 
 /// Room in a request for what surrounds the jobs in the arguments, beside the prefix: bytes.
@@ -178,8 +180,23 @@ pub(super) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     pub(super) fn new(jobs: &'a [NewJob], keys: &'a Keys, key: Option<&'a str>, now: i64) -> Self {
+        Self::behind(0, jobs, keys, key, now)
+    }
+
+    /// The calls for what is left, `jobs`, after `calls`.
+    ///
+    /// A receipt that another version left may be of more jobs or fewer than the call that finds it. Up to there both
+    /// have cut alike, and no call is sent before the one in front of it is answered. So what the receipt tells of
+    /// is done, and nothing behind that is, unless by calls that are found again from there on.
+    pub(super) fn behind(
+        calls: usize,
+        jobs: &'a [NewJob],
+        keys: &'a Keys,
+        key: Option<&'a str>,
+        now: i64,
+    ) -> Self {
         let jobs = Jobs { jobs: jobs.iter(), base: &keys.base, now, last: None };
-        Self { jobs: jobs.peekable(), keys, key, index: 0 }
+        Self { jobs: jobs.peekable(), keys, key, index: calls }
     }
 
     /// Puts the next call together; `None` after the last.
@@ -220,13 +237,13 @@ impl<'a> Part<'a> {
     }
 }
 
-/// As many bytes as a job takes in a request at most, or more: a byte of what was given is nine there where it
-/// is quoted three times, in the options.
+/// As many bytes as a job takes in a request at most, or more: a byte of what was given is seven there at most, where
+/// it is a control character that is escaped in the options' JSON and then quoted in the request, as `\\u0001`.
 pub(super) fn most_bytes(job: &NewJob, base: usize) -> usize {
     let opts = &job.opts;
     let len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let ids = len(&opts.job_id) + opts.deduplication.as_ref().map_or(0, |it| it.id.len());
-    9 * (job.name.len() + job.data.len() + len(&opts.telemetry) + 6 * ids + 2 * base) + FRAME_BYTES
+    7 * (job.name.len() + job.data.len() + len(&opts.telemetry) + 6 * ids + 2 * base) + FRAME_BYTES
 }
 
 /// Takes what goes into the next call: at most so many jobs, and so many bytes; a longer job goes alone.
