@@ -170,6 +170,34 @@ mod tests {
     }
 
     #[test]
+    fn metrics_go_before_what_is_kept_unless_more_is_kept() {
+        let at_least =
+            Throughput { minutes: 5, completed: 3, failed: 1, counted: Counted::AtLeast };
+        assert_eq!(told(5, Some([3, 1]), None), at_least);
+        let metrics = Throughput { completed: 7, counted: Counted::Metrics, ..at_least };
+        assert_eq!(told(5, Some([3, 1]), Some([7, 0])), metrics);
+        assert_eq!(told(5, None, Some([7, 1])), metrics);
+    }
+
+    #[test]
+    fn ticks_add_what_is_not_kept_and_tell_all_only_if_nobody_else_ended_more() {
+        let throughput =
+            |completed, failed, counted| Throughput { minutes: 5, completed, failed, counted };
+        let kept = throughput(3, 2, Counted::AtLeast);
+        for (ticks, told) in [
+            (throughput(9, 2, Counted::Ticks), throughput(9, 2, Counted::Ticks)),
+            (throughput(9, 2, Counted::AtLeast), throughput(9, 2, Counted::AtLeast)),
+            // Somebody who does not report has ended some.
+            (throughput(9, 1, Counted::Ticks), throughput(9, 2, Counted::AtLeast)),
+            (throughput(2, 4, Counted::Ticks), throughput(3, 4, Counted::AtLeast)),
+        ] {
+            assert_eq!(kept.or(ticks), told, "{ticks:?}");
+        }
+        let metrics = throughput(1, 1, Counted::Metrics);
+        assert_eq!(metrics.or(throughput(9, 9, Counted::Ticks)), metrics);
+    }
+
+    #[test]
     fn metrics_are_summed_over_the_minutes_asked_for() {
         let at = |minute: i64| minute * MINUTE_MS + 30_000;
         let sums = texts(&["1000", &at(100).to_string(), "990"]);

@@ -52,7 +52,9 @@ impl Address {
 
     /// Host and port, for people.
     pub(super) fn place(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        let Self { host, port, .. } = self;
+        // The colons of an address end where its brackets do.
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -157,10 +159,12 @@ mod tests {
 
         let address = parse("redis://localhost").unwrap();
         assert_eq!((address.host(), address.port()), ("localhost", DEFAULT_PORT));
+        assert_eq!(address.place(), "localhost:6379");
         assert!(address.server_name().is_none());
         assert!(address.settings().skip_set_lib_name());
         let address = parse("redis://:pw@[::1]:6380/").unwrap();
         assert_eq!((address.host(), address.port()), ("::1", 6380));
+        assert_eq!(address.place(), "[::1]:6380");
         assert_eq!(address.settings().username(), None);
         assert!(Address::parse(&Secret::new("redis://10.0.0.1"), true, &Names::default()).is_ok());
     }

@@ -24,8 +24,8 @@ if call.again then
   local before = run('GET', receipt)
   if before then return {executed, unpack(cjson.decode(before))} end
 end
--- The jobs, {kind, data, opts, id?, deid?, isNextInTurn}, and their deduplication ids, each once.
-local jobs, dedups, at = {}, {}, 2
+-- The jobs, {kind, data, opts, id?, deid?, isNextInTurn}, their deduplication ids, each once, and the key of each.
+local jobs, dedups, dedupKeys, at = {}, {}, {}, 2
 for _, kind in ipairs(call.kinds) do
   kind.isNextInTurn = kind.priority == 0 and kind.delay == 0
   for _ = 1, kind.jobs do
@@ -212,7 +212,7 @@ local function add(job)
     standing, outcome = id, 'duplicate'
     if tellsAll then emitTrimming('duplicated', 'jobId', id) end
   else
-    id = id or string.format('%d', number)
+    id = id or int(number)
     if deid then standing, outcome = deduplicate(job, id) end
   end
   if not standing then

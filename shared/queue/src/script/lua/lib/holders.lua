@@ -9,8 +9,6 @@ may stand behind those counts, and is told as `unfound`. ]]
 local LOOKED_AT = 10000
 -- `held`: the holder of each deduplication id, as examine() tells it; or the job that is added and takes it.
 local held, unfound, activeIds = {}, {}, nil
--- The key of each deduplication id.
-local dedupKeys = {}
 local function isActive(id)
   if not activeIds then
     activeIds = {}
