@@ -63,7 +63,7 @@ async fn a_group_of_failures_is_retried_by_what_its_reasons_have_in_common() {
     assert_eq!(b.queue.retry_by_reason(&groups[0].text).await.unwrap(), 2);
     assert_eq!(b.order().await, ["a1", "a2"]);
     // The parts do not overlap, and follow each other.
-    for (text, retried) in [("not found … not found", 0), ("…p17…", 2)] {
+    for (text, retried) in [("not found…not found", 0), ("…p17…", 2)] {
         assert_eq!(b.queue.retry_by_reason(text).await.unwrap(), retried, "{text}");
     }
 }
@@ -79,33 +79,27 @@ async fn a_reason_with_nothing_to_look_for_retries_nothing() {
     assert_eq!(b.state("a").await, Some(State::Failed));
 }
 
-/// Each page is taken back to work and fails anew before the next: the walk ends, and retries each job once.
+/// Between its pages what was retried fails anew, and more fails: the walk ends, and retries each job once.
 #[tokio::test]
 async fn a_walk_leaves_alone_what_fails_while_it_goes_on() {
     let b = Bench::new("reasons-until").await;
-    let all: Vec<String> = (0..1_300).map(|n| format!("j{n}")).collect();
-    let jobs = all.iter().map(|id| NewJob {
-        name: "n".to_owned(),
-        data: "{}".to_owned(),
-        opts: JobOptions { job_id: Some(id.clone()), ..JobOptions::default() },
-        ..NewJob::default()
-    });
-    b.queue.enqueue(&jobs.collect::<Vec<_>>()).await.unwrap();
-    let fail_all = async || {
+    let fail = async |count: usize| {
+        let job = NewJob { name: "n".to_owned(), data: "{}".to_owned(), ..NewJob::default() };
+        b.queue.enqueue(&vec![job; count]).await.unwrap();
         while b.queue.peek().await.unwrap().wait {
             b.end(Settlement::Failed("no".to_owned())).await;
         }
     };
-    fail_all().await;
+    fail(1_300).await;
     let (mut retried, mut from, mut steps) = (0, None, 0);
     loop {
         // As the API does: a place is but text to whoever goes on.
         let place = from.map(|from: String| from.parse().unwrap());
         let step = b.queue.retry_step("no", place).await.unwrap();
         b.clock.advance(1);
-        fail_all().await;
-        (retried, from, steps) =
-            (retried + step.retried, step.next.map(|next| next.to_string()), steps + 1);
+        fail(200).await;
+        from = step.next.map(|next| next.to_string());
+        (retried, steps) = (retried + step.retried, steps + 1);
         if from.is_none() {
             break;
         }
