@@ -166,7 +166,7 @@ async fn no_two_claims_have_the_same_event() {
     let mut ids = HashSet::new();
     for claim in claims {
         let due = claim.await.unwrap();
-        assert!(due.claimed.len() <= 10 && due.given_up.is_empty());
+        assert!(due.claimed.len() <= 10 && due.given_up == 0);
         for drop in due.claimed {
             assert!(ids.insert(drop.snapshot_id.clone()), "{drop:?}");
         }
@@ -202,11 +202,14 @@ async fn what_is_not_ended_is_due_again_ever_later_until_a_day_has_passed() {
         let wait = bench.sql.number(wait).await;
         assert!((seconds - 10..=seconds).contains(&wait), "{wait} for {seconds}");
     }
-    // However soon it would be due again.
+    // It was tried after its day, or shortly before the end, and is due once more.
     bench.sql.run("UPDATE deo.score_drop SET created_at = created_at - interval '25 hours'").await;
     let due = claim().await;
-    assert_eq!((due.claimed.len(), &*due.given_up[0].snapshot_id), (0, "job-02"));
-    assert_eq!(claim().await.given_up, [], "it is told once");
+    assert_eq!((due.claimed.len(), due.given_up), (0, 0), "somebody may be at it");
+    bench.sql.run("UPDATE deo.score_drop SET due_at = due_at - interval '1 hour'").await;
+    let due = claim().await;
+    assert_eq!((due.claimed.len(), due.given_up), (0, 1));
+    assert_eq!(claim().await.given_up, 0, "it is told once");
     let ends = "SELECT string_agg(outcome, ',' ORDER BY snapshot_id) FROM deo.score_drop";
     let ends = async || bench.sql.rows(ends).await[0].get::<_, Option<String>>(0);
     assert_eq!(ends().await.unwrap(), "delivered,given up");
@@ -217,6 +220,64 @@ async fn what_is_not_ended_is_due_again_ever_later_until_a_day_has_passed() {
     bench.sql.run("UPDATE deo.score_drop SET ended_at = ended_at - interval '2 days'").await;
     claim().await;
     assert_eq!(ends().await, None);
+}
+
+/// Somebody may look only once a night, and a little later than the night before.
+#[tokio::test]
+async fn nothing_is_given_up_before_a_last_try_after_its_day_for_a_week() {
+    let bench = Bench::new().await;
+    falls(&bench, 2).await;
+    let claim = async || {
+        let due = bench.store.claim_drops(1, LIMIT).await.unwrap();
+        (due.claimed.first().map(|it| it.snapshot_id.clone()), due.given_up)
+    };
+    let later = async |time: &str| {
+        let later = format!(
+            "UPDATE deo.score_drop SET due_at = due_at - interval '{time}',
+                created_at = created_at - interval '{time}'"
+        );
+        bench.sql.run(&later).await;
+    };
+    let first = Some("job-01".to_owned());
+    assert_eq!(claim().await, (first.clone(), 0));
+    later("6 days").await;
+    // One that there was no time left to send keeps its try.
+    for _ in 0..2 {
+        let last = claim().await;
+        assert_eq!(last, (Some("job-02".to_owned()), 0), "it was never claimed");
+        bench.store.return_drops(&["job-02"], LIMIT).await.unwrap();
+        bench.sql.run("UPDATE deo.score_drop SET due_at = due_at - interval '7 days' WHERE snapshot_id = 'job-02'").await;
+    }
+    assert_eq!(claim().await, (Some("job-02".to_owned()), 0));
+    assert_eq!(claim().await, (first, 0));
+    assert_eq!(claim().await, (None, 0));
+    later("1 hour").await;
+    assert_eq!(claim().await, (None, 2));
+    // Nobody has looked for very long: nobody is told what no longer is.
+    bench
+        .sql
+        .run("UPDATE deo.score_drop SET ended_at = NULL, outcome = NULL, due_at = created_at")
+        .await;
+    later("2 days").await;
+    assert_eq!(claim().await, (None, 2));
+}
+
+#[tokio::test]
+async fn a_role_s_search_path_does_not_part_it_from_the_drops_of_others() {
+    let bench = Bench::new().await;
+    falls(&bench, 1).await;
+    let name = bench.url.rsplit('/').next().unwrap();
+    let path = format!("CREATE SCHEMA app; ALTER DATABASE {name} SET search_path = app, public");
+    bench.sql.run(&path).await;
+    let store = telling(&bench.url);
+    save(&store, &[snapshot("other", "p", NOON + 5_000, 7)]).await;
+    assert_eq!(events(&bench).await, ["job-01:p:1000>990@1", "other:p:990>7@5000"]);
+    let due = store.claim_drops(10, LIMIT).await.unwrap().claimed;
+    assert_eq!(due.len(), 2);
+    store.end_drops(&[("job-01", DropEnd::Delivered)], LIMIT).await.unwrap();
+    store.return_drops(&["other"], LIMIT).await.unwrap();
+    let due = bench.store.claim_drops(10, LIMIT).await.unwrap().claimed;
+    assert_eq!((due.len(), &*due[0].snapshot_id), (1, "other"));
 }
 
 #[tokio::test]

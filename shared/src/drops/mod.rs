@@ -3,7 +3,7 @@
 //!
 //! Never in the way of jobs: it is asked to once they are settled, takes what is left of a tick and not much
 //! of that, and whatever fails is only logged. An event is sent at least once, under an id that is always the
-//! same, for at most a day. How long until it is sent again is in the database, which also sees to it that no
+//! same, for a day and once more after it. How long until it is sent again is in the database, which also sees to it that no
 //! two processes send the same one at a time.
 
 mod bus;
@@ -35,6 +35,9 @@ const REQUEST: Duration = Duration::from_secs(5);
 
 /// With less time than this nothing is begun.
 const LEAST: Duration = Duration::from_secs(2);
+
+/// With less time than this for a request nothing is sent.
+const LEAST_REQUEST: Duration = Duration::from_millis(500);
 
 /// The time for noting what was sent.
 const NOTING: Duration = Duration::from_secs(1);
@@ -90,6 +93,11 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Sent {
+    /// Whether anything was sent, taken or not.
+    pub fn is_any(&self) -> bool {
+        self.delivered + self.failed + self.given_up > 0
+    }
+
     /// Returns the counts that are not zero, by their names in a report.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
         let all = [
@@ -176,15 +184,20 @@ impl Delivery {
     async fn some(&self, until: Instant, sent: &mut Sent) -> Result<bool, Error> {
         let left = |end: Instant| end.saturating_duration_since(Instant::now());
         let due = self.store.claim_drops(AT_ONCE, left(until)).await?;
-        if !due.given_up.is_empty() {
-            let events = due.given_up.len();
-            sent.given_up += events as u64;
-            warn!(events, "drops were given up: nobody took them within a day");
+        if due.given_up > 0 {
+            sent.given_up += due.given_up;
+            warn!(events = due.given_up, "drops were given up: nobody took them within a day");
         }
         if due.claimed.is_empty() {
             return Ok(false);
         }
         let time = left(until.checked_sub(NOTING).unwrap_or(until)).min(REQUEST);
+        if time < LEAST_REQUEST {
+            // Claiming took long. A receiver may take what it has no time left to answer, and get it again.
+            let all: Vec<&str> = due.claimed.iter().map(|it| &*it.snapshot_id).collect();
+            self.store.return_drops(&all, left(until)).await?;
+            return Ok(false);
+        }
         let answers = self.send(&due.claimed, time).await;
         let mut ends = Vec::new();
         let mut reason = None;

@@ -27,8 +27,8 @@ pub struct ScoreDrop {
 pub struct DueDrops {
     /// To be sent now. Whoever sends them has half a minute, after which somebody else may.
     pub claimed: Vec<ScoreDrop>,
-    /// Those that nobody took within a day, and that are sent no more.
-    pub given_up: Vec<ScoreDrop>,
+    /// How many nobody took within a day, and are sent no more.
+    pub given_up: u64,
 }
 
 /// How the sending of an event ended for good.
@@ -42,7 +42,7 @@ pub enum DropEnd {
 
 impl Store {
     /// Claims at most `most` events that are due. One that is not [ended](Store::end_drops) is due again later:
-    /// after half a minute at first, then twice as long each time up to an hour, for a day in all.
+    /// after half a minute at first, then twice as long each time up to an hour, for a day, and once more after that.
     ///
     /// # Errors
     /// When the database cannot do it within `limit`, or has no table of drops.
@@ -54,7 +54,8 @@ impl Store {
         for row in &rows {
             let (drop, given_up) =
                 read(row).map_err(|error| Error::statement(statement.name, &error))?;
-            if given_up { &mut due.given_up } else { &mut due.claimed }.push(drop);
+            due.claimed.extend(drop);
+            due.given_up = given_up;
         }
         Ok(due)
     }
@@ -69,16 +70,28 @@ impl Store {
         let params = [(&snapshots as _, Type::TEXT_ARRAY), (&delivered as _, Type::BOOL_ARRAY)];
         self.connections().rows_within(limit, &self.sql().end_drops, &params).await.map(drop)
     }
+
+    /// Returns claimed events that nobody has begun to send, by their snapshots: they are due at once.
+    ///
+    /// # Errors
+    /// When the database cannot do it within `limit`. Then they are due again in half a minute or later.
+    pub async fn return_drops(&self, snapshots: &[&str], limit: Duration) -> Result<(), Error> {
+        let params = [(&snapshots as _, Type::TEXT_ARRAY)];
+        self.connections().rows_within(limit, &self.sql().return_drops, &params).await.map(drop)
+    }
 }
 
-/// One row of `sql/claim_drops.sql`, and whether it was given up.
-fn read(row: &Row) -> Result<(ScoreDrop, bool), tokio_postgres::Error> {
+/// One row of `sql/claim_drops.sql`: what was claimed, if anything was, and how many were given up.
+fn read(row: &Row) -> Result<(Option<ScoreDrop>, u64), tokio_postgres::Error> {
+    let given_up: i64 = row.try_get(5)?;
+    let given_up = u64::try_from(given_up).unwrap_or_default();
+    let Some(snapshot_id) = row.try_get(0)? else { return Ok((None, given_up)) };
     let drop = ScoreDrop {
-        snapshot_id: row.try_get(0)?,
+        snapshot_id,
         project_id: row.try_get(1)?,
         from: row.try_get(2)?,
         to: row.try_get(3)?,
         read_at: row.try_get(4)?,
     };
-    Ok((drop, row.try_get(5)?))
+    Ok((Some(drop), given_up))
 }

@@ -29,7 +29,12 @@ const ANSWER: &str = "SELECT i.project, f.id IS NOT NULL";
 const SAVE_DROPS: &str = include_str!("sql/save_drops.sql");
 
 /// What the platform whose tables we use is called beside others' in the same database.
-const PLATFORM: &str = "current_schema()";
+const PLATFORM: &str = "platform_schema()";
+
+/// The same where no schema is in the URL: the one in which "Project" is found. Another may come first in the search
+/// path of one role and not of the next, which would not see its drops.
+const FOUND: &str = "(SELECT n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                     WHERE c.oid = '\"Project\"'::regclass)";
 
 /// How it locks projects' rows.
 const LOCK: &str = "FOR NO KEY UPDATE";
@@ -80,6 +85,8 @@ pub(super) struct Sql {
     pub(super) claim_drops: Statement,
     /// Notes that events of drops are over.
     pub(super) end_drops: Statement,
+    /// Returns events of drops that were claimed and not sent.
+    pub(super) return_drops: Statement,
 }
 
 impl Sql {
@@ -128,6 +135,7 @@ impl Sql {
             ping: statement("asking for a sign of life", ping),
             claim_drops: statement("claiming drops", include_str!("sql/claim_drops.sql")),
             end_drops: statement("ending drops", include_str!("sql/end_drops.sql")),
+            return_drops: statement("returning drops", include_str!("sql/return_drops.sql")),
         }
     }
 }
@@ -140,7 +148,7 @@ fn without_comments(text: &str) -> String {
 
 /// `schema` holds only characters that need no escaping between quotes.
 fn in_schema(schema: Option<&str>, text: &str) -> String {
-    let Some(schema) = schema else { return text.to_owned() };
+    let Some(schema) = schema else { return text.replace(PLATFORM, FOUND) };
     let text = text.replace(PLATFORM, &format!("'{schema}'"));
     TABLES.iter().fold(text, |text, table| {
         text.replace(&format!("\"{table}\""), &format!("\"{schema}\".\"{table}\""))
@@ -189,7 +197,7 @@ mod tests {
             assert!(!without.text.contains("score_drop") && !without.text.contains("$11"));
             assert_eq!(with.text.replace(&format!("{part}\n"), ""), without.text);
         }
-        assert!(part.contains("'shop'::text") && !part.contains("\"score_drop\""));
+        assert!(part.contains("'shop'") && !part.contains("\"score_drop\""));
         assert_eq!(off.ping.text, "SELECT 1");
         assert_eq!(off.rows.text, on.rows.text);
     }

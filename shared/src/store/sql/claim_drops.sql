@@ -1,12 +1,15 @@
 -- Claims events of drops that are due, gives up those that nobody took within a day, and deletes what has been over
 -- for a week.
 --   $1 bigint  how many to claim
--- Answers each event that was claimed or given up:
+-- Answers each event that was claimed, or one row of nulls if none was, and beside each:
 --   snapshot  text     names it
 --   project   text
 --   from, to  integer
 --   read_at   text     when the rows of the lower score were read, as ISO 8601
---   given_up  boolean  instead of claimed
+--   given_up  bigint   how many were given up: after a long outage too many to list
+--
+-- An event is claimed for the last time when it is due after its day: somebody may look only once a night. It is
+-- given up when it is due after that, or after a week.
 --
 -- A claim puts off when the event is due next, so that nobody else sends it meanwhile. Whoever does not end it
 -- by then, because it was not taken or the process died, has nothing to undo.
@@ -14,26 +17,29 @@ WITH expired AS (
     UPDATE deo.score_drop d SET ended_at = now() AT TIME ZONE 'UTC', outcome = 'given up'
     WHERE (d.platform, d.snapshot_id) IN (
         SELECT o.platform, o.snapshot_id FROM deo.score_drop o
-        WHERE o.platform = current_schema()::text AND o.ended_at IS NULL
-            AND o.created_at < now() AT TIME ZONE 'UTC' - interval '1 day'
+        WHERE o.platform = platform_schema() AND o.ended_at IS NULL
+            AND o.due_at <= now() AT TIME ZONE 'UTC'
+            AND (o.due_at > o.created_at + interval '1 day'
+                OR o.created_at < now() AT TIME ZONE 'UTC' - interval '7 days')
         LIMIT 1000
         FOR UPDATE SKIP LOCKED)
-    RETURNING d.snapshot_id, d.project_id, d.from_score, d.to_score, d.read_at
+    RETURNING 1
 ),
 forgotten AS (
     DELETE FROM deo.score_drop d
     WHERE (d.platform, d.snapshot_id) IN (
         SELECT o.platform, o.snapshot_id FROM deo.score_drop o
-        WHERE o.platform = current_schema()::text
+        WHERE o.platform = platform_schema()
             AND o.ended_at < now() AT TIME ZONE 'UTC' - interval '7 days'
         LIMIT 1000
         FOR UPDATE SKIP LOCKED)
 ),
 due AS (
     SELECT o.platform, o.snapshot_id FROM deo.score_drop o
-    WHERE o.platform = current_schema()::text AND o.ended_at IS NULL
+    WHERE o.platform = platform_schema() AND o.ended_at IS NULL
         AND o.due_at <= now() AT TIME ZONE 'UTC'
-        AND o.created_at >= now() AT TIME ZONE 'UTC' - interval '1 day'
+        AND o.due_at <= o.created_at + interval '1 day'
+        AND o.created_at >= now() AT TIME ZONE 'UTC' - interval '7 days'
     ORDER BY o.due_at, o.snapshot_id
     LIMIT $1
     FOR UPDATE SKIP LOCKED
@@ -48,7 +54,8 @@ claimed AS (
     WHERE (d.platform, d.snapshot_id) = (due.platform, due.snapshot_id)
     RETURNING d.snapshot_id, d.project_id, d.from_score, d.to_score, d.read_at
 )
-SELECT e.snapshot_id, e.project_id, e.from_score, e.to_score,
-    to_char(e.read_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), e.given_up
-FROM (SELECT *, false AS given_up FROM claimed UNION ALL SELECT *, true FROM expired) AS e
-ORDER BY e.read_at, e.snapshot_id
+SELECT c.snapshot_id, c.project_id, c.from_score, c.to_score,
+    to_char(c.read_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), e.given_up
+FROM (SELECT count(*) AS given_up FROM expired) AS e
+LEFT JOIN claimed c ON true
+ORDER BY c.read_at, c.snapshot_id

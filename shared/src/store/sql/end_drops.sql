@@ -5,4 +5,4 @@ UPDATE deo.score_drop d
 SET ended_at = now() AT TIME ZONE 'UTC',
     outcome = CASE WHEN e.is_delivered THEN 'delivered' ELSE 'given up' END
 FROM unnest($1, $2) AS e (snapshot, is_delivered)
-WHERE d.platform = current_schema()::text AND d.snapshot_id = e.snapshot AND d.ended_at IS NULL
+WHERE d.platform = platform_schema() AND d.snapshot_id = e.snapshot AND d.ended_at IS NULL

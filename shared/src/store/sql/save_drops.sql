@@ -9,7 +9,7 @@
 dropped AS (
     INSERT INTO deo.score_drop (
         platform, snapshot_id, project_id, from_score, to_score, read_at, created_at, due_at)
-    SELECT current_schema()::text, n.id, n.project, f.overall, n.overall, n.computed_at,
+    SELECT platform_schema(), n.id, n.project, f.overall, n.overall, n.computed_at,
         now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC'
     FROM newest n
     JOIN found f ON f.id = n.project
