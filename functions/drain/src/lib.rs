@@ -6,10 +6,10 @@ mod metrics;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::clock::Clock;
+use shared::clock::{Clock, millis};
 use shared::config::{Config, QUEUE_NAME};
 use shared::drops::Delivery;
-use shared::engine::{Report, Stop, Ticker};
+use shared::engine::{Report, Stop, StoppedBecause, Ticker};
 use shared::http::{Forward, ForwardOptions};
 use shared::queue::{Queue, QueueOptions};
 use shared::recompute::{Recompute, open_store, tick_options};
@@ -79,43 +79,54 @@ impl Drain {
 
     /// Runs one tick, at most until `deadline`. What goes wrong stands in the report.
     pub async fn tick(&self, deadline: Instant) -> Report {
-        let began = Instant::now();
-        self.tell_drops(self.ticker.tick(deadline).await, began, deadline).await
+        self.tick_until(deadline, &Stop::never()).await
     }
 
     /// As [`Drain::tick`], for a caller who knows that a job waits: see [`Ticker::tick_woken`].
     pub async fn tick_woken(&self, deadline: Instant) -> Report {
         let began = Instant::now();
-        self.tell_drops(self.ticker.tick_woken(deadline).await, began, deadline).await
+        let ticked = self.ticker.tick_woken(deadline).await;
+        self.go_on(ticked, began, deadline, &Stop::never()).await
     }
 
     /// As [`Drain::tick`]; ends sooner when `stop` asks for it.
     pub async fn tick_until(&self, deadline: Instant, stop: &Stop) -> Report {
         let began = Instant::now();
         let ticked = self.ticker.tick_until(deadline, stop).await;
-        tokio::select! {
-            biased;
-            // What is not sent now goes another time.
-            () = stop.asked() => ticked,
-            report = self.tell_drops(ticked.clone(), began, deadline) => report,
-        }
+        self.go_on(ticked, began, deadline, stop).await
     }
 
-    /// Sends events of scores that fell, in the time that a tick leaves which began then. One that did not
-    /// score anything lets Postgres sleep.
-    async fn tell_drops(&self, mut report: Report, began: Instant, deadline: Instant) -> Report {
-        let of_scores = match report.queues.is_empty() {
-            true => Some(&report),
-            false => report.queues.get(QUEUE_NAME),
-        };
-        // Where that failed, the database may be away.
-        let has_scored = of_scores.is_some_and(|it| it.batches > 0 && it.error.is_none());
-        if let Some(delivery) = self.delivery.as_ref().filter(|_| has_scored) {
-            let end = deadline.min(began + self.timeout);
-            let sent = delivery.deliver(end.checked_sub(ANSWERING).unwrap_or(end)).await;
+    /// Sends events of scores that fell, in the time that a tick leaves which began then. Jobs may have come
+    /// meanwhile, and who woke the drain for them was turned away while it was busy: it looks for them.
+    async fn go_on(
+        &self,
+        mut report: Report,
+        began: Instant,
+        deadline: Instant,
+        stop: &Stop,
+    ) -> Report {
+        let end = deadline.min(began + self.timeout);
+        let mut is_scored = has_scored(&report);
+        while let Some(delivery) = self.delivery.as_ref().filter(|_| is_scored) {
+            let delivering = delivery.deliver(end.checked_sub(ANSWERING).unwrap_or(end));
+            let sent = tokio::select! {
+                biased;
+                // What is not sent now goes another time.
+                () = stop.asked() => break,
+                sent = delivering => sent,
+            };
             for (name, count) in sent.counts() {
                 report.counters.add(name, count);
             }
+            if !sent.is_any() || !may_go_on(&report) {
+                break;
+            }
+            let next = self.ticker.tick_until(end, stop).await;
+            is_scored = has_scored(&next);
+            report.go_on(next);
+        }
+        if self.delivery.is_some() {
+            report.duration_ms = millis(began.elapsed());
         }
         report
     }
@@ -129,4 +140,20 @@ impl Drain {
     pub fn store(&self) -> Option<&Store> {
         self.store.as_ref()
     }
+}
+
+/// Whether a tick scored anything: another one lets Postgres sleep.
+fn has_scored(report: &Report) -> bool {
+    let of_scores = match report.queues.is_empty() {
+        true => Some(report),
+        false => report.queues.get(QUEUE_NAME),
+    };
+    // Where that failed, the database may be away.
+    of_scores.is_some_and(|it| it.batches > 0 && it.error.is_none())
+}
+
+/// Whether another look after a tick may find what that did not.
+fn may_go_on(report: &Report) -> bool {
+    let ended = [StoppedBecause::Deadline, StoppedBecause::Disabled, StoppedBecause::Error];
+    !ended.contains(&report.stopped_because)
 }

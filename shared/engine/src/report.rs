@@ -198,24 +198,8 @@ impl Report {
     }
 
     fn add(&mut self, name: &str, other: &Self) {
-        self.claimed += other.claimed;
-        self.completed += other.completed;
-        self.failed += other.failed;
-        self.retried += other.retried;
-        self.released += other.released;
-        self.kept += other.kept;
-        self.lost += other.lost;
-        self.missing += other.missing;
-        self.unscheduled += other.unscheduled;
-        self.rescheduled += other.rescheduled;
-        self.recovered += other.recovered;
-        self.batches += other.batches;
-        self.billed_commands += other.billed_commands;
-        self.round_trips += other.round_trips;
+        self.add_counts(other);
         self.remaining = self.remaining.zip(other.remaining).map(|(one, other)| one.plus(other));
-        self.oldest_waiting_ms = self.oldest_waiting_ms.max(other.oldest_waiting_ms);
-        self.oldest_gathered_ms = self.oldest_gathered_ms.max(other.oldest_gathered_ms);
-        self.batch_ms = self.batch_ms.max(other.batch_ms);
         self.limited_ms = match (self.limited_ms, other.limited_ms) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
@@ -231,6 +215,43 @@ impl Report {
             let before = self.error.take().map(|before| before + "; ").unwrap_or_default();
             self.error = Some(format!("{before}{name}: {error}"));
         }
+    }
+
+    /// Adds what the same ticker's next tick did, as if both were one: the sums of what they did, and how the later
+    /// one ended. A tick that failed has no next one.
+    pub fn go_on(&mut self, next: Self) {
+        self.add_counts(&next);
+        self.duration_ms += next.duration_ms;
+        self.is_thrifty |= next.is_thrifty;
+        self.remaining = next.remaining;
+        self.limited_ms = next.limited_ms;
+        self.hold = next.hold;
+        self.held_queue = next.held_queue;
+        self.stopped_because = next.stopped_because;
+        self.error = next.error;
+        for (name, report) in next.queues {
+            self.queues.entry(name).or_default().go_on(report);
+        }
+    }
+
+    fn add_counts(&mut self, other: &Self) {
+        self.claimed += other.claimed;
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.retried += other.retried;
+        self.released += other.released;
+        self.kept += other.kept;
+        self.lost += other.lost;
+        self.missing += other.missing;
+        self.unscheduled += other.unscheduled;
+        self.rescheduled += other.rescheduled;
+        self.recovered += other.recovered;
+        self.batches += other.batches;
+        self.billed_commands += other.billed_commands;
+        self.round_trips += other.round_trips;
+        self.oldest_waiting_ms = self.oldest_waiting_ms.max(other.oldest_waiting_ms);
+        self.oldest_gathered_ms = self.oldest_gathered_ms.max(other.oldest_gathered_ms);
+        self.batch_ms = self.batch_ms.max(other.batch_ms);
         self.counters.add_all(&other.counters);
     }
 
