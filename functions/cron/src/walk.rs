@@ -74,12 +74,18 @@ impl Cron {
         }
     }
 
-    /// Enqueues projects that are due until all are walked, too many jobs wait, or `deadline` is
-    /// near. What goes wrong stands in the report.
+    /// Sends events of scores that fell, and then enqueues projects that are due until all are walked, too many jobs
+    /// wait, or `deadline` is near. What goes wrong stands in the report.
     pub async fn tick(&self, deadline: Instant) -> Report {
         let started = Instant::now();
         let queue = self.queue.over(self.queue.redis().metered().until(deadline));
         let mut report = Report::default();
+        // First, or a walk that takes all of its time each night would leave none for it.
+        if let Some(delivery) = self.delivery.as_ref().filter(|_| self.config.enabled) {
+            let half = started + deadline.saturating_duration_since(started) / 2;
+            let until = deadline.checked_sub(MARGIN).unwrap_or(started).min(half);
+            report.drops = delivery.deliver(until).await;
+        }
         let stopped = if self.config.enabled {
             self.walk(&queue, deadline, &mut report).await
         } else {
@@ -91,9 +97,6 @@ impl Cron {
             StoppedBecause::Error
         });
         self.wake.finish().await;
-        if let Some(delivery) = self.delivery.as_ref().filter(|_| self.config.enabled) {
-            report.drops = delivery.deliver(deadline.checked_sub(MARGIN).unwrap_or(deadline)).await;
-        }
         if self.budget.is_some() && self.config.enabled {
             self.purse.pay(&queue, queue.redis().usage().billed, true).await;
         }

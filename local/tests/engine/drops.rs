@@ -23,7 +23,7 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-struct Seen {
+pub(super) struct Seen {
     headers: HeaderMap,
     body: Value,
 }
@@ -36,7 +36,7 @@ impl Seen {
 
 /// A receiver whose answers the test chooses.
 #[derive(Clone, Default)]
-struct Receiver {
+pub(super) struct Receiver {
     seen: Arc<Mutex<Vec<Seen>>>,
     /// The status of the next answers, and afterwards 200.
     statuses: Arc<Mutex<Vec<u16>>>,
@@ -75,18 +75,18 @@ impl Receiver {
         (StatusCode::from_u16(status).unwrap(), self.answer.lock().unwrap().clone())
     }
 
-    fn answers(&self, statuses: &[u16]) {
+    pub(super) fn answers(&self, statuses: &[u16]) {
         *self.statuses.lock().unwrap() = statuses.to_vec();
     }
 
     /// What came since it was last asked.
-    fn seen(&self) -> Vec<Seen> {
+    pub(super) fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
 }
 
 /// Projects whose score is 90, though they have no rows, where falls by 10 points are told.
-async fn world(projects: usize) -> (World, Vec<String>, Receiver) {
+pub(super) async fn world(projects: usize) -> (World, Vec<String>, Receiver) {
     let (receiver, url) = Receiver::start().await;
     let world = World::builder().own_redis().database("").set("DROP_EVENTS_POINTS", "10");
     let world = world.set("DROP_EVENTS_URL", &format!("{url}/drops"));
@@ -103,23 +103,23 @@ async fn rise(world: &World) {
     world.database.batch_execute(rise).await.unwrap();
 }
 
-fn drain(world: &World) -> Drain {
+pub(super) fn drain(world: &World) -> Drain {
     Drain::new(&world.config()).unwrap()
 }
 
-async fn tick(world: &World) -> shared::engine::Report {
+pub(super) async fn tick(world: &World) -> shared::engine::Report {
     drain(world).tick(Instant::now() + Duration::from_secs(30)).await
 }
 
 /// `snapshot=outcome` of all events.
-async fn events(world: &World) -> BTreeMap<String, Option<String>> {
+pub(super) async fn events(world: &World) -> BTreeMap<String, Option<String>> {
     let all = "SELECT snapshot_id, outcome FROM deo.score_drop";
     let rows = world.database.query(all, &[]).await.unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
 /// As if so much time had passed since the events came.
-async fn later(world: &World, time: &str) {
+pub(super) async fn later(world: &World, time: &str) {
     let later = format!(
         "UPDATE deo.score_drop SET due_at = due_at - interval '{time}',
             created_at = created_at - interval '{time}'"
@@ -206,7 +206,13 @@ async fn what_is_not_taken_is_sent_again_by_drain_and_cron_under_one_id_for_a_da
     let report = tick(&world).await;
     assert_eq!((report.counters.get("dropsGivenUp"), report.counters.get("dropsFailed")), (1, 1));
     receiver.seen();
+    // Not before a last try.
     later(&world, "1 day 1 minute").await;
+    receiver.answers(&[500]);
+    let night = world.night(Duration::from_secs(30)).await;
+    assert_eq!((night.drops.given_up, night.drops.failed), (0, 1));
+    assert_eq!((open().await, receiver.seen().len()), (1, 1));
+    later(&world, "1 hour").await;
     let night = world.night(Duration::from_secs(30)).await;
     assert_eq!((night.drops.given_up, night.drops.delivered), (1, 0));
     assert_eq!((open().await, receiver.seen().len()), (0, 0));
@@ -225,6 +231,7 @@ async fn a_receiver_that_never_answers_costs_no_job_and_little_time() {
     assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
     assert_eq!((report.completed, report.counters.get("dropsFailed")), (3, 3), "{report:?}");
     assert!(report.error.is_none());
+    assert!(report.duration_ms >= 5_000, "it waited for an answer: {report:?}");
     assert_eq!((world.snapshots().await.len(), world.counts().await.active), (3, 0));
 }
 

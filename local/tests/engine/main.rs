@@ -8,6 +8,7 @@ mod budget;
 mod chaos;
 mod deadlines;
 mod drops;
+mod drops_in_time;
 mod faults;
 mod forward;
 mod lanes;
