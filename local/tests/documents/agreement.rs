@@ -7,6 +7,7 @@ use std::process::Command;
 use local::permissions::{Function, postgres, redis};
 use serde_json::Value;
 use shared::config::{VARIABLES, markdown};
+use shared::drops::DROPS_GIVEN_UP;
 use shared::engine::{Remaining, Report};
 use shared::logs::OURS;
 use shared::recompute::MALFORMED_ROWS;
@@ -155,6 +156,7 @@ fn the_list_of_log_fields_is_the_drain_s_line() {
     (report.remaining, report.oldest_gathered_ms) = (Some(Remaining::NONE), Some(0));
     (report.lost, report.missing, report.unscheduled, report.batches) = (1, 1, 1, 1);
     report.counters.add(MALFORMED_ROWS, 1);
+    report.counters.add(DROPS_GIVEN_UP, 1);
     report.queues = [("crawl".to_owned(), Report::default())].into();
     let line: Value = serde_json::from_str(&drain::metrics(&report, "engineo", 0, true)).unwrap();
     let written = line.as_object().unwrap().keys().filter(|key| *key != "_aws");
