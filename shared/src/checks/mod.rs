@@ -19,7 +19,7 @@ pub use server::{CONDITIONS, conditions};
 
 use crate::config::{ALIASES, Config, Env, SnapshotRetention, VARIABLES, spelling};
 pub use crate::config::{Finding, Severity};
-use crate::drops;
+use crate::drops::{self, DropsError};
 use crate::queue::Queue;
 use crate::store::Database;
 use crate::wake::Wake;
@@ -66,7 +66,14 @@ fn addresses(config: &Config) -> impl Iterator<Item = Finding> {
     let redis = config.redis_client().err().map(|error| told(error.to_string()));
     let database = Database::configured(config).err().map(|error| told(error.to_string()));
     let wake = Wake::new(&config.wake).err().map(|error| told(error.to_string()));
-    let drops = drops::check(&config.drops).err().map(|error| told(error.to_string()));
+    let drops = drops::check(&config.drops).err().map(|error| {
+        let severity = match error {
+            DropsError::Wrong(_) => Severity::Error,
+            // The API has no target, and at a stage Lambda sets what AWS asks for.
+            DropsError::Elsewhere(_) => Severity::Warning,
+        };
+        Finding::of_sentence(severity, &error.to_string())
+    });
     [redis, database, wake, drops].into_iter().flatten()
 }
 
@@ -140,14 +147,20 @@ mod tests {
             [error("REDIS_CA")]
         );
         let points = ("DROP_EVENTS_POINTS", "10");
-        assert_eq!(found(&[points]), [error("DROP_EVENTS_POINTS")]);
+        assert_eq!(found(&[points]), [warning("DROP_EVENTS_POINTS")], "as the API has it");
         let url = ("DROP_EVENTS_URL", "http://x.example/canary");
         assert_eq!(found(&[points, url]), [error("DROP_EVENTS_SECRET")]);
         let secret = ("DROP_EVENTS_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         assert_eq!(found(&[points, url, secret]), [error("DROP_EVENTS_URL")]);
         let bus = ("DROP_EVENTS_BUS", "default");
         assert_eq!(found(&[points, url, bus]), [error("DROP_EVENTS_URL")]);
-        assert_eq!(found(&[points, bus]), [error("DROP_EVENTS_BUS")]);
+        assert_eq!(found(&[points, bus]), [warning("DROP_EVENTS_BUS")], "as Lambda makes it whole");
+        let region = ("AWS_REGION", "eu-central-1");
+        assert_eq!(found(&[points, bus, region]), [warning("DROP_EVENTS_BUS")]);
+        let (id, key) = (("AWS_ACCESS_KEY_ID", "canary"), ("AWS_SECRET_ACCESS_KEY", "canary"));
+        assert_eq!(found(&[points, bus, region, id, key]), []);
+        let region = ("AWS_REGION", "canary x");
+        assert_eq!(found(&[points, bus, region, id, key]), [error("AWS_REGION")]);
         let database = ("DATABASE_URL", "postgres://u:p@h/d");
         assert_eq!(found(&[database, ("DATABASE_CA", "/no/file")]), [error("DATABASE_CA")]);
     }

@@ -64,12 +64,12 @@ struct Refusal {
 
 impl Bus {
     pub(super) fn new(name: &str, aws: &AwsConfig) -> Result<Self, DropsError> {
-        let region = aws.region.clone().ok_or(DropsError(
+        let region = aws.region.clone().ok_or(DropsError::Elsewhere(
             "DROP_EVENTS_BUS is set, and AWS_REGION is not: Lambda sets it; elsewhere set it, too",
         ))?;
         let (Some(access_key), Some(secret_key)) = (aws.access_key.clone(), aws.secret_key.clone())
         else {
-            return Err(DropsError(
+            return Err(DropsError::Elsewhere(
                 "DROP_EVENTS_BUS is set, and AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is not: Lambda sets \
                  them; elsewhere set them, too",
             ));
@@ -82,16 +82,16 @@ impl Bus {
         });
         let wrong = "AWS_REGION or AWS_ENDPOINT_URL_EVENTBRIDGE cannot be used: the one is a name as \
                      eu-central-1, the other an https:// URL without a path (http:// only to this machine)";
-        let url = Url::parse(&url).map_err(|_| DropsError(wrong))?;
+        let url = Url::parse(&url).map_err(|_| DropsError::Wrong(wrong))?;
         let Some(host) = url.host_str().filter(|_| url.path() == "/" && url.query().is_none())
         else {
-            return Err(DropsError(wrong));
+            return Err(DropsError::Wrong(wrong));
         };
         let host = match url.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
-        let client = client(&url, DropsError(wrong))?;
+        let client = client(&url, DropsError::Wrong(wrong))?;
         Ok(Self { client, url, host, region, name: name.to_owned(), credentials })
     }
 

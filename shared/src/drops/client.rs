@@ -15,7 +15,7 @@ pub(super) fn client(url: &Url, plaintext: DropsError) -> Result<Client, DropsEr
     let builder = outward::client(url).ok_or(plaintext)?;
     let named = builder.user_agent(concat!("deo/", env!("CARGO_PKG_VERSION")));
     let client = named.connect_timeout(CONNECT).build();
-    client.map_err(|_| DropsError("HTTPS cannot be set up"))
+    client.map_err(|_| DropsError::Wrong("HTTPS cannot be set up"))
 }
 
 /// Why there is no answer, without the URL.

@@ -44,8 +44,14 @@ const NOTING: Duration = Duration::from_secs(1);
 
 /// Settings with which no event can be sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct DropsError(&'static str);
+pub enum DropsError {
+    /// What is set is wrong, or lacks something beside it.
+    #[error("{0}")]
+    Wrong(&'static str),
+    /// What is missing may be set elsewhere: by Lambda, or for the functions that send.
+    #[error("{0}")]
+    Elsewhere(&'static str),
+}
 
 /// Sends events of drops.
 #[derive(Debug)]
@@ -113,15 +119,15 @@ impl Target {
     fn of(config: &DropsConfig) -> Result<Self, DropsError> {
         match (&config.url, &config.bus) {
             (Some(url), _) => {
-                let secrets = config.secrets.clone().ok_or(DropsError(
+                let secrets = config.secrets.clone().ok_or(DropsError::Wrong(
                     "DROP_EVENTS_SECRET is not set, though DROP_EVENTS_URL is: set it, too, since what is \
                      posted there is signed with it",
                 ))?;
                 Webhook::new(url.clone(), secrets).map(Self::Webhook)
             }
             (None, Some(bus)) => Bus::new(bus, &config.aws).map(Self::Bus),
-            (None, None) => Err(DropsError(
-                "DROP_EVENTS_POINTS is set: set DROP_EVENTS_URL or DROP_EVENTS_BUS, too, where events go to",
+            (None, None) => Err(DropsError::Elsewhere(
+                "DROP_EVENTS_POINTS is set: set DROP_EVENTS_URL or DROP_EVENTS_BUS, too, where events go to, for `drain` and `cron`",
             )),
         }
     }

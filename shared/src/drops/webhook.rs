@@ -25,10 +25,10 @@ pub(super) struct Webhook {
 impl Webhook {
     pub(super) fn new(url: Secret, secrets: Secrets) -> Result<Self, DropsError> {
         let parsed = Url::parse(url.expose())
-            .map_err(|_| DropsError("DROP_EVENTS_URL is not a URL: copy it again"))?;
+            .map_err(|_| DropsError::Wrong("DROP_EVENTS_URL is not a URL: copy it again"))?;
         let client = client(
             &parsed,
-            DropsError(
+            DropsError::Wrong(
                 "DROP_EVENTS_URL must start with https://: over http:// events would be readable on their way",
             ),
         )?;
