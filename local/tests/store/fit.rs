@@ -64,7 +64,7 @@ impl Workshop {
     async fn new() -> Self {
         let url = server().await.create_database().await.unwrap();
         let sql = Sql::connect(&url).await;
-        sql.run("CREATE DOMAIN public.short AS VARCHAR(191)").await;
+        sql.run("CREATE DOMAIN public.short AS VARCHAR(191); CREATE DOMAIN public.told AS text NOT NULL").await;
         Self { url, sql, made: 0 }
     }
 
@@ -241,6 +241,14 @@ async fn every_type_and_length_that_is_accepted_works_and_every_other_type_is_na
 #[tokio::test]
 async fn what_keeps_a_snapshot_from_being_stored_is_told_and_what_does_not_is_not() {
     let mut workshop = Workshop::new().await;
+    let filled = |column: &str, then: &str| {
+        format!(
+            "ADD \"note\" {column}; CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS
+                $$BEGIN NEW.note := ''; RETURN NEW; END$$;
+            CREATE TRIGGER fill BEFORE INSERT ON \"DeoScoreSnapshot\" FOR EACH ROW EXECUTE FUNCTION fill(); {then}"
+        )
+    };
+    let off = "ALTER TABLE \"DeoScoreSnapshot\" DISABLE TRIGGER fill";
     for (change, says) in [
         ("ADD \"note\" text NOT NULL", "\"note\" must have a value"),
         ("ADD \"note\" text NOT NULL DEFAULT ''", ""),
@@ -264,6 +272,14 @@ async fn what_keeps_a_snapshot_from_being_stored_is_told_and_what_does_not_is_no
         ("ADD UNIQUE (\"projectId\")", "has the unique index"),
         ("ADD UNIQUE (\"projectId\", version)", "has the unique index"),
         ("ADD UNIQUE (\"projectId\", \"computedAt\")", ""),
+        (
+            "ADD \"isPinned\" boolean NOT NULL DEFAULT false;
+            CREATE UNIQUE INDEX ON \"DeoScoreSnapshot\" (\"projectId\") WHERE \"isPinned\"",
+            "",
+        ),
+        (&filled("text NOT NULL", ""), ""),
+        (&filled("text NOT NULL", off), "\"note\" must have a value"),
+        (&filled("public.told", ""), "\"note\" must have a value"),
     ] {
         let change = format!("ALTER TABLE \"DeoScoreSnapshot\" {change}");
         let (unfit, works) = workshop.after(&change).await.expect(&change);

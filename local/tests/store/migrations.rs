@@ -6,7 +6,7 @@ use std::time::Duration;
 use servers::PostgresServer;
 use shared::config::Secret;
 use shared::store::Database;
-use tables::migrations::{Error, migrate, pending};
+use tables::migrations::{Error, gone, migrate, pending, unfit};
 use tokio::time::timeout;
 
 use super::{Sql, server, store, strings};
@@ -175,6 +175,29 @@ async fn tables_that_do_not_fit_are_named_and_left_alone() {
     assert_eq!(pending(&database).await.unwrap().len(), 7);
 }
 
+/// A restored dump of the platform's schema and our history, say, has no table of ours.
+#[tokio::test]
+async fn a_table_that_is_gone_though_it_was_made_is_told_and_ours_is_made_again() {
+    let (_, database, sql) = empty().await;
+    migrate(&database, false).await.unwrap();
+    sql.run("DROP TABLE deo.score_drop").await;
+    assert_eq!(pending(&database).await.unwrap(), [""; 0]);
+    let told = ["deo.score_drop is gone, which V7__score_drops made: `deo migrate` makes it again"
+        .to_owned()];
+    assert_eq!(
+        (unfit(&database).await.unwrap(), gone(&database).await.unwrap()),
+        (told.to_vec(), told.to_vec())
+    );
+    let report = migrate(&database, false).await.unwrap();
+    assert_eq!((report.adopted, report.applied), (vec![], strings(&ALL[6..])));
+    assert_eq!(unfit(&database).await.unwrap(), [""; 0]);
+    // The platform's is its ORM's to make.
+    sql.run(r#"DROP TABLE "DeoScoreSnapshot""#).await;
+    assert_eq!(gone(&database).await.unwrap(), [r#""DeoScoreSnapshot" is missing"#]);
+    let error = migrate(&database, false).await.unwrap_err().to_string();
+    assert!(error.contains(r#""DeoScoreSnapshot" is missing"#), "{error}");
+}
+
 #[tokio::test]
 async fn an_index_that_was_cut_off_is_made_anew() {
     let (_, database, sql) = empty().await;
@@ -290,8 +313,9 @@ async fn who_may_make_no_schema_goes_on_with_the_history_of_before() {
         assert!(pending(&theirs).await.unwrap().is_empty());
         assert_eq!(recorded(&sql, OURS_BEFORE).await, Some(7));
     }
-    // Whoever may takes it over later.
-    assert_eq!(migrate(&database, false).await.unwrap(), Default::default());
+    // Whoever may takes it over later, and makes what could not be made.
+    let report = migrate(&database, false).await.unwrap();
+    assert_eq!((report.adopted, report.applied), (vec![], strings(&ALL[6..])));
     assert_eq!(recorded(&sql, OURS_NOW).await, Some(7));
 }
 

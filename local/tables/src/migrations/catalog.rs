@@ -7,6 +7,11 @@ use tokio_postgres::{Client, Error};
 const MISSING_TABLES: &str =
     "SELECT t FROM unnest($1) AS t WHERE to_regclass(quote_ident(t)) IS NULL";
 
+/// Whether our schema has no such table.
+const IS_GONE: &str = "
+    SELECT EXISTS (SELECT 1 FROM pg_namespace n WHERE n.nspname = 'deo' AND NOT EXISTS (
+        SELECT 1 FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = $1))";
+
 /// Whether a whole, valid index of this table begins with these columns. What an index only INCLUDEs is not what
 /// it is ordered by.
 const INDEX_EXISTS: &str = "
@@ -68,6 +73,11 @@ pub(super) async fn schema_exists(client: &Client, schema: &str) -> Result<bool,
 pub(super) async fn missing_tables(client: &Client, tables: &[&str]) -> Result<Vec<String>, Error> {
     let rows = client.query_typed(MISSING_TABLES, &[(&tables, Type::TEXT_ARRAY)]).await?;
     rows.iter().map(|row| row.try_get(0)).collect()
+}
+
+/// Whether there is a schema `deo`, and no such table in it. Whoever may not use that schema sees it all the same.
+pub(super) async fn is_gone(client: &Client, table: &str) -> Result<bool, Error> {
+    client.query_typed_one(IS_GONE, &[(&table, Type::TEXT)]).await?.try_get(0)
 }
 
 pub(super) async fn index_exists(

@@ -54,12 +54,18 @@ const UNFIT_COLUMNS: &str = r#"
         OR (b.written AND b.attgenerated <> '')
     ORDER BY 1"#;
 
-/// What keeps a snapshot from being stored though all columns are there.
+/// What keeps a snapshot from being stored though all columns are there. What only may is left out: what a trigger
+/// that runs before each row is stored fills (a domain's NOT NULL is checked before that), and which rows a partial
+/// index holds.
 const UNFIT_SNAPSHOTS: &str = r#"
-    WITH t AS (SELECT to_regclass('"DeoScoreSnapshot"')::oid AS oid),
+    WITH t AS (
+        SELECT o.oid, EXISTS (SELECT 1 FROM pg_trigger g
+            WHERE g.tgrelid = o.oid AND g.tgtype & 7 = 7 AND g.tgenabled IN ('O', 'A')) AS filled
+        FROM (SELECT to_regclass('"DeoScoreSnapshot"')::oid AS oid) AS o
+    ),
     columns AS (
         SELECT a.*, a.attname = ANY ($1) AS ours, d.oid IS NULL AND y.typdefault IS NULL AS no_default,
-            a.attnotnull OR y.typnotnull AS needs_value
+            a.attnotnull AND NOT filled OR y.typnotnull AS needs_value
         FROM t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         JOIN pg_type y ON y.oid = a.atttypid
@@ -83,22 +89,40 @@ const UNFIT_SNAPSHOTS: &str = r#"
     UNION ALL
     SELECT format('"DeoScoreSnapshot" has the unique index "%s" on (%s), so that a project could not have the '
         'same score twice', relname, array_to_string(keys, ', '))
-    FROM uniques WHERE keys <@ array_remove(array_remove($1, 'id'), 'computedAt')
+    FROM uniques WHERE indpred IS NULL AND keys <@ array_remove(array_remove($1, 'id'), 'computedAt')
     UNION ALL
     SELECT format('"DeoScoreSnapshot"."projectId" is %s, shorter than "Project"."id"', format_type(s.atttypid, s.atttypmod))
     FROM columns s JOIN pg_attribute p ON p.attrelid = to_regclass('"Project"') AND p.attname = 'id'
     WHERE s.attname = 'projectId' AND s.atttypmod >= 0 AND (p.atttypmod < 0 OR p.atttypmod > s.atttypmod)
     ORDER BY 1"#;
 
-/// Rights that the role of the connection lacks on columns that are there.
+/// Rights that the role of the connection lacks on what is there: on columns, and (as column '') on a whole table or a
+/// schema. Who may not use a schema may not ask for a table in it by its name either.
 const RIGHTS: &str = r#"
-    SELECT format('the role %I may not %s all of "%s": GRANT %s (%s) ON "%s" TO %I', current_user, w.privilege,
-        w.tab, w.privilege, string_agg(format('"%s"', w.col), ', ' ORDER BY w.place), w.tab, current_user)
-    FROM unnest($1, $2, $3) WITH ORDINALITY AS w (tab, col, privilege, place)
-    JOIN pg_attribute a ON a.attrelid = to_regclass(quote_ident(w.tab)) AND a.attname = w.col
-        AND a.attnum > 0 AND NOT a.attisdropped
-    WHERE NOT has_column_privilege(a.attrelid, a.attnum, w.privilege)
-    GROUP BY w.tab, w.privilege ORDER BY min(w.place)"#;
+    WITH wanted AS (
+        SELECT w.*, substring(w.tab FROM '^SCHEMA (.*)$') AS schema,
+            CASE WHEN w.tab ~ '[. ]' THEN w.tab ELSE format('"%s"', w.tab) END AS name,
+            CASE WHEN w.tab !~ '[. ]' THEN to_regclass(quote_ident(w.tab))::oid ELSE (
+                SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE w.tab = n.nspname || '.' || c.relname) END AS oid
+        FROM unnest($1, $2, $3) WITH ORDINALITY AS w (tab, col, privilege, place)
+    ),
+    lacking AS (
+        SELECT format('all of %s: GRANT %s (%s)', w.name, w.privilege,
+                string_agg(format('"%s"', w.col), ', ' ORDER BY w.place)) AS what,
+            w.privilege, w.name, min(w.place) AS place
+        FROM wanted w JOIN pg_attribute a ON a.attrelid = w.oid AND a.attname = w.col
+            AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE NOT has_column_privilege(a.attrelid, a.attnum, w.privilege)
+        GROUP BY w.name, w.privilege
+        UNION ALL
+        SELECT format('%s: GRANT %s', w.name, w.privilege), w.privilege, w.name, w.place
+        FROM wanted w
+        WHERE w.col = '' AND NOT CASE WHEN w.schema IS NULL THEN has_table_privilege(w.oid, w.privilege)
+            ELSE has_schema_privilege(to_regnamespace(quote_ident(w.schema))::oid, w.privilege) END
+    )
+    SELECT format('the role %I may not %s %s ON %s TO %I', current_user, privilege, what, name, current_user)
+    FROM lacking ORDER BY place"#;
 
 /// Every right that the role of the connection lacks for our statements.
 pub(super) async fn rights(client: &Client) -> Result<Vec<String>, Error> {

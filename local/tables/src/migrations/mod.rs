@@ -16,6 +16,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 pub use prisma::{Prisma, prisma};
 
+use crate::said;
 use catalog::Namesake;
 use target::Makes;
 
@@ -101,11 +102,6 @@ fn are(tables: &[String]) -> String {
     format!("{} {}", tables.join(", "), if tables.len() == 1 { "is" } else { "are" })
 }
 
-/// The server's own words: in a schema's statements there are no values of rows.
-fn said(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned())
-}
-
 fn with_sources(error: &refinery::Error) -> String {
     let mut said = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -135,7 +131,20 @@ pub async fn unfit(database: &Database) -> Result<Vec<String>, Error> {
     let pending = pending_of(&mut client).await?;
     let mut unfit = unfit_but(&client, &pending).await?;
     unfit.extend(fit::rights(&client).await?);
+    unfit.extend(gone_but(&client, &pending).await?.iter().map(told_gone));
     Ok(unfit)
+}
+
+/// The tables that an applied migration made and that are gone, a sentence each. Changes nothing.
+///
+/// # Errors
+/// When the database cannot be asked, or when an applied migration differs from its file.
+pub async fn gone(database: &Database) -> Result<Vec<String>, Error> {
+    let mut client = database.in_its_schema().connect().await?;
+    let pending = pending_of(&mut client).await?;
+    let mut gone = missing_but(&client, &pending).await?;
+    gone.extend(gone_but(&client, &pending).await?.iter().map(told_gone));
+    Ok(gone)
 }
 
 /// The same without the rights of whoever asks, and of the tables that are there alone: for a role that may not see
@@ -161,20 +170,49 @@ pub async fn missing_rights(
     Ok(fit::missing_rights(&client, wanted).await?)
 }
 
-/// As [`unfit`] without rights, where this is pending.
+/// As [`unfit`] without rights and tables of ours, where this is pending.
 async fn unfit_but(client: &Client, pending: &[Migration]) -> Result<Vec<String>, Error> {
-    let all = embedded::migrations::runner().get_migrations().clone();
-    let is_applied = |it: &&Migration| pending.iter().all(|one| one.version() != it.version());
-    let made = all.iter().filter(is_applied).flat_map(|it| match target::of(it.version()) {
+    let mut unfit = missing_but(client, pending).await?;
+    unfit.extend(fit::unfit_tables(client).await?);
+    Ok(unfit)
+}
+
+/// The migrations that are applied, where these are pending.
+fn applied_but(pending: &[Migration]) -> impl Iterator<Item = Migration> {
+    let mut all = embedded::migrations::runner().get_migrations().clone();
+    all.retain(|it| pending.iter().all(|one| one.version() != it.version()));
+    all.into_iter()
+}
+
+/// The platform's tables that are not there though they were made, a sentence each.
+async fn missing_but(client: &Client, pending: &[Migration]) -> Result<Vec<String>, Error> {
+    let made = applied_but(pending).flat_map(|it| match target::of(it.version()) {
         Makes::Tables(tables) => tables,
-        Makes::Index { .. } => &[],
+        Makes::Ours(_) | Makes::Index { .. } => &[],
     });
     let made: Vec<&str> = made.copied().collect();
     let missing = catalog::missing_tables(client, &made).await?;
-    let mut unfit: Vec<String> =
-        missing.iter().map(|table| format!("\"{table}\" is missing")).collect();
-    unfit.extend(fit::unfit_tables(client).await?);
-    Ok(unfit)
+    Ok(missing.iter().map(|table| format!("\"{table}\" is missing")).collect())
+}
+
+/// The applied migrations whose table of ours is gone, with that.
+async fn gone_but(
+    client: &Client,
+    pending: &[Migration],
+) -> Result<Vec<(Migration, &'static str)>, Error> {
+    let mut gone = Vec::new();
+    for migration in applied_but(pending) {
+        if let Makes::Ours(table) = target::of(migration.version())
+            && catalog::is_gone(client, table).await?
+        {
+            gone.push((migration, table));
+        }
+    }
+    Ok(gone)
+}
+
+fn told_gone((migration, table): &(Migration, &str)) -> String {
+    format!("deo.{table} is gone, which {migration} made: `deo migrate` makes it again")
 }
 
 /// Applies what is pending. With `baseline`, the platform's tables are there and stay as they are.
@@ -220,6 +258,11 @@ async fn migrate_alone(database: &Database, baseline: bool) -> Result<Report, Er
     }
     let history = history::prepare(&mut client).await?;
     let mut report = Report::default();
+    // Recorded already, so that they are only run.
+    for (migration, _) in gone_but(&client, &pending).await? {
+        client.batch_execute(migration.sql().unwrap_or_default()).await?;
+        report.applied.push(migration.to_string());
+    }
     for migration in pending {
         let name = migration.to_string();
         if is_satisfied(&client, &migration).await? {
@@ -252,7 +295,7 @@ async fn inspect(client: &Client, baseline: bool) -> Result<(), Error> {
 /// Whether all that a migration makes is there.
 async fn is_satisfied(client: &Client, migration: &Migration) -> Result<bool, Error> {
     Ok(match target::of(migration.version()) {
-        Makes::Tables([]) => false,
+        Makes::Tables([]) | Makes::Ours(_) => false,
         Makes::Tables(tables) => catalog::missing_tables(client, tables).await?.is_empty(),
         Makes::Index { table, columns, .. } => {
             catalog::index_exists(client, table, columns).await?

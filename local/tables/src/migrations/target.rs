@@ -5,6 +5,8 @@
 pub(super) enum Makes {
     /// These tables, in one transaction.
     Tables(&'static [&'static str]),
+    /// This table of ours in the schema `deo`, where there is one. Its statement does nothing where the table is there.
+    Ours(&'static str),
     /// One index, concurrently and so outside a transaction. Any index that begins with the same
     /// columns does as well.
     Index { name: &'static str, table: &'static str, columns: &'static [&'static str] },
@@ -35,6 +37,7 @@ pub(super) fn of(version: i32) -> Makes {
             table: "DeoScoreSnapshot",
             columns: &["projectId", "computedAt", "overallScore"],
         },
+        7 => Makes::Ours("score_drop"),
         // A later one says itself what it needs.
         _ => Makes::Tables(&[]),
     }

@@ -11,7 +11,7 @@ mod words;
 use shared::config::Secret;
 use shared::store::Database;
 
-use crate::migrations;
+use crate::{migrations, said};
 
 /// How many rows of one kind a statement inserts at most.
 const ROWS_A_STATEMENT: u32 = 2_000;
@@ -54,14 +54,9 @@ pub enum Error {
     /// The database did not get its tables.
     #[error(transparent)]
     Migrate(#[from] migrations::Error),
-    /// A statement of ours failed.
+    /// A statement of ours failed. The rows are invented: the server may quote them.
     #[error("inserting rows failed: {}; was `deo migrate` run?", said(.0))]
     Insert(#[from] tokio_postgres::Error),
-}
-
-/// The rows are invented: the server may quote them.
-fn said(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned())
 }
 
 impl Plan {
