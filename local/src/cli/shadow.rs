@@ -8,6 +8,7 @@ use shared::clock::{from_iso8601, to_iso8601};
 use shared::config::ProcessEnv;
 use shared::deo::Score;
 use shared::store::{Database, ProjectRows, Store};
+use tables::said;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
@@ -125,7 +126,7 @@ async fn compare(database: &Database, since: Option<i64>, most: u64) -> Result<R
                 &[(&last, Type::TEXT), (&since, Type::INT8), (&left, Type::INT8)],
             )
             .await
-            .map_err(said)?;
+            .map_err(|error| said(&error))?;
         let ids: Vec<String> = page.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let Some(newest) = ids.last() else { break };
         last.clone_from(newest);
@@ -134,11 +135,6 @@ async fn compare(database: &Database, since: Option<i64>, most: u64) -> Result<R
     }
     store.close().await;
     Ok(report)
-}
-
-/// The server's own words; neither statement is given a value of a row.
-fn said(error: tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned())
 }
 
 impl Report {
@@ -150,7 +146,8 @@ impl Report {
     ) -> Result<(), Failure> {
         // The rows first: a score that comes meanwhile is seen to be later than they are.
         let rows = store.signals(ids).await?;
-        let scored = client.query_typed(NEWEST, &[(&ids, Type::TEXT_ARRAY)]).await.map_err(said)?;
+        let scored = client.query_typed(NEWEST, &[(&ids, Type::TEXT_ARRAY)]).await;
+        let scored = scored.map_err(|error| said(&error))?;
         self.unscored += ids.len().saturating_sub(scored.len()) as u64;
         for stored in &scored {
             let project: String = stored.try_get(0)?;

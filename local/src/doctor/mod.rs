@@ -95,6 +95,10 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// Redis commands that Upstash bills for it.
     pub billed_commands: u64,
+    /// Events of drops that have been due for longer than a day, so that nobody seems to send them. Absent where they
+    /// cannot be counted, or none are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drops_stuck: Option<u64>,
 }
 
 impl Report {
@@ -109,18 +113,25 @@ impl Report {
 pub async fn examine(env: &dyn Env, function: Option<Function>, live: bool) -> Report {
     let mut checks = settings(env);
     let mut billed_commands = 0;
+    let mut drops_stuck = None;
     // What cannot be read was told.
-    let Ok(config) = Config::from_env(env) else { return Report { checks, billed_commands } };
+    let Ok(config) = Config::from_env(env) else {
+        return Report { checks, billed_commands, drops_stuck };
+    };
     match connect(&config) {
         Err(error) => checks.push(Check::fail("redis.settings", error.to_string(), "")),
         Ok(queue) => {
             let redis = queue.redis().metered().until(Instant::now() + PATIENCE);
             let queue = queue.over(redis);
             let is_there = redis::look(&queue, &mut checks).await;
-            if is_there && live {
-                live::redis::attempt(&queue, &config, &mut checks).await;
+            let runs = |check: &Check| check.name == "redis.rights" && check.verdict == Verdict::Ok;
+            if checks.iter().any(runs) {
+                billed_commands += redis::INSIDE;
             }
-            billed_commands = queue.redis().usage().billed;
+            if is_there && live {
+                billed_commands += live::redis::attempt(&queue, &config, &mut checks).await;
+            }
+            billed_commands += queue.redis().usage().billed;
         }
     }
     match Database::configured(&config) {
@@ -134,13 +145,16 @@ pub async fn examine(env: &dyn Env, function: Option<Function>, live: bool) -> R
             ));
         }
         Ok(Some(database)) => {
-            let is_there = postgres::look(&database, function, &mut checks).await;
+            let is_there = postgres::look(&database, function, &config, &mut checks).await;
+            if is_there && config.drops.points.is_some() {
+                drops_stuck = postgres::drops(&database, &mut checks).await;
+            }
             if is_there && live {
                 live::postgres::attempt(&database, &mut checks).await;
             }
         }
     }
-    Report { checks, billed_commands }
+    Report { checks, billed_commands, drops_stuck }
 }
 
 /// How everything is written that is set.

@@ -2,15 +2,17 @@
 
 use std::iter;
 
+use shared::config::{Config, SnapshotRetention};
 use shared::store::Database;
-use tables::migrations::{Error, missing_rights, pending, unfit_tables};
+use tables::migrations::{Error, gone, missing_rights, pending, unfit_tables};
+use tables::said;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::Check;
 use crate::permissions::Function;
-use crate::permissions::postgres::grants;
+use crate::permissions::postgres::{Only, grants};
 
 /// The oldest Postgres that has all that our statements use: MATERIALIZED came with it.
 const OLDEST: i32 = 120_000;
@@ -22,6 +24,7 @@ const CLOCK_MS: i64 = 30_000;
 pub(super) async fn look(
     database: &Database,
     function: Option<Function>,
+    config: &Config,
     checks: &mut Vec<Check>,
 ) -> bool {
     let client = match database.connect().await {
@@ -37,7 +40,7 @@ pub(super) async fn look(
     checks.extend(server(&client).await);
     checks.push(migrations(database).await);
     checks.extend(tables(database).await);
-    checks.push(rights(database, function).await);
+    checks.push(rights(database, function, config).await);
     checks.extend(row_security(&client, database.schema()).await);
     true
 }
@@ -125,7 +128,13 @@ fn is_refused(error: &Error) -> bool {
 }
 
 async fn tables(database: &Database) -> Vec<Check> {
-    match unfit_tables(database).await {
+    let gone = match gone(database).await {
+        // Who may not see what is applied knows of no table that it is gone.
+        Err(error) if is_refused(&error) => Ok(Vec::new()),
+        gone => gone,
+    };
+    let unfit = unfit_tables(database).await;
+    match gone.and_then(|gone| Ok([gone, unfit?].concat())) {
         Ok(unfit) if unfit.is_empty() => {
             vec![Check::ok("postgres.tables", "every table has what is needed")]
         }
@@ -137,15 +146,22 @@ async fn tables(database: &Database) -> Vec<Check> {
     }
 }
 
-/// Whether this role may do what the function does, or all of them.
-async fn rights(database: &Database, function: Option<Function>) -> Check {
+/// Whether this role may do what the function does, or all of them, with these settings.
+async fn rights(database: &Database, function: Option<Function>, config: &Config) -> Check {
     let functions = match &function {
         Some(function) => std::slice::from_ref(function),
         None => &Function::ALL[..],
     };
+    let is_needed = |only| match only {
+        // What is not there is not asked for.
+        None | Some(Only::Column | Only::Table) => true,
+        Some(Only::Pruning) => config.drain.snapshots != SnapshotRetention::All,
+        Some(Only::Drops) => config.drops.points.is_some(),
+    };
     let mut wanted: Vec<(&str, &str, &str)> = Vec::new();
-    for grant in functions.iter().flat_map(|it| grants(*it)).filter(|it| it.only.is_none()) {
-        wanted.extend(grant.columns.iter().map(|column| (grant.table, *column, grant.privilege)));
+    for grant in functions.iter().flat_map(|it| grants(*it)).filter(|it| is_needed(it.only)) {
+        let columns = if grant.columns.is_empty() { &[""] } else { grant.columns };
+        wanted.extend(columns.iter().map(|column| (grant.table, *column, grant.privilege)));
     }
     wanted.sort_unstable();
     wanted.dedup();
@@ -165,6 +181,48 @@ async fn rights(database: &Database, function: Option<Function>) -> Check {
     }
 }
 
+/// Whether events of drops can be told, and how many are stuck: `None` where this role, as the API's, may not read them.
+pub(super) async fn drops(database: &Database, checks: &mut Vec<Check>) -> Option<u64> {
+    const NAME: &str = "postgres.drops";
+    // What keeps it from that was told.
+    let client = database.in_its_schema().connect().await.ok()?;
+    let error = match stuck(&client).await {
+        Ok(0) => {
+            checks.push(Check::ok(NAME, "no drop has been due for long"));
+            return Some(0);
+        }
+        Ok(count) => {
+            let told =
+                format!("{count} drops have been due for more than a day, and nobody sends them");
+            let remedy =
+                "give `drain` and `cron` DROP_EVENTS_POINTS and a target, and look into their logs";
+            checks.push(Check::warn(NAME, told, remedy));
+            return Some(count);
+        }
+        Err(error) => error,
+    };
+    checks.extend(match error.code() {
+        // Whether that is as it should be is told with the rights.
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => None,
+        Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME) => {
+            let told = "DROP_EVENTS_POINTS is set, and there is no table deo.score_drop";
+            Some(Check::fail(NAME, told, "run `deo migrate`"))
+        }
+        _ => Some(Check::fail(NAME, said(&error), "")),
+    });
+    None
+}
+
+/// How many events of drops have been due for so long that each night would have come to them.
+async fn stuck(client: &Client) -> Result<u64, tokio_postgres::Error> {
+    let asked = r#"SELECT count(*) FROM deo.score_drop
+        WHERE ended_at IS NULL AND due_at < now() AT TIME ZONE 'UTC' - interval '25 hours'
+            AND platform = (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE c.oid = to_regclass('"Project"'))"#;
+    let count: i64 = client.query_typed_one(asked, &[]).await?.try_get(0)?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
 /// Policies that hide rows from this role: a project without its pages has another score.
 async fn row_security(client: &Client, schema: Option<&str>) -> Option<Check> {
     let asked = r#"
@@ -180,11 +238,6 @@ async fn row_security(client: &Client, schema: Option<&str>) -> Option<Check> {
     let told = format!("policies of row-level security hold for this role: {}", tables.join(", "));
     let remedy = "they must let it see every row, or it has to be made with BYPASSRLS";
     Some(Check::warn("postgres.policies", told, remedy))
-}
-
-/// The server's own words; no statement here is given a value of a row.
-pub(super) fn said(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned())
 }
 
 #[cfg(test)]

@@ -27,6 +27,9 @@ const SCHEDULERS: u64 = 50;
 /// A scheduler's job that is so late waits for somebody.
 const LATE_MS: i64 = 10 * 60 * 1_000;
 
+/// Commands inside the script by which [`look`] sees whether scripts run.
+pub(super) const INSIDE: u64 = 1;
+
 /// Looks, and answers whether Redis can be worked with at all.
 pub(super) async fn look(queue: &Queue, checks: &mut Vec<Check>) -> bool {
     let redis = queue.redis();

@@ -1,6 +1,32 @@
 //! A role of Postgres for each function, as grants of columns.
 
+use std::fmt;
+
 use super::Function;
+
+/// Where a grant is needed that not every database or stage needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Only {
+    /// Where the table has the column.
+    Column,
+    /// Where there is such a table.
+    Table,
+    /// Where snapshots are deleted after a time.
+    Pruning,
+    /// Where drops are told.
+    Drops,
+}
+
+impl fmt::Display for Only {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Column => "where the table has this column",
+            Self::Table => "where there is such a table",
+            Self::Pruning => "unless SNAPSHOT_RETENTION is all",
+            Self::Drops => "where DROP_EVENTS_POINTS is set",
+        })
+    }
+}
 
 /// A privilege on some columns of a table, or on the whole of it.
 #[derive(Clone, Copy, Debug)]
@@ -11,8 +37,8 @@ pub struct Grant {
     pub table: &'static str,
     /// Its columns; none for the whole table.
     pub columns: &'static [&'static str],
-    /// What it is for, where not every database needs it.
-    pub only: Option<&'static str>,
+    /// Where it is needed, if not everywhere.
+    pub only: Option<Only>,
 }
 
 const fn grant(
@@ -23,14 +49,10 @@ const fn grant(
     Grant { privilege, table, columns, only: None }
 }
 
-const LINKS: Grant = Grant {
-    only: Some("where the table has this column"),
-    ..grant("SELECT", "CrawlResult", &["internalLinkCount"])
-};
-const MEMBERS: Grant = Grant {
-    only: Some("where there is such a table"),
-    ..grant("SELECT", "ProjectMember", &["projectId", "userId"])
-};
+const LINKS: Grant =
+    Grant { only: Some(Only::Column), ..grant("SELECT", "CrawlResult", &["internalLinkCount"]) };
+const MEMBERS: Grant =
+    Grant { only: Some(Only::Table), ..grant("SELECT", "ProjectMember", &["projectId", "userId"]) };
 
 const PAGES: Grant = grant(
     "SELECT",
@@ -74,58 +96,37 @@ const SCORES: [Grant; 7] = [
     grant("INSERT", "DeoScoreSnapshot", SNAPSHOT),
     grant("INSERT", "DeoScoreSnapshot", &["id", "createdAt"]),
     grant("UPDATE", "DeoScoreSnapshot", SNAPSHOT),
-    Grant {
-        only: Some("unless SNAPSHOT_RETENTION is all"),
-        ..grant("DELETE", "DeoScoreSnapshot", &[])
-    },
+    Grant { only: Some(Only::Pruning), ..grant("DELETE", "DeoScoreSnapshot", &[]) },
 ];
 
-const TOLD: Option<&str> = Some("where DROP_EVENTS_POINTS is set");
-const DROPS: [Grant; 2] = [
-    Grant { only: TOLD, ..grant("USAGE", "SCHEMA deo", &[]) },
-    Grant {
-        only: TOLD,
-        ..grant(
-            "INSERT",
-            "deo.score_drop",
-            &[
-                "platform",
-                "snapshot_id",
-                "project_id",
-                "from_score",
-                "to_score",
-                "read_at",
-                "created_at",
-                "due_at",
-            ],
-        )
-    },
+/// The columns of the outbox that an event is written with, and read.
+const EVENT: &[&str] = &[
+    "platform",
+    "snapshot_id",
+    "project_id",
+    "from_score",
+    "to_score",
+    "read_at",
+    "created_at",
+    "due_at",
 ];
-const SENT: [Grant; 3] = [
-    Grant {
-        only: TOLD,
-        ..grant(
-            "SELECT",
-            "deo.score_drop",
-            &[
-                "platform",
-                "snapshot_id",
-                "project_id",
-                "from_score",
-                "to_score",
-                "read_at",
-                "created_at",
-                "due_at",
-                "attempts",
-                "ended_at",
-            ],
-        )
-    },
-    Grant {
-        only: TOLD,
-        ..grant("UPDATE", "deo.score_drop", &["due_at", "attempts", "ended_at", "outcome"])
-    },
-    Grant { only: TOLD, ..grant("DELETE", "deo.score_drop", &[]) },
+
+const OUTBOX: &str = "deo.score_drop";
+
+const fn of_drops(
+    privilege: &'static str,
+    table: &'static str,
+    columns: &'static [&'static str],
+) -> Grant {
+    Grant { only: Some(Only::Drops), ..grant(privilege, table, columns) }
+}
+
+const DROPS: [Grant; 2] = [of_drops("USAGE", "SCHEMA deo", &[]), of_drops("INSERT", OUTBOX, EVENT)];
+const SENT: [Grant; 4] = [
+    of_drops("SELECT", OUTBOX, EVENT),
+    of_drops("SELECT", OUTBOX, &["attempts", "ended_at"]),
+    of_drops("UPDATE", OUTBOX, &["due_at", "attempts", "ended_at", "outcome"]),
+    of_drops("DELETE", OUTBOX, &[]),
 ];
 
 /// What a function's role needs.

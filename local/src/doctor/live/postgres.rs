@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use shared::store::Database;
+use tables::said;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::super::Check;
-use super::super::postgres::said;
 
 /// What is cancelled sleeps so long, in seconds, unless it is.
 const SLEEP_S: f64 = 8.0;

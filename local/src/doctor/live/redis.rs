@@ -1,11 +1,13 @@
 //! What we take for granted of Redis, Upstash's or another.
 
+use std::cell::Cell;
+
 use shared::config::Config;
 use shared::queue::Queue;
 use shared::redis::{Command, Error, ErrorKind, Redis, Value};
 
-use super::super::Check;
 use super::super::redis::queue_key;
+use super::super::{Check, Verdict};
 use super::rest;
 
 /// How long what is written lives, in seconds, should its end not be reached.
@@ -13,6 +15,8 @@ const LIVES_S: &str = "60";
 
 /// The sizes that are tried, in bytes; a request of Upstash's ends at 10 MB, and base64 adds a third.
 const SIZES: [usize; 3] = [1_000_000, 3_000_000, 7_000_000];
+
+const SIZE: &str = "live.size";
 
 /// What works in a script that is not of Redis itself, by name. Each is used by a script of ours.
 const DIALECT: &str = r"
@@ -48,6 +52,8 @@ struct Bench<'a> {
     redis: &'a Redis,
     key: String,
     other: String,
+    /// Commands inside scripts, which are billed as others are.
+    inside: Cell<u64>,
 }
 
 /// 64 random bits.
@@ -55,17 +61,33 @@ pub(super) fn random() -> String {
     format!("{:016x}", rand::random::<u64>())
 }
 
-pub(in crate::doctor) async fn attempt(queue: &Queue, config: &Config, checks: &mut Vec<Check>) {
+/// Tries everything, and returns how many billed commands that took beside those of `queue`'s own meter.
+pub(in crate::doctor) async fn attempt(
+    queue: &Queue,
+    config: &Config,
+    checks: &mut Vec<Check>,
+) -> u64 {
     let key = queue_key(queue, &format!("batchmq:doctor:{}", random()));
-    let bench = Bench { redis: queue.redis(), other: format!("{key}:none"), key };
+    let other = format!("{key}:none");
+    let bench = Bench { redis: queue.redis(), key, other, inside: Cell::new(0) };
     bench.write(checks).await;
     bench.scripts(checks).await;
-    checks.push(bench.sizes().await);
-    checks.push(meter(queue).await);
+    let is_sound = |check: &Check| check.name != "redis.conditions" || check.verdict == Verdict::Ok;
+    checks.push(match checks.iter().all(is_sound) {
+        true => bench.sizes().await,
+        false => Check::warn(
+            SIZE,
+            "requests of megabytes are not tried: they could cost this Redis other keys",
+            "mend what `redis.conditions` says first",
+        ),
+    });
+    let (billing, mut billed) = meter(queue).await;
+    checks.push(billing);
     if let Some(endpoint) = &config.redis {
-        rest::attempt(endpoint, config.redis_ca.as_deref(), checks).await;
+        billed += rest::attempt(endpoint, config.redis_ca.as_deref(), checks).await;
     }
     checks.push(bench.clean().await);
+    billed + bench.inside.get()
 }
 
 /// A check of what was answered: `expected`, or what came instead.
@@ -88,8 +110,11 @@ impl Bench<'_> {
         self.redis.call(Command::new(name).args(args.iter().copied())).await
     }
 
-    async fn eval(&self, script: &str, argument: &str) -> Result<Value, Error> {
-        self.call("EVAL", &[script, "2", &self.key, &self.other, argument]).await
+    /// Runs a script that sends so many commands.
+    async fn eval(&self, script: &str, argument: &str, sends: u64) -> Result<Value, Error> {
+        let answer = self.call("EVAL", &[script, "2", &self.key, &self.other, argument]).await;
+        self.inside.update(|inside| inside + if answer.is_ok() { sends } else { 0 });
+        answer
     }
 
     async fn write(&self, checks: &mut Vec<Check>) {
@@ -135,7 +160,7 @@ impl Bench<'_> {
     }
 
     async fn scripts(&self, checks: &mut Vec<Check>) {
-        let failing = self.eval(DIALECT, r#"{"a":[1,"é"]}"#).await;
+        let failing = self.eval(DIALECT, r#"{"a":[1,"é"]}"#, 4).await;
         let names = failing.as_ref().ok().and_then(Value::as_array).unwrap_or_default();
         let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
         let ill = format!("Lua lacks what our scripts use: {}", names.join(", "));
@@ -146,7 +171,7 @@ impl Bench<'_> {
             return redis.call('GET', KEYS[1])";
         checks.push(told(
             "live.bytes",
-            self.eval(bytes, LIVES_S).await,
+            self.eval(bytes, LIVES_S, 2).await,
             |value| value.as_bytes() == Some(&[0, 255, 128, 10]),
             "bytes that are no text come back as they are",
             "bytes that are no text do not come back as they are",
@@ -168,7 +193,7 @@ impl Bench<'_> {
             Ok(_) => Check::fail("live.noscript", "a script that nobody sent has an answer", ""),
         });
 
-        let error = self.eval("return redis.error_reply('DEO was here')", "").await;
+        let error = self.eval("return redis.error_reply('DEO was here')", "", 0).await;
         let is_ours =
             |error: &Error| matches!(error.kind(), ErrorKind::Server(code) if code == "DEO");
         checks.push(match error {
@@ -178,7 +203,7 @@ impl Bench<'_> {
             _ => Check::fail("live.errors", "a script's own errors lose their code", ""),
         });
 
-        let many = self.eval(MANY, "").await;
+        let many = self.eval(MANY, "", 500).await;
         checks.push(told(
             "live.script-commands",
             many,
@@ -190,7 +215,6 @@ impl Bench<'_> {
 
     /// How large a request and an answer may be.
     async fn sizes(&self) -> Check {
-        const NAME: &str = "live.size";
         let mut largest = 0;
         for size in SIZES {
             let text = "x".repeat(size);
@@ -202,20 +226,20 @@ impl Bench<'_> {
                 Ok(value) if value.as_bytes().is_some_and(|it| it.len() == size) => largest = size,
                 Ok(_) => {
                     let told = format!("an answer of {size} bytes does not come back whole");
-                    return Check::fail(NAME, told, "");
+                    return Check::fail(SIZE, told, "");
                 }
                 Err(error) => {
                     let told = format!("{largest} bytes pass, {size} do not ({error})");
                     let remedy =
                         "keep jobs' data small, and QUEUE_BATCH_SIZE so that a batch of them fits";
                     return match largest {
-                        0 => Check::fail(NAME, told, remedy),
-                        _ => Check::warn(NAME, told, remedy),
+                        0 => Check::fail(SIZE, told, remedy),
+                        _ => Check::warn(SIZE, told, remedy),
                     };
                 }
             }
         }
-        Check::ok(NAME, format!("requests and answers of {largest} bytes pass"))
+        Check::ok(SIZE, format!("requests and answers of {largest} bytes pass"))
     }
 
     async fn clean(&self) -> Check {
@@ -225,8 +249,14 @@ impl Bench<'_> {
 }
 
 /// What we count as billed, beside what the server counts as executed. Others may be at work: the least of three
-/// looks counts.
-async fn meter(queue: &Queue) -> Check {
+/// looks counts. Returns what the looks took, too.
+async fn meter(queue: &Queue) -> (Check, u64) {
+    let metered = queue.over(queue.redis().metered());
+    let check = billing(queue, &metered).await;
+    (check, metered.redis().usage().billed)
+}
+
+async fn billing(queue: &Queue, metered: &Queue) -> Check {
     const NAME: &str = "live.billing";
     let mut least: Option<(u64, u64)> = None;
     for _ in 0..3 {
@@ -238,7 +268,7 @@ async fn meter(queue: &Queue) -> Check {
                 "compare `billedCommands` of a day's reports with its console",
             );
         };
-        let metered = queue.over(queue.redis().metered());
+        let so_far = metered.redis().usage().billed;
         let looked = async {
             metered.counts().await?;
             metered.limits().await?;
@@ -247,7 +277,7 @@ async fn meter(queue: &Queue) -> Check {
         if let Err(error) = looked.await {
             return Check::fail(NAME, error.to_string(), "");
         }
-        let ours = metered.redis().usage().billed;
+        let ours = metered.redis().usage().billed - so_far;
         let Some(after) = executed(queue.redis()).await else { continue };
         // Either INFO is one of them.
         let theirs = after.saturating_sub(before + 1);

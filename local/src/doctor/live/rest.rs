@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Method, StatusCode};
+use reqwest::redirect::Policy;
+use reqwest::retry::never;
+use reqwest::{Client, Method, StatusCode, Url};
 use shared::config::Endpoint;
+use shared::redis::is_loopback;
+use shared::tls::{client_config, client_config_trusting};
 
 use super::super::Check;
 
@@ -11,22 +15,27 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 const SYNC_TOKEN: &str = "upstash-sync-token";
 
-/// Over TCP there is nothing of it.
+/// Over TCP there is nothing of it. Returns how many commands were billed for it.
 pub(super) async fn attempt(
     endpoint: &Endpoint,
     authorities: Option<&str>,
     checks: &mut Vec<Check>,
-) {
-    let Endpoint::Rest { url, token, .. } = endpoint else { return };
-    if authorities.is_some() {
-        let told = "headers are not looked at where the authority is a private one";
-        checks.push(Check::warn("live.sync-token", told, ""));
-        return;
+) -> u64 {
+    let Endpoint::Rest { url, token, .. } = endpoint else { return 0 };
+    let trusted = authorities.map_or_else(|| Ok(client_config()), client_config_trusting);
+    // Whoever cannot be trusted, or an address that cannot be used, was told by `redis.reach`.
+    let (Ok(trusted), Ok(address)) = (trusted, Url::parse(url)) else { return 0 };
+    let mut client = Client::builder().tls_backend_preconfigured((*trusted).clone());
+    if address.host_str().is_some_and(is_loopback) {
+        client = client.no_proxy();
     }
-    let Ok(client) = Client::builder().timeout(PATIENCE).build() else { return };
+    let client = client.timeout(PATIENCE).redirect(Policy::none()).retry(never());
+    let Ok(client) = client.build() else { return 0 };
     let ask = |token: &str| client.post(url).bearer_auth(token).body(r#"["PING"]"#).send();
 
-    checks.push(match ask(token.expose()).await {
+    let answered = ask(token.expose()).await;
+    let billed = u64::from(answered.is_ok());
+    checks.push(match answered {
         Ok(answer) if answer.headers().contains_key(SYNC_TOKEN) => {
             Check::ok("live.sync-token", "every answer has a sync token, so that writes are read")
         }
@@ -63,6 +72,7 @@ pub(super) async fn attempt(
         ),
         Err(error) => Check::fail("live.token", without_url(error), ""),
     });
+    billed
 }
 
 /// An address may hold a token.

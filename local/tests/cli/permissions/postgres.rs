@@ -36,11 +36,11 @@ async fn receiver() -> String {
 /// An event that is due, one that nobody took within a day, and one that has been over for long.
 const EVENTS: &str = "DELETE FROM deo.score_drop;
     INSERT INTO deo.score_drop (platform, snapshot_id, project_id, from_score, to_score, read_at, created_at, due_at, ended_at)
-    SELECT 'public', id, 'p1', 9, 8, at, at, at, ended_at FROM (VALUES
-        ('due', now() AT TIME ZONE 'UTC', NULL),
-        ('old', now() AT TIME ZONE 'UTC' - interval '2 days', NULL),
-        ('over', now() AT TIME ZONE 'UTC' - interval '20 days', now() AT TIME ZONE 'UTC' - interval '10 days')
-    ) AS e (id, at, ended_at)";
+    SELECT 'public', id, 'p1', 9, 8, at, at, at + tried_for, ended_at FROM (VALUES
+        ('due', now() AT TIME ZONE 'UTC', interval '0', NULL),
+        ('old', now() AT TIME ZONE 'UTC' - interval '2 days', interval '25 hours', NULL),
+        ('over', now() AT TIME ZONE 'UTC' - interval '20 days', interval '0', now() AT TIME ZONE 'UTC' - interval '10 days')
+    ) AS e (id, at, tried_for, ended_at)";
 
 /// Whether each of [`EVENTS`] went its way.
 async fn are_told(world: &World) -> bool {
