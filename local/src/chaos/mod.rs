@@ -15,6 +15,7 @@ mod plan;
 mod producers;
 mod proxy;
 mod quiet;
+mod receiver;
 mod run;
 mod shrink;
 pub mod table;

@@ -1,9 +1,14 @@
 //! Brings a run to rest after the faults: makes all well, works off what waits, and gives back what dead owners
 //! held by two recovery passes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use shared::clock::Clock;
+use shared::config::Config;
+use shared::drops::Delivery;
 use shared::queue::{Counts, Queue};
+use shared::recompute::open_store;
 use shared::redis::Command;
 use tokio::time::Instant;
 
@@ -41,7 +46,33 @@ pub(super) async fn rest(world: &World) -> Result<(), Failure> {
     work_off(&mut drain, &queue, patience).await?;
     note_reports(world, &drain.log());
     drain.stop().await;
-    Ok(())
+    deliver(world, patience).await
+}
+
+/// Sends the events of drops that are left, as the next night would. When they are due does not matter here.
+async fn deliver(world: &World, patience: Instant) -> Result<(), Failure> {
+    let settings: BTreeMap<String, String> = world.settings(false).into_iter().collect();
+    let config = Config::from_env(&settings)?;
+    let store = open_store(&config, 1)?;
+    let delivery =
+        Delivery::new(&config.drops, store, Clock::System)?.ok_or("no drops are told")?;
+    let owner = world.owner().await?;
+    loop {
+        owner
+            .batch_execute("UPDATE deo.score_drop SET due_at = created_at WHERE ended_at IS NULL")
+            .await?;
+        let open = "SELECT count(*) FROM deo.score_drop WHERE ended_at IS NULL";
+        let open: i64 = owner.query_one(open, &[]).await?.try_get(0)?;
+        if open == 0 {
+            return Ok(());
+        }
+        if Instant::now() > patience {
+            return Err(
+                format!("{open} drops are not taken where nothing is wrong any more").into()
+            );
+        }
+        delivery.deliver(patience).await;
+    }
 }
 
 /// Drains until nothing waits. What was put off is due now: waiting for it would prove nothing more.

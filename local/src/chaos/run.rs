@@ -16,7 +16,7 @@ use super::faults::Fault;
 use super::journal::{Notes, Tally};
 use super::plan::{Plan, Producer};
 use super::world::{PREFIX, QUEUE, Setup, World};
-use super::{fleet, peers, producers, quiet};
+use super::{fleet, peers, producers, quiet, receiver};
 use crate::Failure;
 use crate::servers::PostgresServer;
 use crate::verify::{Accepted, Names, Rules, Verdict, verify};
@@ -110,9 +110,11 @@ pub(super) async fn run(
     drop(watching);
     quiet::rest(&world).await?;
 
-    let notes = std::mem::take(&mut *world.journal.notes());
+    let mut notes = std::mem::take(&mut *world.journal.notes());
     let mut accepted = Accepted::default();
     notes.accepted.iter().for_each(|line| accepted.add(line.clone()));
+    notes.evidence.extend(world.receiver.taken());
+    notes.evidence.extend(receiver::falls(&world.owner().await?).await?);
     let evidence = [notes.evidence.as_slice(), &[notes.bill()]].concat();
     let names = Names { prefix: PREFIX, queue: QUEUE };
     let rules = Rules { all_ended: true, ..Rules::default() };
@@ -121,7 +123,6 @@ pub(super) async fn run(
     let mut verdict = verify(queue.redis(), names, database, &accepted, &evidence, &rules).await?;
     let peers = peers::judge(&world, &verdict.readable).await?;
     verdict.hear(&peers);
-    let mut notes = notes;
     notes.evidence.extend(peers);
     Ok(Ran {
         faults: faults.iter().map(|fault| fault.name()).collect(),

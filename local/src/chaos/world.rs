@@ -19,6 +19,7 @@ use super::fleet::Fleet;
 use super::journal::Journal;
 use super::plan::Plan;
 use super::proxy::FaultProxy;
+use super::receiver::{Receiver, WITNESS};
 use crate::Failure;
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::seed;
@@ -84,6 +85,8 @@ pub(super) struct World {
     user_id: String,
     pub(super) fleet: Fleet,
     pub(super) journal: Journal,
+    /// Where events of drops go.
+    pub(super) receiver: Receiver,
     is_over: AtomicBool,
 }
 
@@ -118,6 +121,7 @@ impl World {
         let owner = Database::parse(&Secret::new(&*url))?;
         let client = owner.connect().await?;
         client.batch_execute(&admit()).await?;
+        client.batch_execute(WITNESS).await?;
         let name = url.rsplit('/').next().unwrap_or_default().to_owned();
         let pooler = match setup.pool {
             Some(size) => {
@@ -144,6 +148,7 @@ impl World {
             user_id: seeded.user_id,
             fleet: Fleet::new(drains),
             journal: Journal::default(),
+            receiver: Receiver::start().await?,
             is_over: AtomicBool::new(false),
         })
     }
@@ -176,6 +181,7 @@ impl World {
             ("DRAIN_MARGIN_MS", "1500".to_owned()),
             ("QUEUE_LOCK_MS", "36000".to_owned()),
         ];
+        settings.extend(self.receiver.settings());
         if over_rest {
             settings.push(("UPSTASH_REDIS_REST_URL", self.gateway.url()));
             settings.push(("UPSTASH_REDIS_REST_TOKEN", PASSWORD.to_owned()));
@@ -297,7 +303,8 @@ fn admit() -> String {
                 CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}';
             END IF;
         END $$;
-        GRANT ALL ON ALL TABLES IN SCHEMA public TO {USER}; {}",
+        GRANT ALL ON ALL TABLES IN SCHEMA public TO {USER};
+        GRANT USAGE ON SCHEMA deo TO {USER}; GRANT ALL ON deo.score_drop TO {USER}; {}",
         restore()
     )
 }

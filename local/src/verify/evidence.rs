@@ -48,6 +48,25 @@ pub enum Evidence {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         error: Option<String>,
     },
+    /// A score that fell by as many points as are told, as the database saw it.
+    #[serde(rename_all = "camelCase")]
+    Fall {
+        /// Whose score.
+        project: String,
+        /// The score before.
+        from: i32,
+        /// The score then.
+        to: i32,
+        /// When the rows were read that it comes from: milliseconds since the Unix epoch.
+        read_at_ms: i64,
+    },
+    /// An event of a drop that a receiver took.
+    Event {
+        /// Its `webhook-id`.
+        id: String,
+        /// Whose score fell.
+        project: String,
+    },
 }
 
 /// A line that cannot be read.
@@ -79,6 +98,8 @@ impl Findings {
     pub(super) fn hear(&mut self, evidence: &[Evidence]) {
         for line in evidence {
             let (invariant, job, wrong) = match line {
+                // See `drops`.
+                Evidence::Fall { .. } | Evidence::Event { .. } => continue,
                 Evidence::Invocation { id, deadline_ms, ended_ms, job } => {
                     let over = ended_ms - deadline_ms;
                     let what = format!("invocation {id} ended {over} ms after its deadline");

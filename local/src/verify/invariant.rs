@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// One of the nine invariants.
+/// One of the ten invariants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Invariant {
     /// No job is lost, none stands twice.
@@ -23,12 +23,24 @@ pub enum Invariant {
     I8,
     /// Nothing takes a job out of its place.
     I9,
+    /// Each drop has one event under one id.
+    I10,
 }
 
 impl Invariant {
     /// Each of them.
-    pub const ALL: [Self; 9] =
-        [Self::I1, Self::I2, Self::I3, Self::I4, Self::I5, Self::I6, Self::I7, Self::I8, Self::I9];
+    pub const ALL: [Self; 10] = [
+        Self::I1,
+        Self::I2,
+        Self::I3,
+        Self::I4,
+        Self::I5,
+        Self::I6,
+        Self::I7,
+        Self::I8,
+        Self::I9,
+        Self::I10,
+    ];
 
     /// Returns what it promises, as one sentence.
     pub fn promise(self) -> &'static str {
@@ -56,6 +68,10 @@ impl Invariant {
             Self::I9 => {
                 "Whatever stands at a key, and whichever command is refused: a stored job has its \
                  place, and a place its job."
+            }
+            Self::I10 => {
+                "Each score that falls has exactly one event, which has the same id however often it is \
+                 sent."
             }
         }
     }

@@ -6,6 +6,7 @@
 //! [`Verdict`]. It writes nothing.
 
 mod accepted;
+mod drops;
 mod effects;
 mod evidence;
 mod form;
@@ -120,6 +121,8 @@ pub async fn verify(
     let named = look.effects(&mut findings);
     scores::check(&client, &Store::over(database.clone()), rules.period, &named, &mut findings)
         .await?;
+    let events = drops::events(&client, rules.period).await?;
+    drops::check(&events, &look, &named, evidence, &mut findings);
     findings.hear(evidence);
     let mut findings = findings.into_inner();
     for finding in &mut findings {

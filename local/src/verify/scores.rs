@@ -15,7 +15,8 @@ const PAGE: u32 = 1_000;
 
 /// Every snapshot: id, project, and when its rows were read, and whether it was stored in the period.
 const SNAPSHOTS: &str = r#"
-    SELECT id, "projectId", (extract(epoch FROM "createdAt") * 1000)::bigint >= $1
+    SELECT id, "projectId", (extract(epoch FROM "createdAt") * 1000)::bigint >= $1,
+        (extract(epoch FROM "computedAt") * 1000)::bigint
     FROM "DeoScoreSnapshot""#;
 
 /// Projects whose score is not that of their newest snapshot, if that was stored in the period. Of several that were read in the same
@@ -48,6 +49,8 @@ pub(super) struct Stored {
     pub(super) project: String,
     /// Whether it was stored in the period that is looked at.
     pub(super) is_in_period: bool,
+    /// When its rows were read: milliseconds since the Unix epoch.
+    pub(super) read_at_ms: i64,
 }
 
 /// Reads every snapshot, by its id.
@@ -59,7 +62,11 @@ pub(super) async fn snapshots(
     let rows = client.query(SNAPSHOTS, &[&since]).await?;
     rows.iter()
         .map(|row| {
-            let stored = Stored { project: row.try_get(1)?, is_in_period: row.try_get(2)? };
+            let stored = Stored {
+                project: row.try_get(1)?,
+                is_in_period: row.try_get(2)?,
+                read_at_ms: row.try_get(3)?,
+            };
             Ok((row.try_get(0)?, stored))
         })
         .collect()

@@ -62,4 +62,11 @@ fn a_run_holds_whose_drains_are_killed_and_its_notes_are_what_verify_reads() {
     assert_eq!(lines("accepted.jsonl"), 60);
     // One an invocation that was not killed, and the bill.
     assert!(lines("evidence.jsonl") > 2);
+    let evidence = std::fs::read_to_string(kept.join("evidence.jsonl")).unwrap();
+    let count = |kind: &str| evidence.matches(&format!("{{\"kind\":\"{kind}\"")).count() as u64;
+    // Every project's first score is a fall, and each is told.
+    assert!(count("fall") > 10 && count("event") >= count("fall"), "{evidence}");
+    let drops = verdict["verdict"]["findings"].as_array().unwrap().last().unwrap();
+    assert_eq!(drops["invariant"], "I10");
+    assert_eq!(drops["lookedAt"].as_u64().unwrap(), 2 * count("fall") + count("event"), "{drops}");
 }

@@ -5,6 +5,7 @@ use std::fs;
 
 use fixture::World;
 use serde_json::{Value, json};
+use shared::clock::from_iso8601;
 use shared::queue::NewJob;
 use shared::redis::Command;
 use tempfile::TempDir;
@@ -107,6 +108,7 @@ async fn a_run_that_went_well_is_told_so() {
     assert_eq!(text.matches(" holds (").count(), 7, "{text}");
     // What no state can tell is not taken for proved.
     assert!(text.contains("I4  not looked at") && text.contains("I5  not looked at"), "{text}");
+    assert!(text.contains("I10  not looked at (no event was written"), "{text}");
     run.evidence.push(json!({"kind": "invocation", "id": "a", "deadlineMs": 5, "endedMs": 5}));
     run.evidence.push(json!({"kind": "commands", "by": "drains", "used": 5, "budget": 5}));
     let (text, _) = run.verify_with(&[]);
@@ -351,6 +353,68 @@ async fn a_job_without_a_place_and_a_place_without_a_job_break_i9() {
             "I9 2:3:4: stands in the queue, and there is no job",
         ]
     );
+}
+
+#[tokio::test]
+async fn a_drop_without_its_one_event_and_its_one_id_breaks_i10() {
+    let mut run = Run::new().await;
+    let (first, second) = (run.returned("1").await, run.returned("2").await);
+    let event = |snapshot: &str, project: &str, read: &str, outcome: &str| {
+        format!(
+            "INSERT INTO deo.score_drop (platform, snapshot_id, project_id, from_score, to_score, read_at, created_at,
+                due_at, outcome)
+            VALUES ('public', '{snapshot}', '{project}', 90, 9, '{read}', now(), now(), {outcome})"
+        )
+    };
+    let at = "2026-01-31T12:00:00Z";
+    run.sql(&event(&first, "p1", at, "'delivered'")).await;
+    let read = |at: &str| from_iso8601(at).unwrap();
+    let fall = |project: &str, read_at_ms: i64| json!({"kind": "fall", "project": project, "from": 90, "to": 9, "readAtMs": read_at_ms});
+    let taken = |id: &str, project: &str| json!({"kind": "event", "id": id, "project": project});
+    let id = format!("drop_{first}");
+    // As often as it is sent.
+    run.evidence = vec![fall("p1", read(at)), taken(&id, "p1"), taken(&id, "p1")];
+    assert_eq!(run.violations(), [""; 0]);
+    let (text, _) = run.verify_with(&[]);
+    assert!(text.contains("I10  holds (4 looked at)"), "{text}");
+
+    run.evidence = vec![fall("p1", read(at)), fall("p3", 5), taken("drop_x", "p1")];
+    assert_eq!(
+        run.violations(),
+        [
+            "I10 -: a receiver took drop_x of project p1, which nobody wrote down".to_owned(),
+            "I10 -: project p3 fell from 90 to 9, and has no event of it".to_owned(),
+            format!("I10 1: {id} of project p1 counts as delivered, and no receiver took it"),
+        ]
+    );
+    run.evidence = vec![fall("p1", 5)];
+    assert_eq!(
+        run.violations(),
+        [
+            "I10 -: an event of project p1 tells of a fall from 90 to 9 that was none",
+            "I10 -: project p1 fell from 90 to 9, and has no event of it",
+        ]
+    );
+    run.evidence.clear();
+    run.sql(&event("gone", "p1", at, "NULL")).await;
+    run.sql(&event(&second, "p3", at, "NULL")).await;
+    // Which of the two comes first follows from their ids.
+    let [one, other] = if *"gone" < *first { ["gone", &first] } else { [&*first, "gone"] };
+    let mut expected = vec![
+        "I10 -: the event of project p1 names a snapshot that is not there".to_owned(),
+        "I10 2: the event of project p3 names a snapshot of p2".to_owned(),
+    ];
+    let job = if other == "gone" { "-" } else { "1" };
+    expected.push(format!("I10 {job}: a fall of project p1 has two events, of {one} and {other}"));
+    expected.sort();
+    let mut found = run.violations();
+    found.sort();
+    assert_eq!(found, expected);
+    // What is older than the run, and of another platform, is not its own.
+    let later = ["--since", "2999-01-01T00:00:00Z"];
+    assert_eq!(run.violations_with(&later), [""; 0]);
+    run.sql("UPDATE deo.score_drop SET platform = 'other'").await;
+    assert_eq!(run.violations(), [""; 0]);
 }
 
 #[test]
