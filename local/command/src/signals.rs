@@ -1,6 +1,8 @@
 //! Ctrl-C, SIGTERM and SIGHUP, for commands that run until then.
 
 use std::fmt;
+use std::fs;
+use std::future::pending;
 use std::io;
 use std::process::ExitCode;
 
@@ -10,8 +12,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// What a terminal sends whose window is closed, and some supervisors to end a process.
-    hangup: Signal,
+    /// What a terminal sends whose window is closed, and some supervisors to end a process; `None` where whoever
+    /// started this program has it ignore that, as `nohup` does.
+    hangup: Option<Signal>,
 }
 
 /// The signal that asked for the end; as an error, what a command says that it did not finish.
@@ -34,7 +37,10 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            hangup: match ignores(SignalKind::hangup()) {
+                true => None,
+                false => Some(signal(SignalKind::hangup())?),
+            },
         })
     }
 
@@ -43,9 +49,30 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Stopped::Interrupted,
             _ = self.terminate.recv() => Stopped::Terminated,
-            _ = self.hangup.recv() => Stopped::HungUp,
+            () = heard(self.hangup.as_mut()) => Stopped::HungUp,
         }
     }
+}
+
+/// Waits for a signal that is listened for; for another one without end.
+async fn heard(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => signal.recv().await.unwrap_or_default(),
+        None => pending().await,
+    }
+}
+
+/// Whether this process ignores a signal, which it does from its start on if at all. Where there is no `/proc`, as on
+/// macOS, nobody can tell without unsafe code, and the answer is no.
+fn ignores(kind: SignalKind) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignored(&status) & (1 << (kind.as_raw_value() - 1)) != 0
+}
+
+/// The mask of ignored signals in a process's status as Linux has it.
+fn ignored(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 impl Stopped {
@@ -79,3 +106,15 @@ impl fmt::Display for Stopped {
 }
 
 impl std::error::Error for Stopped {}
+
+#[cfg(test)]
+mod tests {
+    use super::ignored;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        let status = "Name:\tdeo\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000004\n";
+        assert_eq!(ignored(status), 0x1001, "SIGHUP is the first, SIGPIPE the thirteenth");
+        assert_eq!(ignored("Name:\tdeo\n"), 0);
+    }
+}

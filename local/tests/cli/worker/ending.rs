@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use shared::redis::Command;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::world::{LONG, Worker, World, asleep, halfway};
+use super::world::{LONG, Worker, World, asleep, halfway, halfway_of};
 
 #[tokio::test]
 async fn at_sigterm_it_finishes_its_batch_and_leaves_the_rest() {
@@ -62,6 +62,20 @@ async fn at_sighup_a_batch_that_hangs_goes_back_too() {
     let counts = world.counts().await;
     assert_eq!((counts.wait, counts.active, counts.completed), (300, 0, 0), "{counts:?}");
     blocker.batch_execute("ROLLBACK").await.unwrap();
+}
+
+/// As `nohup` has it: a worker without a terminal goes on when that is closed.
+#[tokio::test]
+async fn at_a_sighup_that_it_was_started_to_ignore_it_goes_on() {
+    let mut world = World::start().await;
+    world.env.insert("DRAIN_LANES".to_owned(), "1".to_owned());
+    let (mut worker, blocker) = halfway_of(&world, || Worker::begin_without_hangup(&world)).await;
+    worker.signal(Signal::HUP);
+    blocker.batch_execute("ROLLBACK").await.unwrap();
+    // One that heard of it would leave what it has not begun.
+    world.until(|counts| counts.completed == 300).await;
+    worker.terminate();
+    assert_eq!(worker.ended().await.code(), Some(0));
 }
 
 #[tokio::test]

@@ -114,7 +114,22 @@ impl Worker {
     }
 
     pub(crate) fn begin(env: &BTreeMap<String, String>, arguments: &[&str]) -> Self {
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_deo"));
+        Self::begin_by(tokio::process::Command::new(env!("CARGO_BIN_EXE_deo")), env, arguments)
+    }
+
+    /// One that is started to ignore SIGHUP, as `nohup` does it.
+    pub(crate) fn begin_without_hangup(world: &World) -> Self {
+        let mut shell = tokio::process::Command::new("sh");
+        let script = "trap '' HUP; exec \"$0\" \"$@\"";
+        shell.args(["-c", script, env!("CARGO_BIN_EXE_deo")]);
+        Self::begin_by(shell, &world.env, &[])
+    }
+
+    fn begin_by(
+        mut command: tokio::process::Command,
+        env: &BTreeMap<String, String>,
+        arguments: &[&str],
+    ) -> Self {
         for variable in VARIABLES {
             command.env_remove(variable.name);
         }
@@ -178,10 +193,15 @@ pub(crate) async fn listed(world: &World, such: impl Fn(&str) -> bool) -> String
 /// A worker with batches of 50 under way, as many as it has lanes or fewer, and who holds them up: to be
 /// told `ROLLBACK`.
 pub(crate) async fn halfway(world: &World) -> (Worker, Client) {
+    halfway_of(world, || Worker::begin(&world.env, &[])).await
+}
+
+/// As [`halfway`], with the worker that `begin` begins.
+pub(crate) async fn halfway_of(world: &World, begin: impl FnOnce() -> Worker) -> (Worker, Client) {
     world.add_all().await;
     let blocker = connect(&world.env["DATABASE_URL"]).await;
     blocker.batch_execute(r#"BEGIN; LOCK TABLE "DeoScoreSnapshot""#).await.unwrap();
-    let worker = Worker::begin(&world.env, &[]);
+    let worker = begin();
     world.until(|counts| counts.active >= 50).await;
     (worker, blocker)
 }
