@@ -76,7 +76,8 @@ struct Cli {
     )]
     color: ColorChoice,
 
-    /// Read settings from this file, in the form of local/.env.example; the environment goes before it
+    /// Read settings from this file, in the form of local/.env.example; the environment goes before it, but servers of both
+    /// are not mixed
     #[arg(long, global = true, value_name = "PATH", help_heading = "Everywhere")]
     env_file: Option<PathBuf>,
 
@@ -150,20 +151,35 @@ impl Command {
 impl Command {
     /// Whether it works on the Redis and the Postgres that the settings name, and starts none.
     fn works_on_a_system(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Config(_)
-                | Self::Drain(_)
-                | Self::Enqueue(_)
-                | Self::Explain(_)
-                | Self::History(_)
-                | Self::Migrate(_)
-                | Self::Queue(_)
-                | Self::Seed(_)
-                | Self::Token(_)
-                | Self::Verify(_)
-                | Self::Worker(_)
-        )
+            | Self::Doctor(_)
+            | Self::Drain(_)
+            | Self::Enqueue(_)
+            | Self::Explain(_)
+            | Self::History(_)
+            | Self::Migrate(_)
+            | Self::Queue(_)
+            | Self::Seed(_)
+            | Self::Shadow(_)
+            | Self::Token(_)
+            | Self::Verify(_)
+            | Self::Worker(_) => true,
+            // They start private servers, or connect to none.
+            Self::Bench(_)
+            | Self::Chaos(_)
+            | Self::Completions(_)
+            | Self::Cost(_)
+            | Self::Demo(_)
+            | Self::Man(_)
+            | Self::Openapi(_)
+            | Self::Permissions(_)
+            | Self::RestGateway(_)
+            | Self::Score(_)
+            | Self::Simulate(_)
+            | Self::Up(_)
+            | Self::WithServers(_) => false,
+        }
     }
 }
 

@@ -109,6 +109,11 @@ async fn other_terminals_find_the_running_system_and_nothing_of_it_is_mixed_in()
         day.says(&format!("api: GET /queue {status} in "));
     }
 
+    for arguments in [&["doctor"][..], &["shadow"]] {
+        let said = errors(&day.deo(arguments).output().unwrap());
+        assert!(said.starts_with("Using the deo up that runs here"), "{arguments:?}: {said}");
+    }
+
     // Who names a part of another system gets no part of this one.
     let stage = "postgres://app:canary@db.example/app";
     let drained = day.deo(&["drain"]).env("DATABASE_URL", stage).output().unwrap();
@@ -202,6 +207,14 @@ fn settings_are_read_from_a_file_when_asked_and_the_environment_goes_before_it()
         (&"ours".into(), &file_s["QUEUE_ATTEMPTS"])
     );
     assert!(file_s["QUEUE_ATTEMPTS"].to_string().contains('7'), "{file_s}");
+    fs::write(&file, "REDIS_URL=redis://127.0.0.1:1\nDATABASE_URL=postgres://f/canary\n").unwrap();
+    let mut mixed = deo(folder.path());
+    mixed.arg("--env-file").arg(&file).arg("config").env("DATABASE_URL", "postgres://e/canary");
+    let mixed = mixed.output().unwrap();
+    assert_eq!(mixed.status.code(), Some(1));
+    let said = errors(&mixed);
+    assert!(said.contains("servers of two systems are not mixed"), "{said}");
+    assert!(!said.contains("canary") && mixed.stdout.is_empty(), "{said}");
     let missing = run(&["--env-file", "/nowhere/env", "config"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(errors(&missing).starts_with("deo: --env-file /nowhere/env: there is no such file"));
