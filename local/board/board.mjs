@@ -1,5 +1,6 @@
 // bull-board for `deo up`: the queue in a browser. It asks nobody for a password, so it listens on the loopback
-// only, and answers only who asks for the loopback: no page elsewhere can point a name of its own at it.
+// only, and answers only who asks for the loopback: no page elsewhere can point a name of its own at it, or send it
+// anything.
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
@@ -55,7 +56,8 @@ createBullBoard({
 const app = express();
 app.disable('x-powered-by');
 app.use((request, response, next) => {
-  if (['127.0.0.1', 'localhost'].includes(request.hostname)) next();
+  const isSentByAnotherSite = request.method !== 'GET' && request.get('sec-fetch-site') === 'cross-site';
+  if (['127.0.0.1', 'localhost'].includes(request.hostname) && !isSentByAnotherSite) next();
   else response.status(403).send('bull-board answers at 127.0.0.1 only');
 });
 app.use('/', adapter.getRouter());

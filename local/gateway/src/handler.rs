@@ -37,6 +37,7 @@ use super::{
 };
 
 const SYNC_TOKEN: HeaderName = HeaderName::from_static("upstash-sync-token");
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const BILLED_COMMANDS: HeaderName = HeaderName::from_static("x-billed-commands");
 
 /// The connection that a request came on.
@@ -133,6 +134,10 @@ impl Handler {
 
     async fn route(&self, request: Request<Incoming>, peer: &Peer) -> Result<Response<Body>, Stop> {
         let (head, incoming) = request.into_parts();
+        // Unlike Upstash: what a page sends without asking first would be executed, token or link in hand.
+        if head.headers.get(FETCH_SITE).is_some_and(|site| site == "cross-site") {
+            return Err(Refusal::cross_site().into());
+        }
         if head.method == Method::OPTIONS && self.deviations.has(Deviation::FailsOptions) {
             return Err(Stop::Proxy(faulty(500, false, false)));
         }

@@ -29,6 +29,14 @@ impl Refusal {
         }
     }
 
+    /// A page of another site, which a browser on this machine shows.
+    pub(super) fn cross_site() -> Self {
+        Self {
+            status: StatusCode::FORBIDDEN,
+            message: "ERR pages of other sites may not ask this gateway".into(),
+        }
+    }
+
     /// A method other than HEAD, GET, POST and PUT.
     pub(super) fn method_not_allowed() -> Self {
         Self {

@@ -31,14 +31,16 @@ pub struct Servers {
 
 /// Where private servers are to be, so that people and programs find them at the same place each time. A port
 /// that is taken gives way to a free one.
-#[derive(Clone, Copy, Debug)]
-pub struct Fixed {
+#[derive(Clone, Copy)]
+pub struct Fixed<'a> {
     /// Redis' port.
     pub redis_port: u16,
+    /// Redis' password: letters and digits.
+    pub redis_password: &'a str,
     /// Postgres' port.
     pub postgres_port: u16,
-    /// The password of Postgres' superuser.
-    pub postgres_password: &'static str,
+    /// The password of Postgres' superuser: letters and digits.
+    pub postgres_password: &'a str,
 }
 
 #[derive(Debug)]
@@ -60,15 +62,17 @@ impl Servers {
     ///
     /// # Errors
     /// When a server is needed and cannot be started.
-    pub async fn from_env_or_fixed(env: &impl Env, fixed: Fixed) -> Result<Self, Error> {
+    pub async fn from_env_or_fixed(env: &impl Env, fixed: Fixed<'_>) -> Result<Self, Error> {
         Self::from_env_or(env, Some(fixed)).await
     }
 
-    async fn from_env_or(env: &impl Env, fixed: Option<Fixed>) -> Result<Self, Error> {
+    async fn from_env_or(env: &impl Env, fixed: Option<Fixed<'_>>) -> Result<Self, Error> {
         let redis = async {
             let server = match (given(env, "REDIS_URL"), fixed) {
                 (Some(url), _) => return Ok(Place::Given(url)),
-                (None, Some(fixed)) => RedisServer::start_at(fixed.redis_port).await,
+                (None, Some(Fixed { redis_port, redis_password, .. })) => {
+                    RedisServer::start_at(redis_port, redis_password).await
+                }
                 (None, None) => RedisServer::start().await,
             };
             server.map(Place::Private)

@@ -16,7 +16,7 @@ use super::{docker, tools};
 /// How many ports are tried before giving up: each may be taken between being found free and used.
 const PORTS: usize = 5;
 
-/// A private Redis on a free port of the loopback, without a password. Dropping it stops it and
+/// A private Redis on a port of the loopback, unless told on a free one and without a password. Dropping it stops it and
 /// removes its folder; so does the end of this process, whatever ends it.
 #[derive(Debug)]
 pub struct RedisServer {
@@ -26,6 +26,7 @@ pub struct RedisServer {
     way: Way,
     /// What its program is told besides.
     settings: Vec<String>,
+    password: Option<String>,
     port: u16,
 }
 
@@ -135,26 +136,28 @@ impl RedisServer {
     /// # Errors
     /// As [`RedisServer::start`]; and when only Docker is at hand, which takes none.
     pub async fn start_with(settings: &[&str]) -> Result<Self, Error> {
-        Self::start_by(&ProcessEnv, settings, None).await
+        Self::start_by(&ProcessEnv, settings, None, None).await
     }
 
-    /// As [`RedisServer::start`], on `port` where that is free.
+    /// As [`RedisServer::start`], on `port` where that is free, and with this password of letters and digits.
     ///
     /// # Errors
     /// As [`RedisServer::start`].
-    pub async fn start_at(port: u16) -> Result<Self, Error> {
-        Self::start_by(&ProcessEnv, &[], Some(port)).await
+    pub async fn start_at(port: u16, password: &str) -> Result<Self, Error> {
+        Self::start_by(&ProcessEnv, &[], Some(port), Some(password)).await
     }
 
     async fn start_by(
         env: &impl Env,
         settings: &[&str],
         wanted: Option<u16>,
+        password: Option<&str>,
     ) -> Result<Self, Error> {
         let way = Way::find(env)?;
         let settings = settings.iter().map(|it| (*it).to_owned()).collect();
         let folder = process::folder("deo-redis-", None)?;
-        let mut server = Self { process: None, folder, way, settings, port: 0 };
+        let password = password.map(str::to_owned);
+        let mut server = Self { process: None, folder, way, settings, password, port: 0 };
         for attempt in 1.. {
             server.port = process::port(wanted.filter(|_| attempt == 1))?;
             match server.launch().await {
@@ -166,9 +169,10 @@ impl RedisServer {
         Ok(server)
     }
 
-    /// `redis://127.0.0.1:PORT`; the same for the server's whole life.
+    /// `redis://127.0.0.1:PORT`, with the password if it has one; the same for the server's whole life.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let password = self.password.as_ref().map(|password| format!("default:{password}@"));
+        format!("redis://{}127.0.0.1:{}", password.unwrap_or_default(), self.port)
     }
 
     /// The port on 127.0.0.1.
@@ -221,13 +225,12 @@ impl RedisServer {
     async fn launch(&mut self) -> Result<(), Error> {
         let (command, stop) = self.way.command(&self.folder, self.port, &self.settings)?;
         let mut process = Process::spawn(&command, self.folder.path(), None, stop)?;
-        let url = self.url();
         let patience = Instant::now() + self.way.patience();
         let reason = loop {
             if let Ok(Some(status)) = process.ended() {
                 break format!("it ended with {status}");
             }
-            match self.answers(&url, process.id()).await {
+            match self.answers(process.id()).await {
                 Ok(()) => {
                     self.process = Some(process);
                     return Ok(());
@@ -241,10 +244,11 @@ impl RedisServer {
         Err(Error::Start { program, reason, log: process::log_tail(self.folder.path()) })
     }
 
-    /// Whether the server that answers at `url` is ours: on a port that was taken in the meantime,
-    /// it may be another one.
-    async fn answers(&self, url: &str, id: u32) -> Result<(), Error> {
-        let mut connection = connect(url).await?;
+    /// Whether the server that answers is ours, which gets its password then: on a port that was taken in the
+    /// meantime, it may be another one.
+    async fn answers(&self, id: u32) -> Result<(), Error> {
+        let url = format!("redis://127.0.0.1:{}", self.port);
+        let mut connection = connect(&url).await?;
         let info: redis::InfoDict = redis::cmd("INFO")
             .arg("server")
             .query_async(&mut connection)
@@ -252,10 +256,19 @@ impl RedisServer {
             .map_err(Error::request("INFO"))?;
         match info.get::<u32>("process_id") {
             Some(other) if other != id && !matches!(self.way, Way::Docker) => {
-                Err(Error::NoWay(format!("another server (process {other}) listens at {url}")))
+                return Err(Error::NoWay(format!(
+                    "another server (process {other}) listens at {url}"
+                )));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        let Some(password) = &self.password else { return Ok(()) };
+        // Only now: on the command line every process of the machine could read it.
+        redis::cmd("CONFIG")
+            .arg(&["SET", "requirepass", password])
+            .exec_async(&mut connection)
+            .await
+            .map_err(Error::request("CONFIG SET requirepass"))
     }
 }
 

@@ -42,9 +42,9 @@ pub(super) async fn run(args: Args) -> Outcome {
         .args(arguments)
         .env("DEO", std::env::current_exe()?)
         .env("DEO_API_URL", &places.api_url)
-        .env("UPSTASH_REDIS_REST_URL", &places.rest_url)
-        .env("UPSTASH_REDIS_REST_TOKEN", &places.rest_token);
+        .env("UPSTASH_REDIS_REST_URL", &places.rest_url);
     let unless_given = [
+        ("UPSTASH_REDIS_REST_TOKEN", places.rest_token.as_deref()),
         ("REDIS_URL", places.redis_url.as_deref()),
         ("DATABASE_URL", places.database_url.as_deref()),
         ("REDIS_TRANSPORT", Some("tcp")),

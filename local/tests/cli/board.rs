@@ -50,8 +50,9 @@ async fn bull_board_shows_the_queue_to_this_machine_and_ends_with_it() {
     let done = async { while completed(&http, &up).await != Some(1) {} };
     timeout(Duration::from_secs(60), done).await.expect("the board shows the completed job");
 
-    // The drain keeps no connection, and is told of by its heartbeat.
-    assert_eq!(shown(&http, &up, "").await["queues"][0]["hasWorkers"], true);
+    // The drain keeps no connection, and is told of by its heartbeat, which comes at the tick's end.
+    let told = async { while shown(&http, &up, "").await["queues"][0]["hasWorkers"] != true {} };
+    timeout(Duration::from_secs(20), told).await.expect("the board shows the drain");
     let workers = shown(&http, &up, "/deo_score_queue/workers").await;
     assert_eq!(workers["workers"][0]["id"], "drain", "{workers}");
     let metrics = shown(&http, &up, "/deo_score_queue/metrics").await;
@@ -60,6 +61,12 @@ async fn bull_board_shows_the_queue_to_this_machine_and_ends_with_it() {
     // A page whose name was pointed at the loopback.
     let foreign = http.get(up.place("boardUrl")).header("host", "example.com:3001");
     assert_eq!(foreign.send().await.unwrap().status(), 403);
+    // One of another site that sends it something, and one that links to it.
+    let url = up.place("boardUrl");
+    for (request, status) in [(http.post(url), 403), (http.get(url), 200)] {
+        let answer = request.header("sec-fetch-site", "cross-site").send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status);
+    }
 
     let address = up.place("boardUrl").trim_start_matches("http://").to_owned();
     assert!(address.starts_with("127.0.0.1:"), "{address}");

@@ -19,6 +19,8 @@ pub(crate) fn deo(folder: &Path) -> Command {
     command.env("TMPDIR", folder);
     // A system that runs beside the tests is none of theirs.
     command.env("XDG_RUNTIME_DIR", folder.join("none"));
+    // Of all tests together; the person who runs them has others.
+    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     for variable in shared::config::VARIABLES {
         command.env_remove(variable.name);
     }

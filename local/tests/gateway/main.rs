@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod connection_state;
+mod cross_site;
 mod exchange;
 mod faults;
 mod forms;

@@ -1,6 +1,7 @@
 //! The whole system on localhost but the drain: Redis and Postgres, Upstash's REST API in front of the one,
 //! rows in the other, and the HTTP API.
 
+mod credentials;
 mod data;
 mod pair;
 mod past;
@@ -21,6 +22,7 @@ use crate::sign_in::{Account, SignIn};
 use crate::terminal::{Step, note};
 use crate::token::{issue, issue_admin};
 use crate::{DEVELOPMENT_SECRET, Failure};
+use credentials::Credentials;
 
 /// The API's port and the gateway's, where they are free and nobody asked for others. 3000 and 3001 are the
 /// platform's own: its web application's and its Node API's.
@@ -28,8 +30,8 @@ const API_PORT: u16 = 8787;
 const GATEWAY_PORT: u16 = 8079;
 
 /// Where private servers are, unless the ports are taken.
-const FIXED: Fixed =
-    Fixed { redis_port: 16_379, postgres_port: 15_432, postgres_password: DEVELOPMENT_SECRET };
+const REDIS_PORT: u16 = 16_379;
+const POSTGRES_PORT: u16 = 15_432;
 
 /// For how long BullMQ's metrics are kept in a private Redis.
 const METRICS_MINUTES: &str = "60";
@@ -57,7 +59,8 @@ pub(super) struct Wanted {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Places {
     pub(super) api_url: String,
-    /// A project to try it with, and the token of its owner.
+    /// A project to try it with, and the token of its owner; none where `JWT_SECRET` is given: signed with somebody's
+    /// secret, it may be good elsewhere, too.
     pub(super) project_id: Option<String>,
     pub(super) token: Option<String>,
     /// The console, as its owner sees it: the link signs in once.
@@ -67,7 +70,8 @@ pub(super) struct Places {
     pub(super) admin_token: Option<String>,
     pub(super) admin_console_url: Option<String>,
     pub(super) rest_url: String,
-    pub(super) rest_token: String,
+    /// Unless it is given, as somebody's secret.
+    pub(super) rest_token: Option<String>,
     /// bull-board, where it runs.
     pub(super) board_url: Option<String>,
     /// Where they are private: a given URL is somebody's secret.
@@ -88,10 +92,14 @@ impl System {
     pub(super) async fn start(wanted: Wanted) -> Result<Self, Failure> {
         pair::check(&ProcessEnv)?;
         let step = Step::begin("starting Redis and Postgres", wanted.told);
-        let servers = if wanted.is_fixed {
-            Servers::from_env_or_fixed(&ProcessEnv, FIXED).await?
-        } else {
-            Servers::from_env_or_private(&ProcessEnv).await?
+        let credentials = wanted.is_fixed.then(Credentials::of_user);
+        let servers = match &credentials {
+            Some(Credentials { redis_password, postgres_password, .. }) => {
+                let (redis_port, postgres_port) = (REDIS_PORT, POSTGRES_PORT);
+                let fixed = Fixed { redis_port, redis_password, postgres_port, postgres_password };
+                Servers::from_env_or_fixed(&ProcessEnv, fixed).await?
+            }
+            None => Servers::from_env_or_private(&ProcessEnv).await?,
         };
         step.done(format!("Redis and Postgres: {}", servers.description()))?;
         data::prepare(&servers, wanted.told).await?;
@@ -101,22 +109,20 @@ impl System {
         if has_past {
             past::make(&servers.database_url(), &shown).await?;
         }
-        // Somebody's own Redis is behind no token that everybody knows.
-        let is_known = wanted.is_fixed && servers.redis_is_private();
-        let rest_token = given(&ProcessEnv, "UPSTASH_REDIS_REST_TOKEN").unwrap_or_else(|| {
-            if is_known {
-                DEVELOPMENT_SECRET.to_owned()
-            } else {
-                Alphanumeric.sample_string(&mut rand::rng(), 24)
-            }
+        let given_token = given(&ProcessEnv, "UPSTASH_REDIS_REST_TOKEN");
+        let own_token = given_token.is_none().then(|| match &credentials {
+            Some(credentials) => credentials.rest_token.clone(),
+            None => Alphanumeric.sample_string(&mut rand::rng(), 24),
         });
+        let rest_token = given_token.or_else(|| own_token.clone()).unwrap_or_default();
+        let jwt_secret = credentials.as_ref().map_or(DEVELOPMENT_SECRET, |it| &it.jwt_secret);
         let gateway = gateway(wanted.rest_listen, &servers.redis_url(), &rest_token).await?;
         let settings = Settings::default()
             .with("REDIS_URL", servers.redis_url())
             .with("UPSTASH_REDIS_REST_URL", gateway.url())
             .with("UPSTASH_REDIS_REST_TOKEN", &rest_token)
             .with("DATABASE_URL", servers.database_url())
-            .or("JWT_SECRET", DEVELOPMENT_SECRET)
+            .or("JWT_SECRET", jwt_secret)
             .or("CORS_ORIGINS", WEB_APPLICATION);
         // On a Redis of our own they cost nobody anything, and bull-board draws them.
         let settings = match servers.redis_is_private() {
@@ -128,12 +134,15 @@ impl System {
         let sign_in = config.jwt_secret.clone().map(|secret| SignIn::new(secret, wanted.told));
         let more = sign_in.as_ref().map_or_else(Router::new, SignIn::routes);
         let api = api(&wanted, &config, more).await?;
-        let token = match (&some, &config.jwt_secret) {
+        // Ours alone, and good nowhere else.
+        let secret =
+            config.jwt_secret.as_ref().filter(|_| given(&ProcessEnv, "JWT_SECRET").is_none());
+        let token = match (&some, secret) {
             (Some(project), Some(secret)) => Some(issue(secret, &project.user_id, TOKEN_S)?),
             _ => None,
         };
-        let is_ours = servers.postgres_is_private() && given(&ProcessEnv, "JWT_SECRET").is_none();
-        let admin_token = match &config.jwt_secret {
+        let is_ours = servers.postgres_is_private() && secret.is_some();
+        let admin_token = match secret {
             Some(secret) if is_ours => Some(issue_admin(secret, data::ADMIN, TOKEN_S)?),
             _ => None,
         };
@@ -153,7 +162,7 @@ impl System {
             token,
             admin_token,
             rest_url: gateway.url(),
-            rest_token,
+            rest_token: own_token,
             board_url: None,
             redis_url: servers.redis_is_private().then(|| servers.redis_url()),
             database_url: servers.postgres_is_private().then(|| servers.database_url()),
@@ -173,8 +182,8 @@ impl System {
             false => (None, None),
         };
         for (what, usual, port) in [
-            ("Redis", FIXED.redis_port, redis),
-            ("Postgres", FIXED.postgres_port, postgres),
+            ("Redis", REDIS_PORT, redis),
+            ("Postgres", POSTGRES_PORT, postgres),
             ("the REST gateway", GATEWAY_PORT, gateway),
             ("the API", API_PORT, api),
         ] {

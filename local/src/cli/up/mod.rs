@@ -22,8 +22,8 @@ use board::Board;
 /// Run the whole system on localhost until Ctrl-C
 ///
 /// Redis, Postgres with some projects, Upstash's REST API, the HTTP API and a drain that ticks; where Node is, also
-/// bull-board, which shows the queue. Each is at the same port with the same credentials every time, unless the port
-/// is taken. Commands in other terminals find the system by themselves where their environment names no other.
+/// bull-board, which shows the queue. Each is at the same port every time, unless that is taken, with the same
+/// credentials, which are this user's own. Commands in other terminals find the system by themselves where their environment names no other.
 /// REDIS_URL and DATABASE_URL are taken when they are set, and one of another machine only with the other one; that
 /// database is neither migrated nor seeded.
 #[derive(Debug, clap::Args)]

@@ -5,9 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use console::style;
-use shared::config::{Config, ProcessEnv};
+use shared::config::{Config, ProcessEnv, Secret};
 
-use crate::DEVELOPMENT_SECRET;
 use crate::cli::running::{Running, Told, export};
 use crate::cli::system::Places;
 use crate::settings::given;
@@ -15,11 +14,12 @@ use crate::terminal::{heading, say};
 
 /// What commands in other terminals need to work on this system.
 pub(super) fn settings(places: &Places, config: &Config) -> BTreeMap<String, String> {
-    let secret = given(&ProcessEnv, "JWT_SECRET").is_none().then_some(DEVELOPMENT_SECRET);
+    let secret = config.jwt_secret.as_ref().map(Secret::expose);
+    let secret = secret.filter(|_| given(&ProcessEnv, "JWT_SECRET").is_none());
     let settings = [
         ("REDIS_URL", places.redis_url.as_deref()),
         ("UPSTASH_REDIS_REST_URL", Some(&*places.rest_url)),
-        ("UPSTASH_REDIS_REST_TOKEN", Some(&*places.rest_token)),
+        ("UPSTASH_REDIS_REST_TOKEN", places.rest_token.as_deref()),
         ("REDIS_PREFIX", Some(&*config.queue.prefix)),
         ("DATABASE_URL", places.database_url.as_deref()),
         ("JWT_SECRET", secret),
@@ -34,12 +34,10 @@ pub(super) fn running(places: &Places, config: &Config) -> Option<Running> {
     if ["REDIS_URL", "DATABASE_URL", "UPSTASH_REDIS_REST_TOKEN"].into_iter().any(is_given) {
         return None;
     }
-    // Signed with somebody's secret, it is good elsewhere, too.
-    let token = places.token.as_deref().filter(|_| !is_given("JWT_SECRET"));
     let extras = [
         ("DEO_API_URL", Some(&*places.api_url)),
         ("DEO_PROJECT", places.project_id.as_deref()),
-        ("DEO_TOKEN", token),
+        ("DEO_TOKEN", places.token.as_deref()),
         ("DEO_ADMIN_TOKEN", places.admin_token.as_deref()),
     ];
     let settings = settings(places, config);
@@ -99,6 +97,8 @@ pub(super) fn show(
         say(format!("TOKEN={token}"))?;
         say(format!("curl -X POST -H \"Authorization: Bearer $TOKEN\" {path}/recompute"))?;
         say(format!("curl -H \"Authorization: Bearer $TOKEN\" {path}"))?;
+    } else if places.project_id.is_some() {
+        say("deo token --user ID      # a token, signed with the JWT_SECRET that was given")?;
     } else {
         say("deo token --user ID      # there is no project yet to try it with")?;
     }
