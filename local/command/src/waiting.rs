@@ -1,10 +1,12 @@
 //! Says once that requests to Redis are sent again, where a log would say so for each try.
 
+use std::fmt::Debug;
 use std::io::{self, IsTerminal as _};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
@@ -46,9 +48,30 @@ impl<S: Subscriber> Layer<S> for Waiting {
         if is_repetition(event.metadata()) && self.is_news() && !SCREEN.load(Ordering::Relaxed) {
             // Over a spinner that may be there, which goes on below.
             let start = if io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
-            crate::complain(format!(
-                "{start}Redis does not answer; trying again for some seconds ..."
-            ));
+            let mut why = Why::default();
+            event.record(&mut why);
+            let line =
+                format!("Redis: {}; trying again for some seconds ...", why.first_sentence());
+            crate::complain(format!("{start}{}", crate::tame(&line)));
+        }
+    }
+}
+
+/// Why a request is sent again: refused, too many at once, nobody there.
+#[derive(Default)]
+struct Why(String);
+
+impl Why {
+    /// What to do about it follows once it is certain that nobody answers.
+    fn first_sentence(&self) -> &str {
+        self.0.split(". ").next().unwrap_or_default()
+    }
+}
+
+impl Visit for Why {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "error" {
+            self.0 = format!("{value:?}");
         }
     }
 }

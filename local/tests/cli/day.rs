@@ -3,16 +3,26 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use axum::Router;
+use axum::http::StatusCode;
+use gateway::{Gateway, GatewayConfig};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use servers::RedisServer;
+use shared::clock::Clock;
+use shared::config::Secret;
+use shared::queue::{Backoff, JobOptions, NewJob, Queue, QueueOptions};
+use shared::redis::{Endpoint, Redis};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
-use crate::process::{Up, deo, eventually, is_empty, json, open_folder, run};
+use crate::process::{deo, eventually, is_empty, json, open_folder, run};
 
 /// A `deo up` that talks to a person, and terminals beside it that share the user's folder for what runs.
 struct Day {
@@ -24,12 +34,18 @@ struct Day {
 
 impl Day {
     fn start() -> Self {
+        Self::start_with(|up| up)
+    }
+
+    /// As [`Day::start`], with what `settings` adds to the command.
+    fn start_with(settings: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let (folder, user) = (open_folder(), tempfile::tempdir().unwrap());
         let log = |name: &str| File::create(user.path().join(name)).unwrap();
         let mut up = deo(folder.path());
         up.args(["up", "--no-board", "--every", "1s", "--listen", "127.0.0.1:0"]);
         up.args(["--rest-listen", "127.0.0.1:0"]).env("XDG_RUNTIME_DIR", user.path());
-        let child = up.stdout(log("out")).stderr(log("err")).spawn().unwrap();
+        up.env("XDG_STATE_HOME", user.path().join("state"));
+        let child = settings(&mut up).stdout(log("out")).stderr(log("err")).spawn().unwrap();
         let day = Self { child, folder, user };
         day.says("Ctrl-C stops everything");
         day
@@ -87,17 +103,29 @@ async fn other_terminals_find_the_running_system_and_nothing_of_it_is_mixed_in()
     assert_eq!(json(&enqueued)["enqueued"], 1);
     day.says("  failed: job 1 of project nosuch: ");
 
-    // Its ports and credentials are the same each time, or it says why not.
+    // Its ports are the same each time, or it says why not. So are its credentials, which are this user's.
     let exports = day.exports();
-    for (name, url) in [
-        ("REDIS_URL", "redis://127.0.0.1:16379"),
-        ("DATABASE_URL", "postgres://postgres:local-development-only@127.0.0.1:15432/postgres"),
+    let file = day.user.path().join("state/deo/credentials.json");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let kept: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let kept = |name: &str| kept[name].as_str().unwrap();
+    let (redis, postgres) = (kept("redisPassword"), kept("postgresPassword"));
+    for (name, port, url) in [
+        ("REDIS_URL", 16379, format!("redis://default:{redis}@127.0.0.1:16379")),
+        ("DATABASE_URL", 15432, format!("postgres://postgres:{postgres}@127.0.0.1:15432/postgres")),
     ] {
-        let port = &url[url.rfind(':').unwrap() + 1..][..5];
         let is_taken = day.log("err").contains(&format!("Port {port} is taken"));
         assert!(exports[name] == url || is_taken, "{}: {}", exports[name], day.log("err"));
+        assert!(exports[name].contains(&url[..url.find('@').unwrap()]), "{}", exports[name]);
     }
-    assert_eq!(exports["UPSTASH_REDIS_REST_TOKEN"], "local-development-only");
+    assert_eq!(exports["UPSTASH_REDIS_REST_TOKEN"], kept("restToken"));
+    assert_eq!(exports["JWT_SECRET"], kept("jwtSecret"));
+    // Redis takes nobody without it.
+    let open = format!("redis://{}", exports["REDIS_URL"].split('@').nth(1).unwrap());
+    let mut stats = day.deo(&["queue", "stats"]);
+    let refused = stats.env("REDIS_URL", open).env("DATABASE_URL", &exports["DATABASE_URL"]);
+    let refused = refused.output().unwrap();
+    assert!(errors(&refused).contains("NOAUTH"), "{}", errors(&refused));
 
     // An administrator sees the queue, a user does not; the terminal shows who asked for what.
     shared::tls::install_provider();
@@ -140,14 +168,59 @@ async fn other_terminals_find_the_running_system_and_nothing_of_it_is_mixed_in()
 }
 
 #[test]
-fn what_was_given_is_not_written_down() {
-    let user = tempfile::tempdir().unwrap();
-    let up = Up::start_with(|up| {
-        up.arg("--no-board").env("UPSTASH_REDIS_REST_TOKEN", "canary");
-        up.env("XDG_RUNTIME_DIR", user.path())
+fn what_was_given_is_neither_written_down_nor_printed_and_no_token_is_signed_with_it() {
+    for arguments in [&["--json"][..], &[]] {
+        let (folder, user) = (open_folder(), tempfile::tempdir().unwrap());
+        let mut up = deo(folder.path());
+        up.args(["up", "--no-board", "--listen", "127.0.0.1:0", "--rest-listen", "127.0.0.1:0"]);
+        up.args(arguments).env("XDG_RUNTIME_DIR", user.path());
+        up.env("UPSTASH_REDIS_REST_TOKEN", "canary").env("JWT_SECRET", "canary-too");
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut child = up.stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
+        drop(up);
+        let mut said = String::new();
+        let mut lines = BufReader::new(reader);
+        while !said.contains("Ctrl-C stops everything") && !said.contains("\"apiUrl\"") {
+            assert_ne!(lines.read_line(&mut said).unwrap(), 0, "{said}");
+        }
+        assert!(is_empty(user.path()));
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        lines.read_to_string(&mut said).unwrap();
+        assert!(child.wait().unwrap().success(), "{said}");
+        // A token of the API's begins like this.
+        assert!(!said.contains("canary") && !said.contains("eyJ"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn why_a_tick_s_jobs_failed_is_told_of_every_queue_and_of_no_earlier_tick() {
+    // It fails each job.
+    let receiver = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/jobs", receiver.local_addr().unwrap());
+    let fails = Router::new().fallback(async || StatusCode::INTERNAL_SERVER_ERROR);
+    tokio::spawn(async move { axum::serve(receiver, fails).await });
+    let redis = RedisServer::start().await.unwrap();
+    let queues = format!("deo_score_queue,crawl={url}");
+    let day = Day::start_with(|up| {
+        up.env("QUEUES", queues).env("REDIS_URL", redis.url());
+        up.env("QUEUE_HTTP_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     });
-    assert_eq!(up.place("restToken"), "canary");
-    assert!(is_empty(user.path()));
+    let options = QueueOptions { prefix: "engineo".to_owned(), ..QueueOptions::new("crawl") };
+    let endpoint = Endpoint::Tcp { url: Secret::new(redis.url()), allow_plaintext: false };
+    let crawl = Queue::new(Redis::new(&endpoint).unwrap(), &options, Clock::System);
+    let add = async || {
+        let backoff = Some(Backoff::Fixed { delay_ms: 3_600_000, jitter: None });
+        let opts = JobOptions { attempts: 2, backoff, ..JobOptions::default() };
+        let jobs = [NewJob::new("crawl", "{}").options(opts)];
+        crawl.enqueue(&jobs).await.unwrap().remove(0).id
+    };
+    let told = |id: &str| day.log("out").matches(&format!("to be tried again: job {id}")).count();
+    let first = add().await;
+    let why = format!("  to be tried again: job {first}: ");
+    day.says(&why);
+    let second = add().await;
+    day.says(&format!("  to be tried again: job {second}: "));
+    assert_eq!((told(&first), told(&second)), (1, 1), "{}", day.log("out"));
 }
 
 #[test]
@@ -181,13 +254,37 @@ fn redis_away_is_one_line_while_waiting_and_one_with_what_to_do() {
     let said = errors(&output);
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), 2, "{said}");
-    assert_eq!(lines[0], "Redis does not answer; trying again for some seconds ...");
+    let waits = "cannot connect to 127.0.0.1:1: Connection refused (os error 111); trying again for some seconds ...";
+    assert!(lines[0].starts_with("Redis: ") && lines[0].ends_with(waits), "{said}");
     let remedy = "cannot connect to 127.0.0.1:1: Connection refused (os error 111). Is it running, and does REDIS_URL lead \
                   to it?";
     assert!(lines[1].starts_with("deo: ") && lines[1].ends_with(remedy), "{said}");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(unheard.wait_with_output().unwrap().status.code(), Some(1), "no panic");
     assert!(began.elapsed() < Duration::from_secs(60));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_line_while_waiting_tells_what_kept_redis_from_answering() {
+    let redis = RedisServer::start().await.unwrap();
+    for (fault, told) in [
+        ("429", "the server answered HTTP 429"),
+        ("503html", "the server answered HTTP 503; it may have been executed"),
+    ] {
+        let faults = format!("{fault}=1").parse().unwrap();
+        let config = GatewayConfig { faults, ..GatewayConfig::new(redis.url(), "canary") };
+        let gateway = Gateway::start(config).await.unwrap();
+        let folder = open_folder();
+        let mut stats = deo(folder.path());
+        stats.args(["queue", "stats"]).env("UPSTASH_REDIS_REST_URL", gateway.url());
+        let output = stats.env("UPSTASH_REDIS_REST_TOKEN", "canary").output().unwrap();
+        let said = errors(&output);
+        let first = said.lines().next().unwrap_or_default();
+        let waits = format!("{told}; trying again for some seconds ...");
+        assert!(first.starts_with("Redis: ") && first.ends_with(&waits), "{said}");
+        assert_eq!(said.matches("trying again").count(), 1, "{said}");
+        assert!(!said.contains("canary"), "{said}");
+    }
 }
 
 #[test]

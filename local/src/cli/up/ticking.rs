@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use drain::{Drain, StartError};
+use shared::clock::Clock;
 use shared::config::Config;
 use shared::engine::{Report, StoppedBecause};
 use shared::queue::{JobLine, Queue, State};
@@ -40,12 +41,15 @@ pub(super) fn start(config: &Config, every: Duration, tell: bool) -> Result<Tick
                 _ = interval.tick() => {}
                 _ = stop.changed() => return,
             }
+            let began_ms = Clock::System.now_ms();
             let report = drain.tick(Instant::now() + timeout).await;
             if tell {
                 // Whoever closed our stdout still wants the drain to tick.
                 let _ = line(&report, &mut trouble);
-                if let Some(queue) = drain.queues().next() {
-                    let _ = reasons(queue, &report).await;
+                for queue in drain.queues() {
+                    // Of one queue the tick's report is its own.
+                    let report = report.queues.get(&queue.options().name).unwrap_or(&report);
+                    let _ = reasons(queue, report, began_ms).await;
                 }
             }
         }
@@ -84,16 +88,20 @@ fn line(report: &Report, trouble: &mut Option<String>) -> io::Result<()> {
     ))
 }
 
-/// Why jobs of this tick failed: some of them.
-async fn reasons(queue: &Queue, report: &Report) -> Result<(), crate::Failure> {
+/// Why jobs of a queue failed in the tick that began then: some of them.
+async fn reasons(queue: &Queue, report: &Report, began_ms: i64) -> Result<(), crate::Failure> {
+    let since = |at: Option<i64>| at.is_some_and(|at| at >= began_ms);
     if report.failed > 0 {
-        for job in queue.jobs(State::Failed, 0, report.failed.min(REASONS)).await? {
-            say(reason("failed", &job))?;
+        // The newest are first.
+        let failed = queue.jobs(State::Failed, 0, report.failed.min(REASONS)).await?;
+        for job in failed.iter().filter(|job| since(job.finished_on)) {
+            say(reason("failed", job))?;
         }
     }
     if report.retried > 0 {
         let delayed = queue.jobs(State::Delayed, 0, LOOKED_AT).await?;
-        let tried = delayed.iter().filter(|job| job.failed_reason.is_some());
+        let tried = delayed.iter();
+        let tried = tried.filter(|job| job.failed_reason.is_some() && since(job.processed_on));
         for job in tried.take(report.retried.min(REASONS) as usize) {
             say(reason("to be tried again", job))?;
         }
