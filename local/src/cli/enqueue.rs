@@ -127,7 +127,10 @@ pub(super) async fn run(args: Args) -> Outcome {
         walk(&config, &target, scope, &mut sums).await?;
     } else {
         add(&target, &args.which.project, Reason::Manual, &mut sums).await?;
-        tell_unknown(&config, &args.which.project).await;
+        // Until its turn a project may be there.
+        if target.timing.delay.is_zero() {
+            tell_unknown(&config, &args.which.project).await;
+        }
     }
     wake.finish().await;
     let usage = queue.redis().usage();
@@ -148,18 +151,12 @@ pub(super) async fn run(args: Args) -> Outcome {
 async fn tell_unknown(config: &Config, projects: &[String]) {
     let Ok(Some(database)) = Database::configured(config) else { return };
     let store = Store::over(database);
-    let look = async {
-        for project in projects {
-            if matches!(store.current_score(project).await, Ok(None)) {
-                let name = shown::line(project, 120);
-                terminal::note(format!(
-                    "deo: the database has no project {name}: its job will fail"
-                ));
-            }
-        }
-    };
-    // Its time is over: the jobs are in the queue all the same.
-    let _ = timeout(PATIENCE, look).await;
+    // Where its time is over, the jobs are in the queue all the same.
+    let Ok(Ok(known)) = timeout(PATIENCE, store.existing_projects(projects)).await else { return };
+    for project in projects.iter().filter(|project| !known.contains(*project)) {
+        let name = shown::line(project, 120);
+        terminal::note(format!("deo: the database has no project {name}: its job will fail"));
+    }
 }
 
 /// Walks the projects in `scope`, a page at a time.

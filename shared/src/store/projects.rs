@@ -1,7 +1,10 @@
 //! Walks over all projects, page by page.
 
+use std::collections::HashSet;
+
 use tokio_postgres::types::{ToSql, Type};
 
+use super::id::is_id;
 use super::{Error, Store};
 use crate::config::Scope;
 
@@ -85,5 +88,20 @@ impl Store {
             }
         }
         Ok(page)
+    }
+
+    /// Returns which of these projects there are, by one statement.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    pub async fn existing_projects(
+        &self,
+        ids: &[impl AsRef<str>],
+    ) -> Result<HashSet<String>, Error> {
+        let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).filter(|id| is_id(id)).collect();
+        let statement = &self.sql().existing;
+        let rows = self.connections().rows(statement, &[(&ids, Type::TEXT_ARRAY)]).await?;
+        let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>();
+        ids.map_err(|error| Error::statement(statement.name, &error))
     }
 }
