@@ -1,10 +1,13 @@
-//! The queue that the settings name.
+//! The queue that the settings name, and walks over its keys.
+
+mod scan;
 
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::queue::Queue;
 
 use crate::Failure;
+pub(crate) use scan::{Scan, escaped};
 
 /// Returns the queue that these settings name. Nothing is sent yet.
 ///

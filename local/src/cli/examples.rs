@@ -69,7 +69,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "queue schedule upsert hourly --every 1h --data '{\"projectId\":\"p1\"}'",
         ],
     ),
-    ("queue stats", &["queue stats", "queue stats --json"]),
+    ("queue stats", &["queue stats", "queue stats --deep", "queue stats --json"]),
     ("queue watch", &["queue watch --interval 1s", "queue watch --json --count 10"]),
     (
         "rest-gateway",

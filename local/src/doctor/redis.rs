@@ -8,6 +8,7 @@ use shared::queue::schedule::Behind;
 use shared::redis::{Command, ErrorKind, Value};
 
 use super::Check;
+use crate::queue::{Scan, escaped};
 
 /// The oldest Redis that has every command of ours: GETDEL and ZMSCORE came with it.
 const OLDEST: (u32, u32) = (6, 2);
@@ -78,22 +79,11 @@ async fn prefix(queue: &Queue, there: bool) -> Check {
         let told = format!("the queue is there, under the prefix `{}`", options.prefix);
         return Check::ok("queue.prefix", told);
     }
-    let pattern = format!("*:{}:meta", options.name);
-    let mut cursor = "0".to_owned();
-    let mut others = Vec::new();
-    for _ in 0..PAGES {
-        let scan = Command::new("SCAN").args([&cursor, "MATCH", &pattern, "COUNT", "1000"]);
-        // Whoever may not look has no other prefix to be told.
-        let Ok(page) = queue.redis().call(scan.replay_safe()).await else { break };
-        let Some([next, keys]) = page.as_array() else { break };
-        let keys = keys.as_array().unwrap_or_default().iter().filter_map(Value::as_str);
-        let prefix = |key: &str| key.strip_suffix(&pattern[1..]).map(str::to_owned);
-        others.extend(keys.filter_map(prefix));
-        cursor = next.as_str().unwrap_or("0").to_owned();
-        if cursor == "0" {
-            break;
-        }
-    }
+    let end = format!(":{}:meta", options.name);
+    let scan = Scan::new(queue.redis(), format!("*{}", escaped(&end)));
+    // Whoever may not look has no other prefix to be told.
+    let found = scan.texts(PAGES).await.unwrap_or_default();
+    let mut others: Vec<&str> = found.iter().filter_map(|key| key.strip_suffix(&end)).collect();
     if others.is_empty() {
         let told =
             format!("there is no queue yet; it will be under the prefix `{}`", options.prefix);

@@ -34,7 +34,7 @@ use self::verdict::Findings;
 pub enum Error {
     /// Redis cannot be read.
     #[error(transparent)]
-    Redis(#[from] shared::redis::Error),
+    Redis(#[from] shared::queue::Error),
     /// Postgres cannot be read.
     #[error(transparent)]
     Store(#[from] store::Error),

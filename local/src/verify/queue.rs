@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use shared::redis::{Command, Error, Redis, Value};
+use shared::queue::Error;
+use shared::redis::{Command, Redis, Value};
+
+use crate::queue::{Scan, escaped};
 
 /// A page of a list or a sorted set, and the jobs of a round trip.
 const PAGE: usize = 500;
@@ -196,22 +199,12 @@ impl Reader<'_> {
 
     /// Locks, and jobs that stand nowhere: whatever else has the queue's name in front.
     async fn rest(&self, state: &mut QueueState) -> Result<(), Error> {
-        let pattern = format!("{}*", escaped(&self.base));
-        let (mut cursor, mut names) = ("0".to_owned(), HashSet::new());
-        loop {
-            let scan = Command::new("SCAN")
-                .arg(cursor.as_str())
-                .args(["MATCH", &pattern, "COUNT", "1000"]);
-            let answer = self.redis.call(scan.replay_safe()).await?;
-            let Some([next, keys]) = answer.as_array() else { break };
-            let keys = keys.as_array().unwrap_or_default();
+        let mut scan = Scan::new(self.redis, format!("{}*", escaped(&self.base)));
+        let mut names = HashSet::new();
+        while let Some(keys) = scan.next().await? {
             names.extend(
                 keys.iter().filter_map(|key| Some(lossy(key).strip_prefix(&self.base)?.to_owned())),
             );
-            cursor = lossy(next);
-            if cursor == "0" {
-                break;
-            }
         }
         let mut unknown = Vec::new();
         for name in names {
@@ -262,18 +255,6 @@ fn stored(value: &Value) -> Stored {
 
 fn lossy(value: &Value) -> String {
     String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned()
-}
-
-/// `text` as a pattern that matches it alone.
-fn escaped(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '*' | '?' | '[' | ']' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern
 }
 
 #[cfg(test)]

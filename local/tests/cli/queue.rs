@@ -81,6 +81,31 @@ async fn statistics_tell_what_is_wrong_with_redis() {
 }
 
 #[tokio::test]
+async fn the_keys_are_walked_over_only_when_asked() {
+    let queue = Queue::new().await;
+    queue.deo(&["enqueue", "--project", "seed-1-p0000003"]);
+    let url = Secret::new(queue.redis.url());
+    let redis = Redis::new(&Endpoint::Tcp { url, allow_plaintext: false }).unwrap();
+    let walks = async || {
+        let info = redis.call(Command::new("INFO").arg("commandstats")).await.unwrap();
+        let calls = info.as_str().unwrap().lines().find_map(|line| {
+            Some(line.strip_prefix("cmdstat_scan:calls=")?.split_once(',')?.0.to_owned())
+        });
+        calls.unwrap_or_default()
+    };
+    // A follow-up of an id that no job stands for.
+    let key = "engineo:deo_score_queue:dn:deo-score-recompute-p9";
+    redis.call(Command::new("HSET").args([key, "name", "x"])).await.unwrap();
+    let notes = |arguments: &[&str]| json(&queue.deo(arguments))["notes"].to_string();
+    let short = notes(&["queue", "stats", "--json"]);
+    assert!(!short.contains("follow-ups"), "{short}");
+    assert_eq!(walks().await, "");
+    let deep = notes(&["queue", "stats", "--deep", "--json"]);
+    assert!(deep.contains("1 follow-ups wait for a job that is gone"), "{deep}");
+    assert_eq!(walks().await, "1");
+}
+
+#[tokio::test]
 async fn a_failed_job_is_no_failed_drain() {
     let queue = Queue::new().await;
     let named = ["enqueue", "--json", "--project", "no-such-project", "seed-1-p0000003"];
@@ -89,6 +114,10 @@ async fn a_failed_job_is_no_failed_drain() {
     let expected = "deo: the database has no project no-such-project: its job will fail";
     assert_eq!(warning.trim(), expected);
     assert_eq!(json(&enqueued)["enqueued"], 2);
+    // In time both projects may be there.
+    let later = ["enqueue", "--delay", "30d", "--project", "no-such-project", "nor-this"];
+    let later = queue.deo(&later);
+    assert!(later.status.success() && later.stderr.is_empty(), "{later:?}");
     let alone = deo(queue.folder.path()).args(named).env("REDIS_URL", queue.redis.url()).output();
     let alone = alone.unwrap();
     assert!(alone.status.success() && alone.stderr.is_empty(), "no database is no news: {alone:?}");

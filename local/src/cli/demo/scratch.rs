@@ -7,6 +7,7 @@ use shared::store::Database;
 
 use crate::Failure;
 use crate::cli::migrate::database_at;
+use crate::queue::{Scan, escaped};
 use crate::servers::Servers;
 use crate::settings::given;
 
@@ -71,26 +72,14 @@ impl Scratch {
         let authorities = given(&ProcessEnv, "REDIS_CA");
         let options = Options { authorities, ..Options::default() };
         let redis = Redis::with_options(&Endpoint::Tcp { url, allow_plaintext: true }, options)?;
-        let mut cursor = "0".to_owned();
-        loop {
-            let pattern = format!("{}:*", self.prefix);
-            let scan = [cursor.as_str(), "MATCH", &pattern, "COUNT", "1000"];
-            let scan = Command::new("SCAN").args(scan).replay_safe();
-            let Value::Array(page) = redis.call(scan).await? else {
-                return Err("SCAN did not answer an array".into());
-            };
-            let [next, Value::Array(keys)] = page.as_slice() else {
-                return Err("SCAN did not answer a page".into());
-            };
+        let mut scan = Scan::new(&redis, format!("{}:*", escaped(&self.prefix)));
+        while let Some(keys) = scan.next().await? {
+            let keys: Vec<&[u8]> = keys.iter().filter_map(Value::as_bytes).collect();
             if !keys.is_empty() {
-                let keys = keys.iter().filter_map(Value::as_bytes);
                 redis.call(Command::new("UNLINK").args(keys).replay_safe()).await?;
             }
-            cursor = next.as_str().unwrap_or("0").to_owned();
-            if cursor == "0" {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 }
 

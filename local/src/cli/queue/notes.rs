@@ -8,10 +8,10 @@ use shared::queue::{Counts, Error, Queue};
 use shared::redis::Command;
 
 use super::span;
+use crate::queue::{Scan, escaped};
 
-/// Pages of a scan, and keys of a page: a large database is not walked to its end.
+/// Pages of a walk: a large database is not walked to its end.
 const MOST_PAGES: usize = 20;
-const PAGE: &str = "1000";
 
 /// Schedules that are looked at.
 const MOST_SCHEDULES: u64 = 100;
@@ -22,13 +22,14 @@ const MOST_NAMED: usize = 5;
 /// A day, in milliseconds.
 const DAY_MS: i64 = 86_400_000;
 
-/// What looks wrong: jobs that wait for more than a day, schedules that have ended by accident, follow-ups of
-/// a deduplication id that nobody holds, and where nothing is there, other prefixes that hold a queue of this
-/// name. One command and two a schedule, at most 20 for each of the two scans, and one for the follow-ups.
+/// What looks wrong: jobs that wait for more than a day, schedules that have ended by accident, and where nothing is
+/// there, other prefixes that hold a queue of this name: one command and two a schedule, and at most 20 for that walk.
+/// With `deep` also follow-ups of a deduplication id that nobody holds, of which no list is kept: at most 21 more.
 pub(super) async fn of(
     queue: &Queue,
     counts: &Counts,
     oldest_waiting: Option<i64>,
+    deep: bool,
 ) -> Result<Vec<String>, Error> {
     let mut notes = Vec::new();
     let now = Clock::System.now_ms();
@@ -46,8 +47,8 @@ pub(super) async fn of(
             ));
         }
     }
-    if let Some(note) = followed_by_nobody(queue).await? {
-        notes.push(note);
+    if deep {
+        notes.extend(followed_by_nobody(queue).await?);
     }
     let Counts { wait, paused, prioritized, delayed, active, completed, failed, .. } = counts;
     if [wait, paused, prioritized, delayed, active, completed, failed]
@@ -63,7 +64,8 @@ pub(super) async fn of(
 async fn followed_by_nobody(queue: &Queue) -> Result<Option<String>, Error> {
     let options = queue.options();
     let base = format!("{}:{}:", options.prefix, options.name);
-    let follow_ups = scan(queue, &format!("{}dn:*", escaped(&base))).await?;
+    let scan = Scan::new(queue.redis(), format!("{}dn:*", escaped(&base)));
+    let follow_ups = scan.texts(MOST_PAGES).await?;
     let ids: Vec<&str> = follow_ups
         .iter()
         .filter_map(|key| key.strip_prefix(&format!("{base}dn:")))
@@ -90,7 +92,8 @@ async fn followed_by_nobody(queue: &Queue) -> Result<Option<String>, Error> {
 async fn elsewhere(queue: &Queue) -> Result<Option<String>, Error> {
     let options = queue.options();
     let end = format!(":{}:meta", options.name);
-    let found = scan(queue, &format!("*{}", escaped(&end))).await?;
+    let scan = Scan::new(queue.redis(), format!("*{}", escaped(&end)));
+    let found = scan.texts(MOST_PAGES).await?;
     let prefixes: BTreeSet<&str> = found
         .iter()
         .filter_map(|key| key.strip_suffix(&end))
@@ -114,37 +117,12 @@ fn named<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.join(", ")
 }
 
-/// The text as a pattern that matches nothing else.
-fn escaped(text: &str) -> String {
-    text.chars().flat_map(|c| "*?[]\\".contains(c).then_some('\\').into_iter().chain([c])).collect()
-}
-
-/// Keys that match, of those that the first pages of a scan give.
-async fn scan(queue: &Queue, pattern: &str) -> Result<Vec<String>, Error> {
-    let mut cursor = "0".to_owned();
-    let mut keys = Vec::new();
-    for _ in 0..MOST_PAGES {
-        let page =
-            Command::new("SCAN").arg(cursor.as_str()).args(["MATCH", pattern, "COUNT", PAGE]);
-        let answer = queue.redis().call(page.replay_safe()).await?;
-        let Some([next, found]) = answer.as_array() else { return Err(Error::Protocol("SCAN")) };
-        let found = found.as_array().unwrap_or_default();
-        keys.extend(found.iter().filter_map(|key| key.as_str().map(str::to_owned)));
-        cursor = next.as_str().unwrap_or("0").to_owned();
-        if cursor == "0" {
-            break;
-        }
-    }
-    Ok(keys)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_matches_a_name_as_it_is_written() {
-        assert_eq!(escaped("a*[b]?\\"), "a\\*\\[b\\]\\?\\\\");
+    fn a_few_names_are_told() {
         assert_eq!(named(["a", "b"].into_iter()), "a, b");
         assert_eq!(named(["a"; 9].into_iter()), "a, a, a, a, a, …");
     }

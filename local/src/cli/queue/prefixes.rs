@@ -3,12 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use shared::redis::{Command, Value};
 
 use super::{Outcome, queue, report};
-
-/// Keys that a SCAN looks at: one billed command each.
-const PAGE: &str = "1000";
+use crate::queue::{Scan, escaped};
 
 /// List the prefixes under which this Redis has a queue of this name
 ///
@@ -31,21 +28,9 @@ struct Found {
 pub(super) async fn run(args: Args) -> Outcome {
     let queue = queue()?;
     let end = format!(":{}:meta", queue.options().name);
-    let (mut prefixes, mut cursor) = (BTreeSet::new(), "0".to_owned());
-    loop {
-        let scan = Command::new("SCAN").arg(cursor.as_str()).arg("MATCH").arg(format!("*{end}"));
-        let reply = queue.redis().call(scan.arg("COUNT").arg(PAGE)).await?;
-        let Some([next, Value::Array(keys)]) = reply.as_array() else {
-            return Err("Redis answered SCAN with something else".into());
-        };
-        let keys = keys.iter().filter_map(Value::as_str);
-        prefixes.extend(keys.filter_map(|key| key.strip_suffix(&end)).map(str::to_owned));
-        // Upstash's REST API gives the cursor as a text, as Redis does.
-        match next.as_str() {
-            None | Some("0") => break,
-            Some(next) => next.clone_into(&mut cursor),
-        }
-    }
+    let found = Scan::new(queue.redis(), format!("*{}", escaped(&end))).texts(usize::MAX).await?;
+    let prefixes = found.iter().filter_map(|key| key.strip_suffix(&end)).map(str::to_owned);
+    let prefixes: BTreeSet<String> = prefixes.collect();
     let configured = queue.options().prefix.clone();
     let mut lines: Vec<String> = prefixes
         .iter()

@@ -18,9 +18,24 @@ const MINUTES: u32 = 5;
 /// Show how many jobs are in each state and of each priority, and how it goes
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Look for follow-ups that nothing starts, too, over at most 20,000 keys: up to 21 commands more.
+    #[arg(long)]
+    deep: bool,
+
     /// Print one line of JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// How closely to look.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Depth {
+    /// At what changes while one watches.
+    Brief,
+    /// At everything that has a place of its own.
+    Whole,
+    /// And for what only a walk over the keys finds.
+    Deep,
 }
 
 /// What there is to know about the queue as a whole.
@@ -61,9 +76,10 @@ pub(super) struct Stats {
 
 impl Stats {
     /// Looks. 17 commands, and at most 5 more for each state in which jobs wait, 1 where something is
-    /// delayed, 2 where all that there is is active, 4 where a worker writes metrics; with `more`, 1 for what
+    /// delayed, 2 where all that there is is active, 4 where a worker writes metrics; unless it is brief, 1 for what
     /// the month has spent, 1 or 2 for the state of Redis, 2 for each priority and those of [`notes`].
-    pub(super) async fn of(queue: &Queue, more: bool) -> Result<Self, shared::queue::Error> {
+    pub(super) async fn of(queue: &Queue, depth: Depth) -> Result<Self, shared::queue::Error> {
+        let more = depth != Depth::Brief;
         let queue = queue.over(queue.redis().metered());
         let counts = queue.counts().await?;
         let alive = alive(&queue).await?;
@@ -85,8 +101,10 @@ impl Stats {
             (true, 0) => Some(Vec::new()),
             (true, _) => Some(queue.priorities(PRIORITIES).await?),
         };
-        let notes =
-            if more { notes::of(&queue, &counts, oldest_waiting).await? } else { Vec::new() };
+        let notes = match depth {
+            Depth::Brief => Vec::new(),
+            _ => notes::of(&queue, &counts, oldest_waiting, depth == Depth::Deep).await?,
+        };
         let usage = queue.redis().usage();
         Ok(Self {
             paused: limits.paused,
@@ -187,7 +205,7 @@ fn told(tick: &PastTick) -> String {
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
-    let stats = Stats::of(&queue()?, true).await?;
+    let stats = Stats::of(&queue()?, if args.deep { Depth::Deep } else { Depth::Whole }).await?;
     let mut states = terminal::table(&["state", "jobs"], &[1]);
     for (state, jobs) in stats.states() {
         states.add_row([state.to_owned(), jobs.to_string()]);

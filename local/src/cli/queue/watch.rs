@@ -11,7 +11,7 @@ use shared::clock::{Clock, to_iso8601};
 use shared::queue::{Error, Queue};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::stats::Stats;
+use super::stats::{Depth, Stats};
 use super::{Outcome, queue, span};
 use crate::Failure;
 use crate::terminal::{self, Screen};
@@ -134,7 +134,7 @@ impl View {
             .as_ref()
             .is_some_and(|seen| seen.added == added && !seen.busy && seen.at.elapsed() < AT_LEAST);
         if busy || !same {
-            let stats = Stats::of(&self.queue, false).await?;
+            let stats = Stats::of(&self.queue, Depth::Brief).await?;
             self.last = Some(Seen { at: Instant::now(), added, busy, stats });
         }
         Ok(())
