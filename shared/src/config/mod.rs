@@ -7,12 +7,14 @@ mod drops;
 mod env;
 mod finding;
 mod jobs;
+mod kind;
 mod origins;
 mod queues;
 mod read;
 mod snapshots;
 mod spelling;
 mod summary;
+mod table;
 mod variables;
 
 use std::time::Duration;
@@ -26,14 +28,16 @@ pub use drops::{AwsConfig, DropsConfig};
 pub use env::{Env, ProcessEnv};
 pub use finding::{Finding, Severity};
 pub use jobs::{JobDefaults, Retention};
+pub use kind::{Kind, Variable};
 pub use queues::ServedQueue;
 pub use read::ConfigError;
 pub use snapshots::{SnapshotRetention, UnknownRetention};
 pub(crate) use spelling::spelling;
 pub use spelling::written;
 pub use summary::Summary;
+pub use table::markdown;
 pub(crate) use variables::ALIASES;
-pub use variables::{Kind, VARIABLES, Variable, markdown};
+pub use variables::VARIABLES;
 
 /// The name of the queue whose jobs ask for scores.
 pub const QUEUE_NAME: &str = "deo_score_queue";

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::variables::{self as v, Kind, Variable};
+use super::kind::{Kind, Variable};
+use super::variables as v;
 use super::{
     AwsConfig, BudgetConfig, Config, CronConfig, DrainConfig, DropsConfig, Endpoint, Env, Events,
     Finding, ForwardConfig, JobDefaults, Limiter, QUEUE_NAME, QueueOptions, REDIS_NAMES, Retention,
