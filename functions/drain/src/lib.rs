@@ -17,7 +17,7 @@ use shared::store::Store;
 use tokio::time::Instant;
 
 pub use event::{Asked, answer, refusal};
-pub use metrics::{BASIC, figures, metrics};
+pub use metrics::{ALL as ALL_METRICS, BASIC, figures, metrics};
 pub use shared::recompute::StartError;
 
 /// The drain, ready to tick. Connections open when they are first needed and are kept.

@@ -24,6 +24,9 @@ pub const BASIC: [&str; 10] = [
     "OverBudget",
 ];
 
+/// How many metrics there are at most where all are kept: a drain that wakes, gathers, has a budget and sends drops.
+pub const ALL: usize = 20;
+
 /// Returns a tick's figures. What the tick could not learn, because Redis did not answer, is left out rather than
 /// counted as zero.
 pub fn figures(report: &Report) -> Vec<Figure> {
@@ -35,7 +38,7 @@ pub fn figures(report: &Report) -> Vec<Figure> {
     let given_up = report.counters.get(DROPS_GIVEN_UP);
     let count = |value: u64| Some(i64::try_from(value).unwrap_or(i64::MAX));
     use Kind::{Level, Milliseconds, Sum};
-    let figures = [
+    let figures: [_; ALL] = [
         // The heartbeat: an idle drain has one too, at no billed command.
         ("Ticks", Sum, Some(1)),
         ("Claimed", Sum, count(report.claimed)),

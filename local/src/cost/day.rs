@@ -7,6 +7,9 @@ use super::figures::Figures;
 /// Seconds a day.
 const DAY_S: f64 = 86_400.0;
 
+/// Seconds after which an idle drain says with one command that it lives.
+const SIGN_S: f64 = 600.0;
+
 /// Milliseconds of a tick that are worked: its own 55 s but for its margin.
 const WORKED_MS: f64 = 52_000.0;
 
@@ -47,6 +50,8 @@ pub struct Day {
     pub asked_ticks: f64,
     /// Ticks that find nothing.
     pub idle_ticks: f64,
+    /// Idle ticks that give a sign of life, at most: fewer where Lambda starts the function anew.
+    pub signs: f64,
     /// Seconds in which the database is awake.
     pub awake_s: f64,
     /// The same with a worker, which takes each job at once and wakes the database for it.
@@ -66,6 +71,7 @@ impl Day {
         let night_ticks = (nightly / a_tick).ceil().min(ticks);
         let asked_ticks = asked.min(ticks - night_ticks);
         let idle_ticks = ticks - night_ticks - asked_ticks;
+        let signs = idle_ticks * workload.every_s / SIGN_S.max(workload.every_s);
         // Each tick that was woken for keeps the database awake after it, but no longer than until
         // the next one.
         let work_s = (night_ticks + asked_ticks) * figures.busy_tick.with_latency(latency)
@@ -78,7 +84,16 @@ impl Day {
         let gap = if asked > 0.0 { DAY_S / asked } else { DAY_S };
         let idle_s = asked * gap.min(sleeps_after_s) + nights * sleeps_after_s;
         let worker_awake_s = (idle_s + workload.recomputes * job_ms / 1_000.0).min(DAY_S);
-        Self { nightly, asked, night_ticks, asked_ticks, idle_ticks, awake_s, worker_awake_s }
+        Self {
+            nightly,
+            asked,
+            night_ticks,
+            asked_ticks,
+            idle_ticks,
+            signs,
+            awake_s,
+            worker_awake_s,
+        }
     }
 
     /// All ticks.

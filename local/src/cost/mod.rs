@@ -4,16 +4,19 @@
 mod bill;
 mod day;
 mod figures;
+mod lines;
 mod measure;
+mod number;
 mod prices;
 #[cfg(test)]
 mod workloads;
 
-pub(crate) use bill::number;
-pub use bill::{Bill, LEFT_OUT, Line, OnFixedPlan, ours, worker};
+pub use bill::{Bill, LEFT_OUT, OnFixedPlan, ours, worker};
 pub use day::{Day, Workload};
 pub use figures::{Figures, Once, Worker};
+pub use lines::Line;
 pub(crate) use measure::measure;
+pub(crate) use number::number;
 pub use prices::{
     ApiGateway, CloudWatch, Fixed, Lambda, Machine, Neon, Prices, SecretsManager, Upstash,
 };

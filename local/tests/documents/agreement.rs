@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use local::cost::{Figures, Prices, Workload, ours};
 use local::permissions::{Function, postgres, redis};
 use serde_json::Value;
 use shared::config::{VARIABLES, markdown};
@@ -319,4 +320,27 @@ fn the_api_serves_the_description_that_its_code_has() {
         read("functions/api/openapi.json") == api::openapi(),
         "functions/api/openapi.json is behind: run `cargo run -p local -- openapi --output functions/api/openapi.json`"
     );
+}
+
+#[test]
+fn an_idle_month_costs_the_commands_that_the_pages_say() {
+    let workload = Workload {
+        projects: 0.0,
+        recomputes: 0.0,
+        max_age_days: 7.0,
+        every_s: 60.0,
+        memory_mb: 512.0,
+        latency_ms: 2.0,
+        compute_units: 0.25,
+        workers: 1.0,
+    };
+    let (figures, prices) = (Figures::measured(), Prices::built_in().unwrap());
+    let commands = ours(&workload, &figures, &prices, "eu-central-1").unwrap().commands;
+    let told = format!("{commands:.0}");
+    let told = format!("{},{}", &told[..told.len() - 3], &told[told.len() - 3..]);
+    for page in ["docs/deploy.md", "docs/figures.md"] {
+        assert!(read(page).contains(&format!("{told} ")), "{page} does not say {told}");
+    }
+    let a_minute = commands / 30.0 / 1_440.0;
+    assert!(read("README.md").contains(&format!("; {a_minute:.1} a minute |")), "{a_minute}");
 }
