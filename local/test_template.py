@@ -261,6 +261,10 @@ class Template(unittest.TestCase):
     def test_a_night_that_is_left_out_raises_an_alarm(self):
         alarm = self.resources["CronSilentAlarm"]["Properties"]
         self.assertEqual((alarm["MetricName"], alarm["TreatMissingData"]), ("Invocations", "breaching"))
+        # Before the first night that is so as well, which its mail and its page say.
+        self.assertIn("On a new stage", alarm["AlarmDescription"])
+        page = (ROOT / "docs/troubleshooting.md").read_text()
+        self.assertIn("On a new stage", next(row for row in page.splitlines() if row.startswith("| `cron-silent` |")))
         self.assertEqual((alarm["EvaluationPeriods"], alarm["Period"]), ({"Ref": "CronSilentHours"}, 3600))
         hours = self.template["Parameters"]["CronSilentHours"]
         # More than a day; and CloudWatch looks a week back at most.

@@ -51,7 +51,8 @@ Examples:
   deo --env-file local/.env drain            # on the servers that a file names
 
 Exit codes: 0 done, 1 failed (the reason is on stderr), 2 wrong usage, 130 ended by Ctrl-C, 143 cut short
-by SIGTERM; a server that SIGTERM stops in order ends with 0.
+by SIGTERM, 129 by SIGHUP; a server that one of these two stops in order ends with 0. What nohup starts
+goes on at SIGHUP.
 
 Every command reads the same environment variables as the functions do: REDIS_URL or
 UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, DATABASE_URL, JWT_SECRET and so on; see

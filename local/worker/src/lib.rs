@@ -29,8 +29,8 @@ const LAST_WAIT: Duration = Duration::from_secs(10);
 ///
 /// Over TCP it sleeps on BullMQ's marker and starts within milliseconds, and BullMQ's getWorkers() and
 /// dashboards list it; over Upstash's REST API, which refuses commands that block, it looks every so often.
-/// At the signal it finishes the batch under way, or after 5 s gives it back, and exits with 0 after SIGTERM and
-/// 130 after Ctrl-C. A second signal ends it at once.
+/// At the signal it finishes the batch under way, or after 5 s gives it back, and exits with 0 after SIGTERM or SIGHUP
+/// and 130 after Ctrl-C. A second signal ends it at once. Under nohup it goes on at SIGHUP.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How often to look for work that nothing told of: jobs of workers that died, jobs added without a
