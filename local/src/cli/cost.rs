@@ -1,7 +1,8 @@
 //! `deo cost`: what a month costs, line by line.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use console::style;
 use serde::Serialize;
 
 use crate::cost::{
-    Bill, Day, Figures, LEFT_OUT, Line, OnFixedPlan, Prices, Worker, Workload, measure, number,
-    ours, worker,
+    BAR, Bill, Day, Figures, LEFT_OUT, Line, OnFixedPlan, Prices, Reconciled, Worker, Workload,
+    measure, number, ours, worker,
 };
 use crate::terminal::{Step, heading, say, table};
 use crate::{Failure, Outcome};
@@ -78,6 +79,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "FOLDER", default_value = "target/lambda")]
     bootstraps: PathBuf,
 
+    /// Instead: put the prediction of commands beside what real ticks were billed, by the drain's log lines in this file,
+    /// or - for stdin; exits with 1 where it is off by more than 5 %.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["measure", "prices", "within"])]
+    reconcile: Option<PathBuf>,
+
     /// Print everything as one line of JSON.
     #[arg(long)]
     json: bool,
@@ -110,6 +116,9 @@ struct Told {
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
+    if let Some(file) = &args.reconcile {
+        return reconcile(file, args.json);
+    }
     let prices = match &args.prices {
         None => Prices::built_in()?,
         Some(file) => fs::read_to_string(file)
@@ -137,6 +146,53 @@ pub(super) async fn run(args: Args) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Puts the prediction beside the ticks of a log.
+fn reconcile(file: &Path, as_json: bool) -> Outcome {
+    let log: Box<dyn BufRead> = match file.to_str() {
+        Some("-") => Box::new(io::stdin().lock()),
+        _ => {
+            let wrong = |error| format!("{}: {error}", file.display());
+            Box::new(BufReader::new(File::open(file).map_err(wrong)?))
+        }
+    };
+    let figures = Figures::measured();
+    let wrong = |error| format!("{}: {error}", file.display());
+    let found = Reconciled::of(log, &figures).map_err(wrong)?;
+    if as_json {
+        say(serde_json::to_string(&found)?)?;
+    } else {
+        show_reconciled(&found, &figures)?;
+    }
+    Ok(if found.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn show_reconciled(found: &Reconciled, figures: &Figures) -> io::Result<()> {
+    heading(&format!("Ticks of {} days", number(found.days)))?;
+    let mut rows = table(&["", "how many", "commands each", "predicted"], &[1, 2, 3]);
+    for (item, times, each) in [
+        ("idle ticks", found.idle_ticks, figures.idle_tick.commands),
+        ("signs of life", found.signs, 1.0),
+        ("ticks with work", found.busy_ticks, figures.busy_tick.commands),
+        ("jobs", found.jobs, figures.job.commands),
+    ] {
+        let cells = [times, each, times * each].map(number);
+        rows.add_row(std::iter::once(item.to_owned()).chain(cells));
+    }
+    say(rows.to_string())?;
+    let (predicted, billed) = (number(found.predicted), number(found.billed));
+    let verdict = if found.holds() { "within" } else { "more than" };
+    say(format!(
+        "Predicted: {predicted} commands. Billed, by the ticks' own reports: {billed}. The prediction is off by {:+.1} %, \
+         {verdict} {:.0} %.",
+        found.deviation * 100.0,
+        BAR * 100.0
+    ))?;
+    if let Some(commands) = found.a_month() {
+        say(format!("A month of such ticks: {} commands.", number(commands.round())))?;
+    }
+    say("Not in it: what producers, the API and the nightly recompute are billed beside the drain.")
+}
+
 async fn measured(args: &Args) -> Result<Figures, Failure> {
     let mut signals = Signals::new()?;
     let step = Step::begin("measuring", !args.json);
@@ -162,7 +218,7 @@ fn workload(args: &Args) -> Workload {
     }
 }
 
-fn show(told: &Told) -> std::io::Result<()> {
+fn show(told: &Told) -> io::Result<()> {
     let Figures { source, idle_tick, busy_tick, job, asked, nightly, peak_bytes } = &told.figures;
     heading(&format!("What it needs: {source}"))?;
     let mut needs = table(&["", "commands", "round trips", "ms"], &[1, 2, 3]);

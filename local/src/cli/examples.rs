@@ -23,7 +23,15 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &["completions bash > ~/.local/share/bash-completion/completions/deo", "completions fish"],
     ),
     ("config", &["config", "--env-file local/.env config --json"]),
-    ("cost", &["cost --projects 3000 --recomputes 3000", "cost --measure --json"]),
+    (
+        "cost",
+        &[
+            "cost --projects 3000 --recomputes 3000",
+            "cost --within 5m",
+            "cost --measure --json",
+            "cost --reconcile week.log",
+        ],
+    ),
     ("demo", &["demo", "demo --projects 5 --json"]),
     ("doctor", &["doctor", "--env-file local/.env doctor --live"]),
     ("drain", &["drain --until-empty", "--env-file local/.env drain --json"]),

@@ -8,7 +8,7 @@ use super::figures::Figures;
 const DAY_S: f64 = 86_400.0;
 
 /// Seconds after which an idle drain says with one command that it lives.
-const SIGN_S: f64 = 600.0;
+pub(super) const SIGN_S: f64 = 600.0;
 
 /// Milliseconds of a tick that are worked: its own 55 s but for its margin.
 const WORKED_MS: f64 = 52_000.0;

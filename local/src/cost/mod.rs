@@ -1,5 +1,5 @@
 //! What a month costs: [`Workload`] and [`Figures`] make a [`Day`], thirty of them and [`Prices`] a [`Bill`],
-//! line by line, each with its formula.
+//! line by line, each with its formula. [`Reconciled`] puts the figures beside a log of real ticks.
 
 mod bill;
 mod day;
@@ -8,6 +8,7 @@ mod lines;
 mod measure;
 mod number;
 mod prices;
+mod reconcile;
 #[cfg(test)]
 mod workloads;
 
@@ -20,3 +21,4 @@ pub(crate) use number::number;
 pub use prices::{
     ApiGateway, CloudWatch, Fixed, Lambda, Machine, Neon, Prices, SecretsManager, Upstash,
 };
+pub use reconcile::{BAR, Reconciled};

@@ -17,6 +17,7 @@ mod permissions;
 mod process;
 mod project;
 mod queue;
+mod reconcile;
 mod restored;
 mod score;
 mod secrets;
