@@ -78,6 +78,11 @@ impl World {
         self.tcp.take_first();
     }
 
+    /// Bytes that functions have sent to Redis so far.
+    pub(crate) fn sent_bytes(&self) -> u64 {
+        self.rest.sent_bytes() + self.tcp.sent_bytes()
+    }
+
     /// When the first bytes came from a function.
     pub(crate) fn connected(&self) -> Option<Instant> {
         self.rest.take_first().or(self.tcp.take_first())

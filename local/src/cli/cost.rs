@@ -11,8 +11,8 @@ use console::style;
 use serde::Serialize;
 
 use crate::cost::{
-    BAR, Bill, Day, Figures, LEFT_OUT, Line, OnFixedPlan, Prices, Reconciled, Worker, Workload,
-    measure, number, ours, worker,
+    BAR, Bill, Day, Figures, LEFT_OUT, Line, OnFixedPlan, Once, Plan, Prices, Reconciled, Worker,
+    Workload, measure, number, ours, worker,
 };
 use crate::terminal::{Step, heading, say, table};
 use crate::{Failure, Outcome};
@@ -111,6 +111,8 @@ struct Told {
     figures: Figures,
     worker: Worker,
     day: Day,
+    /// Whether the tick was chosen, as the slowest that is soon enough.
+    is_slowest: bool,
     bills: [Bill; 2],
     left_out: &'static str,
 }
@@ -134,10 +136,11 @@ pub(super) async fn run(args: Args) -> Outcome {
         ours(&workload, &figures, &prices, &args.region)?,
         worker(&workload, &figures, Worker::MEASURED, &prices),
     ];
+    let is_slowest = args.within.is_some();
     let Args { region, json, .. } = args;
     let worker = Worker::MEASURED;
     let left_out = LEFT_OUT;
-    let told = Told { prices, region, workload, figures, worker, day, bills, left_out };
+    let told = Told { prices, region, workload, figures, worker, day, is_slowest, bills, left_out };
     if json {
         say(serde_json::to_string(&told)?)?;
     } else {
@@ -221,7 +224,8 @@ fn workload(args: &Args) -> Workload {
 fn show(told: &Told) -> io::Result<()> {
     let Figures { source, idle_tick, busy_tick, job, asked, nightly, peak_bytes } = &told.figures;
     heading(&format!("What it needs: {source}"))?;
-    let mut needs = table(&["", "commands", "round trips", "ms"], &[1, 2, 3]);
+    let mut needs =
+        table(&["", "commands", "round trips", "ms", "bytes sent", "logged"], &[1, 2, 3, 4, 5]);
     for (name, once) in [
         ("an idle tick", idle_tick),
         ("a tick with work, and", busy_tick),
@@ -229,7 +233,8 @@ fn show(told: &Told) -> io::Result<()> {
         ("a recompute asked for", asked),
         ("one enqueued at night", nightly),
     ] {
-        let figures = [once.commands, once.round_trips, once.ms].map(number);
+        let Once { commands, round_trips, ms, sent_bytes, log_bytes } = *once;
+        let figures = [commands, round_trips, ms, sent_bytes, log_bytes].map(number);
         needs.add_row(std::iter::once(name.to_owned()).chain(figures));
     }
     say(needs.to_string())?;
@@ -254,6 +259,14 @@ fn show(told: &Told) -> io::Result<()> {
                 "Upstash's free plan ({free} commands) is enough: its dollars above fall away."
             ),
         })?;
+        say(format!(
+            "The plan to take at Upstash: {}.",
+            match bill.plan {
+                Plan::Free => "the free one",
+                Plan::PayAsYouGo => "pay as you go",
+                Plan::Fixed => "the fixed one",
+            }
+        ))?;
         if let Some(OnFixedPlan { plan, is_cheaper, jobs_a_second }) = bill.fixed_plan {
             say(format!(
                 "Upstash's fixed plan of {} ({} MB) is {}: no command is billed, and {} a second are enough for {} jobs \
@@ -265,6 +278,12 @@ fn show(told: &Told) -> io::Result<()> {
                 number(jobs_a_second)
             ))?;
         }
+    }
+    let every = told.workload.every_s / 60.0;
+    if told.is_slowest {
+        say(format!(
+            "DrainEveryMinutes={every} is the slowest tick within that time, and so the cheapest."
+        ))?;
     }
     if told.bills.iter().all(|bill| bill.fixed_plan.is_some_and(|fixed| fixed.is_cheaper)) {
         say(

@@ -4,13 +4,16 @@ use serde::Serialize;
 
 use super::day::{Day, Workload};
 use super::figures::{Figures, Worker};
-use super::lines::{DAYS, Line, around, commands_part, commands_sum, database, lambda, machine};
+use super::lines::{
+    DAYS, Line, around, commands_part, commands_sum, database, lambda, machine, volume,
+};
 use super::number::number;
 use super::prices::{Fixed, Prices};
 
 /// What no bill of these has in it.
-pub const LEFT_OUT: &str = "storage at Upstash and Neon, logs, traces and the reads of the API, transfer out of AWS, and \
-                            whatever the platform itself costs";
+pub const LEFT_OUT: &str = "storage at Upstash, Neon and of the logs, Lambda's own lines in the logs, traces, the reads of the \
+                            API, what TLS adds to the transfer, a worker's logs and transfer, and whatever the platform \
+                            itself costs";
 
 /// What Redis costs with Upstash's cheapest plan of a fixed price.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -22,6 +25,18 @@ pub struct OnFixedPlan {
     pub is_cheaper: bool,
     /// How many jobs its commands a second are enough for.
     pub jobs_a_second: f64,
+}
+
+/// How to pay Upstash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Plan {
+    /// Nothing is paid, and it stops at its last command.
+    Free,
+    /// By the command.
+    PayAsYouGo,
+    /// The cheapest of a fixed price.
+    Fixed,
 }
 
 /// A month of one system.
@@ -40,6 +55,8 @@ pub struct Bill {
     pub free_plan_stops_on_day: Option<f64>,
     /// The other way to pay for Redis, where the prices have it.
     pub fixed_plan: Option<OnFixedPlan>,
+    /// The plan that costs least.
+    pub plan: Plan,
 }
 
 impl Bill {
@@ -53,7 +70,12 @@ impl Bill {
             is_cheaper: plan.dollars < commands / 100_000.0 * each,
             jobs_a_second: plan.commands_a_second / a_job,
         });
-        Self { name, lines, commands, dollars, free_plan_stops_on_day: stops, fixed_plan }
+        let plan = match (stops, &fixed_plan) {
+            (None, _) => Plan::Free,
+            (Some(_), Some(fixed)) if fixed.is_cheaper => Plan::Fixed,
+            (Some(_), _) => Plan::PayAsYouGo,
+        };
+        Self { name, lines, commands, dollars, free_plan_stops_on_day: stops, fixed_plan, plan }
     }
 }
 
@@ -83,6 +105,7 @@ pub fn ours(
     lines.push(commands_sum(commands, prices));
     lines.extend(lambda(workload, figures, prices, prices.per_gb_second(region)?, &day));
     lines.extend(around(prices, &day));
+    lines.extend(volume(figures, prices, workload, &day));
     let nights = if day.nightly > 0.0 { 1.0 } else { 0.0 };
     lines.push(database(workload, prices, day.awake_s, day.asked_ticks + nights));
     let a_job = figures.job.commands;
@@ -124,7 +147,13 @@ mod tests {
     use super::*;
 
     fn figures() -> Figures {
-        let once = |commands, round_trips, ms| Once { commands, round_trips, ms };
+        let once = |commands, round_trips, ms| Once {
+            commands,
+            round_trips,
+            ms,
+            sent_bytes: 1_000.0,
+            log_bytes: 2_000.0,
+        };
         Figures {
             source: "by hand".to_owned(),
             idle_tick: once(1.0, 1.0, 1.0),
@@ -221,8 +250,28 @@ mod tests {
         near(line(&worker, "Upstash").0, 6_105_000.0);
         // 101 x 300 s and 1,100 x 1.04 ms: 30,301.144 s a day.
         near(line(&worker, "Neon").0, 252.509_533_333);
+        // 1,440 ticks, 1,100 jobs, 100 asked and 1,000 enqueued: 3,640 a day of 2,000 bytes, and of 1,000.
+        near(line(&ours, "CloudWatch, logs").0, 0.218_4);
+        near(line(&ours, "Transfer out of AWS").0, 0.109_2);
+        assert_eq!(line(&ours, "CloudWatch, logs").1, Some(0.0), "5 GB are free");
         // 100 x 30 at $1 a million.
         near(line(&ours, "API Gateway").1.unwrap(), 0.003);
+    }
+
+    #[test]
+    fn the_plan_that_costs_least_is_named() {
+        let plan = |recomputes| bills(&workload(0.0, recomputes)).0.plan;
+        // 500,000 commands a month are free, and 5,000,000 cost the $10 of the fixed plan.
+        assert_eq!([0.0, 500.0, 20_000.0].map(plan), [Plan::Free, Plan::PayAsYouGo, Plan::Fixed]);
+    }
+
+    #[test]
+    fn what_is_not_free_of_logs_and_transfer_is_paid() {
+        // 1,440 ticks, 2,000,000 jobs and as many asked for: 4,001,440 a day.
+        let (ours, _) = bills(&workload(0.0, 2_000_000.0));
+        near(line(&ours, "CloudWatch, logs").0, 240.086_4);
+        near(line(&ours, "CloudWatch, logs").1.unwrap(), 235.086_4 * 0.5);
+        near(line(&ours, "Transfer out of AWS").1.unwrap(), (120.043_2 - 100.0) * 0.09);
     }
 
     #[test]

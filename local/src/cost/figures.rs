@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// What something costs once.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Once {
     /// Redis commands that Upstash bills.
@@ -12,6 +12,10 @@ pub struct Once {
     pub round_trips: f64,
     /// Milliseconds in the function, with both servers on the same machine.
     pub ms: f64,
+    /// Bytes that leave AWS: what Redis and Postgres are asked, and answers to people. TLS adds to that.
+    pub sent_bytes: f64,
+    /// Bytes that the function writes to its log. Lambda itself adds lines of its own.
+    pub log_bytes: f64,
 }
 
 impl Once {
@@ -64,14 +68,20 @@ impl Worker {
 impl Figures {
     /// `deo cost --measure` on a two-core machine, built as deployed.
     pub fn measured() -> Self {
-        let once = |commands, round_trips, ms| Once { commands, round_trips, ms };
+        let once = |commands, round_trips, ms, sent_bytes, log_bytes| Once {
+            commands,
+            round_trips,
+            ms,
+            sent_bytes,
+            log_bytes,
+        };
         Self {
             source: "measured on 2026-11-26; --measure takes them anew".to_owned(),
-            idle_tick: once(1.0, 1.0, 1.1),
-            busy_tick: once(14.8, 6.0, 6.2),
-            job: once(4.2, 0.03, 0.6),
-            asked: once(9.0, 2.0, 2.4),
-            nightly: once(1.0, 0.01, 0.3),
+            idle_tick: once(1.0, 1.0, 1.1, 2_116.0, 1_501.0),
+            busy_tick: once(14.8, 6.0, 6.2, 10_145.0, 1_867.0),
+            job: once(4.2, 0.03, 0.6, 2_203.0, 3.3),
+            asked: once(9.0, 2.0, 2.4, 2_342.0, 374.0),
+            nightly: once(1.0, 0.01, 0.3, 427.0, 0.4),
             peak_bytes: 7_500_000,
         }
     }
@@ -83,11 +93,15 @@ impl Figures {
             commands: each(one.commands, many.commands),
             round_trips: each(one.round_trips, many.round_trips),
             ms: each(one.ms, many.ms),
+            sent_bytes: each(one.sent_bytes, many.sent_bytes),
+            log_bytes: each(one.log_bytes, many.log_bytes),
         };
         let tick = Once {
             commands: (one.commands - job.commands).max(0.0),
             round_trips: (one.round_trips - job.round_trips).max(0.0),
             ms: (one.ms - job.ms).max(0.0),
+            sent_bytes: (one.sent_bytes - job.sent_bytes).max(0.0),
+            log_bytes: (one.log_bytes - job.log_bytes).max(0.0),
         };
         (tick, job)
     }
@@ -100,10 +114,18 @@ mod tests {
     #[test]
     fn a_tick_and_its_jobs_are_told_apart() {
         // 10 commands a tick and 5 a job; 4 round trips a tick and none a job; 3 ms and 0.5 ms.
-        let one = Once { commands: 15.0, round_trips: 4.0, ms: 3.5 };
-        let many = Once { commands: 510.0, round_trips: 4.0, ms: 53.0 };
+        // 700 bytes a tick and 30 a job; 1,500 of the log, whatever the jobs.
+        let once = |commands, round_trips, ms, sent_bytes, log_bytes| Once {
+            commands,
+            round_trips,
+            ms,
+            sent_bytes,
+            log_bytes,
+        };
+        let one = once(15.0, 4.0, 3.5, 730.0, 1_500.0);
+        let many = once(510.0, 4.0, 53.0, 3_700.0, 1_500.0);
         let (tick, job) = Figures::split(one, many, 100.0);
-        assert_eq!(job, Once { commands: 5.0, round_trips: 0.0, ms: 0.5 });
-        assert_eq!(tick, Once { commands: 10.0, round_trips: 4.0, ms: 3.0 });
+        assert_eq!(job, once(5.0, 0.0, 0.5, 30.0, 0.0));
+        assert_eq!(tick, once(10.0, 4.0, 3.0, 700.0, 1_500.0));
     }
 }

@@ -61,13 +61,7 @@ pub(super) fn lambda(
     let latency = workload.latency_ms;
     let nights = if day.nightly > 0.0 { 1.0 } else { 0.0 };
     let requests = (day.ticks() + day.asked + nights) * DAYS;
-    let work = [
-        (day.idle_ticks, figures.idle_tick),
-        (day.busy_ticks(), figures.busy_tick),
-        (workload.recomputes, figures.job),
-        (day.asked, figures.asked),
-        (day.nightly, figures.nightly),
-    ];
+    let work = done(workload, figures, day);
     let seconds = |(times, once): &(f64, Once)| times * once.with_latency(latency) / 1_000.0;
     let a_day: f64 = work.iter().map(seconds).sum();
     let gb = workload.memory_mb / 1_024.0;
@@ -154,6 +148,52 @@ pub(super) fn around(prices: &Prices, day: &Day) -> [Line; 3] {
             dollars: Some(secret),
             formula: format!("1 x ${secret}"),
         },
+    ]
+}
+
+/// What goes out of AWS and into the logs.
+pub(super) fn volume(
+    figures: &Figures,
+    prices: &Prices,
+    workload: &Workload,
+    day: &Day,
+) -> [Line; 2] {
+    let (watch, transfer) = (&prices.cloud_watch, &prices.transfer);
+    let of = |bytes: fn(&Once) -> f64| -> Vec<(f64, f64)> {
+        done(workload, figures, day).map(|(times, once)| (times, bytes(&once))).into()
+    };
+    [
+        gigabytes("CloudWatch, logs", of(|it| it.log_bytes), watch.free_log_gb, watch.per_log_gb),
+        gigabytes("Transfer out of AWS", of(|it| it.sent_bytes), transfer.free_gb, transfer.per_gb),
+    ]
+}
+
+fn gigabytes(item: &'static str, parts: Vec<(f64, f64)>, free: f64, price: f64) -> Line {
+    let amount = parts.iter().map(|(times, bytes)| times * bytes).sum::<f64>() * DAYS / 1e9;
+    let terms: Vec<String> = parts
+        .iter()
+        .map(|(times, bytes)| format!("{} x {}", number(*times), number(*bytes)))
+        .collect();
+    Line {
+        item,
+        amount,
+        unit: "GB",
+        dollars: Some((amount - free).max(0.0) * price),
+        formula: format!(
+            "{DAYS} days x ({}) bytes; {free} GB a month are free of charge, for the whole account, then ${price} each",
+            terms.join(" + ")
+        ),
+    }
+}
+
+/// What is done how often a day, and what it needs once.
+fn done(workload: &Workload, figures: &Figures, day: &Day) -> [(f64, Once); 5] {
+    [
+        (day.idle_ticks, figures.idle_tick),
+        (day.busy_ticks(), figures.busy_tick),
+        (workload.recomputes, figures.job),
+        (day.asked, figures.asked),
+        (day.nightly, figures.nightly),
     ]
 }
 

@@ -12,13 +12,13 @@ mod reconcile;
 #[cfg(test)]
 mod workloads;
 
-pub use bill::{Bill, LEFT_OUT, OnFixedPlan, ours, worker};
+pub use bill::{Bill, LEFT_OUT, OnFixedPlan, Plan, ours, worker};
 pub use day::{Day, Workload};
 pub use figures::{Figures, Once, Worker};
 pub use lines::Line;
 pub(crate) use measure::measure;
 pub(crate) use number::number;
 pub use prices::{
-    ApiGateway, CloudWatch, Fixed, Lambda, Machine, Neon, Prices, SecretsManager, Upstash,
+    ApiGateway, CloudWatch, Fixed, Lambda, Machine, Neon, Prices, SecretsManager, Transfer, Upstash,
 };
 pub use reconcile::{BAR, Reconciled};

@@ -21,6 +21,8 @@ pub struct Prices {
     pub api_gateway: ApiGateway,
     /// Metrics and alarms.
     pub cloud_watch: CloudWatch,
+    /// Out of AWS, in most regions.
+    pub transfer: Transfer,
     /// Where the secrets are.
     pub secrets_manager: SecretsManager,
     /// Postgres.
@@ -96,6 +98,22 @@ pub struct CloudWatch {
     pub per_metric: f64,
     /// One more, for a month.
     pub per_alarm: f64,
+    /// Gigabytes of logs, each month, for the whole account.
+    pub free_log_gb: f64,
+    /// A gigabyte of logs more that is taken in, in us-east-1.
+    pub per_log_gb: f64,
+}
+
+/// What leaves AWS.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Transfer {
+    /// Where to look whether it still holds.
+    pub source: String,
+    /// Gigabytes, each month, for the whole account.
+    pub free_gb: f64,
+    /// A gigabyte more.
+    pub per_gb: f64,
 }
 
 /// Where the secrets are.
@@ -154,12 +172,13 @@ impl Prices {
     }
 
     /// Where each of them was found.
-    pub fn sources(&self) -> [&str; 7] {
+    pub fn sources(&self) -> [&str; 8] {
         [
             &self.upstash.source,
             &self.lambda.source,
             &self.api_gateway.source,
             &self.cloud_watch.source,
+            &self.transfer.source,
             &self.secrets_manager.source,
             &self.neon.source,
             &self.machine.source,

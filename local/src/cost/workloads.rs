@@ -5,7 +5,7 @@ use super::{Figures, Once, Prices, Worker, Workload, ours, worker};
 
 /// Round figures: a tick 1 command, one with work 20 more, a job 4 more, asked for 9, enqueued at night 1; a job takes 1 ms.
 fn figures() -> Figures {
-    let once = |commands, ms| Once { commands, round_trips: 0.0, ms };
+    let once = |commands, ms| Once { commands, ms, ..Once::default() };
     Figures {
         source: "by hand".to_owned(),
         idle_tick: once(1.0, 1.0),

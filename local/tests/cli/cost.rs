@@ -51,6 +51,7 @@ fn a_slower_tick_costs_fewer_commands() {
 fn what_is_left_out_is_told_and_when_a_fixed_plan_makes_both_equal() {
     let little = told(&["--projects", "7000", "--recomputes", "1100"]);
     assert!(little.contains("Not in it: storage"), "{little}");
+    assert!(little.contains("The plan to take at Upstash: the free one."), "{little}");
     assert!(little.contains("fixed plan of $10.00 (250 MB) is dearer"), "{little}");
     assert!(little.contains("is cheaper: no command is billed"), "a worker's polling: {little}");
     assert!(!little.contains("Redis costs the same"), "{little}");
@@ -62,6 +63,9 @@ fn what_is_left_out_is_told_and_when_a_fixed_plan_makes_both_equal() {
 fn the_slowest_tick_is_taken_that_is_soon_enough() {
     let every = |within| json(&["--within", within])["workload"]["everyS"].as_f64().unwrap();
     assert_eq!(["1m", "4m", "5m", "1h"].map(every), [60.0, 120.0, 300.0, 900.0]);
+    let text = told(&["--within", "4m"]);
+    assert!(text.contains("DrainEveryMinutes=2 is the slowest tick within that time"), "{text}");
+    assert!(!told(&[]).contains("DrainEveryMinutes"));
     let errors = String::from_utf8(cost(&["--within", "30s"]).stderr).unwrap();
     assert!(errors.contains("DrainWake takes jobs at once"), "{errors}");
 }
@@ -110,7 +114,12 @@ fn what_it_measures_is_what_the_functions_do() {
     assert!((1.0..20.0).contains(&commands("asked")), "{figures}");
     assert!((1.0..7.0).contains(&commands("nightly")), "{figures}");
     for what in ["idleTick", "busyTick", "job", "asked", "nightly"] {
-        assert!(figures[what]["ms"].as_f64().unwrap() > 0.0, "{figures}");
+        for figure in ["ms", "sentBytes"] {
+            assert!(figures[what][figure].as_f64().unwrap() > 0.0, "{what}: {figures}");
+        }
+    }
+    for what in ["idleTick", "asked"] {
+        assert!(figures[what]["logBytes"].as_f64().unwrap() > 100.0, "{what}: {figures}");
     }
     let peak = figures["peakBytes"].as_u64().unwrap();
     assert!((1_000_000..64_000_000).contains(&peak), "{peak}");
