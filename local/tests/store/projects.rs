@@ -37,6 +37,15 @@ async fn a_walk_sees_every_project_once_whatever_the_pages() {
 }
 
 #[tokio::test]
+async fn which_projects_there_are_is_one_question() {
+    let bench = Bench::new().await;
+    bench.empty_projects(&["p1", "p2"]).await;
+    let asked = ["p2", "nosuch", "p1", "p2", "", "no\0id"];
+    let found = bench.store.existing_projects(&asked).await.unwrap();
+    assert_eq!(found, ["p1", "p2"].map(str::to_owned).into());
+}
+
+#[tokio::test]
 async fn stale_is_what_was_never_scored_is_old_or_may_have_newer_rows() {
     let bench = Bench::new().await;
     let scored = ["fresh", "old", "ancient", "none"];
