@@ -228,7 +228,8 @@ async fn row_security(client: &Client, schema: Option<&str>) -> Option<Check> {
     let asked = r#"
         SELECT c.relname::text FROM pg_class c
         WHERE c.relname = ANY ('{User,Project,ProjectMember,CrawlResult,Product,DeoScoreSnapshot}')
-            AND c.relnamespace = coalesce(to_regnamespace(quote_ident($1)), current_schema()::regnamespace)
+            AND c.relnamespace = coalesce(to_regnamespace(quote_ident($1))::oid,
+                (SELECT p.relnamespace FROM pg_class p WHERE p.oid = to_regclass('"Project"')))
             AND c.relkind IN ('r', 'p') AND row_security_active(c.oid) ORDER BY 1"#;
     let rows = client.query_typed(asked, &[(&schema, Type::TEXT)]).await.ok()?;
     let tables: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();

@@ -193,6 +193,14 @@ async fn what_is_wrong_with_postgres_is_named() {
     sql.batch_execute(r#"ALTER TABLE "CrawlResult" ENABLE ROW LEVEL SECURITY"#).await.unwrap();
     let report = examine(&theirs, Some(Function::Drain), false).await;
     assert!(ill(&report).contains(&("postgres.policies", Verdict::Warn)));
+    // Also where another schema comes before that of the tables.
+    let other = format!(
+        "CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO drain_{name};
+        ALTER ROLE drain_{name} SET search_path = app, public"
+    );
+    sql.batch_execute(&other).await.unwrap();
+    let report = examine(&theirs, Some(Function::Drain), false).await;
+    assert!(ill(&report).contains(&("postgres.policies", Verdict::Warn)), "{:#?}", report.checks);
 
     sql.batch_execute("DELETE FROM deo.schema_history WHERE version = 6").await.unwrap();
     is_named(&world.env, "postgres.migrations", Verdict::Fail).await;
