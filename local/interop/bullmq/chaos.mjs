@@ -55,31 +55,42 @@ async function process_(job) {
   return { projectId, snapshotId: id };
 }
 
-const queue = new Queue(task.queue, shared);
+// A call whose answer is lost fails, and another id gets another try. Its client would repeat it: where the answer was that
+// a command had been refused half-way, BullMQ then takes the half for the whole, and says that it is there.
+const queue = new Queue(task.queue, { ...shared, connection: { ...shared.connection, maxRetriesPerRequest: 0 } });
 queue.on('error', () => {});
 const worker = new Worker(task.queue, process_, { ...shared, concurrency: 5, lockDuration: 5_000, stalledInterval: 2_000, drainDelay: 1 });
 worker.on('error', () => {});
-process.on('SIGTERM', async () => {
-  await worker.close();
-  process.exit(0);
-});
-console.log('ready');
-for (let n = 0; n < task.adds; n += 1) {
-  const project = `seed-1-p${String(n % task.projects).padStart(7, '0')}`;
-  const data = { projectId: project, triggeredByUserId: null, reason: 'manual' };
-  const opts = [{}, { priority: 3 }, { delay: 200 }, { lifo: true }, { attempts: 3, backoff: 50 }][n % 5];
-  for (let again = 0; ; again += 1) {
-    // Under an id of its own, which its client repeats when no answer comes. BullMQ's scripts leave what they have
-    // written when a command in them is refused: another id for another try.
-    const said = { id: `${task.name}-${n}-${again}`, project, timestamp: Date.now() };
-    console.log(JSON.stringify({ ...said, unanswered: true }));
-    try {
-      await queue.add('deo_score_recompute', data, { attempts: 3, backoff: 100, ...opts, jobId: said.id, timestamp: said.timestamp });
-      console.log(JSON.stringify(said));
-      break;
-    } catch {
-      console.log(JSON.stringify({ ...said, unanswered: true, failed: true }));
-      await new Promise((resolve) => { setTimeout(resolve, 50); });
+let isEnding = false;
+
+/** Adds its jobs, and tells of each try before it and after it. */
+async function add() {
+  for (let n = 0; n < task.adds; n += 1) {
+    const project = `seed-1-p${String(n % task.projects).padStart(7, '0')}`;
+    const data = { projectId: project, triggeredByUserId: null, reason: 'manual' };
+    const opts = [{}, { priority: 3 }, { delay: 200 }, { lifo: true }, { attempts: 3, backoff: 50 }][n % 5];
+    for (let again = 0; !isEnding; again += 1) {
+      // BullMQ's scripts leave what they have written when a command in them is refused: another id for another try.
+      const said = { id: `${task.name}-${n}-${again}`, project, timestamp: Date.now() };
+      console.log(JSON.stringify({ ...said, unanswered: true }));
+      try {
+        await queue.add('deo_score_recompute', data, { attempts: 3, backoff: 100, ...opts, jobId: said.id, timestamp: said.timestamp });
+        console.log(JSON.stringify(said));
+        break;
+      } catch {
+        console.log(JSON.stringify({ ...said, unanswered: true, failed: true }));
+        await new Promise((resolve) => { setTimeout(resolve, 50); });
+      }
     }
   }
 }
+
+console.log('ready');
+const added = add();
+process.on('SIGTERM', async () => {
+  isEnding = true;
+  // What became of the try under way is told as well.
+  await added;
+  await worker.close();
+  process.exit(0);
+});

@@ -12,6 +12,9 @@ import time
 
 from bullmq import Queue, Worker
 from bullmq.custom_errors import UnrecoverableError
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 TASK = json.loads(sys.argv[1])
 OPTIONS = {"connection": TASK["redis"], "prefix": TASK["prefix"]}
@@ -62,13 +65,16 @@ async def process(job, token):
 async def main():
     over = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
-    queue = Queue(TASK["queue"], OPTIONS)
+    # As in chaos.mjs: a call whose answer is lost fails.
+    once = Redis.from_url(TASK["redis"], decode_responses=True, retry=Retry(NoBackoff(), 0))
+    queue = Queue(TASK["queue"], {**OPTIONS, "connection": once})
     worker = Worker(TASK["queue"], process, {**OPTIONS, "concurrency": 3, "lockDuration": 5_000, "stalledInterval": 2_000})
     print("ready", flush=True)
     for n in range(TASK["adds"]):
         project = f"seed-1-p{n % TASK['projects']:07}"
         for again in itertools.count():
-            # As chaos.mjs does.
+            if over.is_set():
+                break
             said = {"id": f"{TASK['name']}-{n}-{again}", "project": project, "timestamp": int(time.time() * 1_000)}
             options = {"jobId": said["id"], "timestamp": said["timestamp"], "attempts": 3, "backoff": {"type": "fixed", "delay": 100}}
             print(json.dumps({**said, "unanswered": True}), flush=True)

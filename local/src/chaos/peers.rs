@@ -111,7 +111,7 @@ pub(super) struct Working {
 }
 
 /// What a peer says, one line each.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Said {
     id: Option<String>,
     project: Option<String>,
@@ -119,7 +119,7 @@ struct Said {
     /// Whether it is about to ask, and may be killed before it hears the answer.
     #[serde(default)]
     unanswered: bool,
-    /// Whether BullMQ's own code has failed the call.
+    /// Whether BullMQ's own code has failed the call, or never came to its end.
     #[serde(default)]
     failed: bool,
 }
@@ -137,6 +137,7 @@ impl Working {
         let mut lines = BufReader::new(out).lines();
         let id = self.child.id();
         let (mut end, mut is_told, mut is_ready) = (Instant::now() + PATIENCE, false, false);
+        let mut asked = None;
         loop {
             match timeout(end.saturating_duration_since(Instant::now()), lines.next_line()).await {
                 Ok(Ok(Some(line))) => {
@@ -144,6 +145,7 @@ impl Working {
                         is_ready = true;
                         end = Instant::now() + time;
                     } else if let Ok(said) = serde_json::from_str::<Said>(&line) {
+                        asked = (said.unanswered && !said.failed).then(|| said.clone());
                         note(world, said);
                     }
                 }
@@ -165,6 +167,10 @@ impl Working {
             }
         }
         let ended = self.child.wait().await?;
+        // Killed in the midst of a call, it does not say that a command in BullMQ's script was refused.
+        if let Some(said) = asked {
+            note(world, Said { failed: true, ..said });
+        }
         if is_ready { Ok(()) } else { Err(format!("it was never ready ({ended})").into()) }
     }
 }

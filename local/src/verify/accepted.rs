@@ -6,8 +6,8 @@
 //! `at` and `answered` (when it was asked for and answered by the clock of whoever stamped it: every millisecond
 //! between them is tried), `poison` (its data is not fit to be scored) and `by` (who asked, for readers). A call whose
 //! answer never came is `{"project": "p1", "unanswered": true}`, with the `id` where the producer chose it: its job
-//! may be there or not. With `failed` as well, the producer's own library has failed the call: whatever that left
-//! is its own.
+//! may be there or not. With `failed` as well, the producer's own library has failed the call, or was killed in it:
+//! whatever that left is its own.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -36,7 +36,7 @@ pub struct AcceptedJob {
     /// Whether no answer came.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub unanswered: bool,
-    /// Whether the producer's own library has failed the call.
+    /// Whether the producer's own library has failed the call, or was killed in it.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub failed: bool,
     /// Who asked.

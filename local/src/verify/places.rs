@@ -184,7 +184,8 @@ impl Look<'_> {
             if !self.accepted.is_left_by_its_producer(id)
                 && !self.rules.period.is_before(hash.number("timestamp"))
             {
-                findings.job(Invariant::I9, id, "is stored, and stands in no state");
+                let what = format!("is stored, and stands in no state; its fields: {hash}");
+                findings.job(Invariant::I9, id, what);
             }
         }
         for (id, stored) in &self.queue.jobs {

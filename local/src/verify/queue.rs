@@ -2,6 +2,7 @@
 //! lock, and every key that has no business there.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 
 use shared::queue::Error;
 use shared::redis::{Command, Redis, Value};
@@ -50,6 +51,20 @@ pub(super) struct Place {
 /// A job's hash.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hash(BTreeMap<String, Vec<u8>>);
+
+/// Its fields' names, and the values of those that tell what was done to it last.
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, name) in self.0.keys().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            write!(f, "{comma}{name}")?;
+            if let Some(number) = self.number(name) {
+                write!(f, " {number}")?;
+            }
+        }
+        Ok(())
+    }
+}
 
 impl Hash {
     pub(super) fn bytes(&self, field: &str) -> Option<&[u8]> {
