@@ -69,6 +69,10 @@ chaos-long seed='1' jobs='10000':
 build:
     cargo lambda build --release --package api --package drain --package cron
 
+# Run the drain of an older commit beside this one's on one queue: before a release, with the last tag
+upgrade commit:
+    local/upgrade/run {{commit}}
+
 # Build the archives of a release for this machine: docs/releases.md
 release:
     local/release/run

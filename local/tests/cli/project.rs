@@ -5,6 +5,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 use servers::{PostgresServer, RedisServer};
 use shared::config::{Endpoint, Secret};
+use shared::queue::Queue;
 use shared::redis::{Command, Redis};
 use tempfile::TempDir;
 
@@ -62,10 +63,48 @@ impl Shop {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// What a command that must fail says.
+    pub(crate) fn error(&self, arguments: &[&str]) -> String {
+        let output = self.deo(arguments);
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stderr).unwrap()
+    }
+
     pub(crate) async fn redis(&self, command: Command) {
         let url = Secret::new(self.redis.url());
         let redis = Redis::new(&Endpoint::Tcp { url, allow_plaintext: false }).unwrap();
         redis.call(command).await.unwrap();
+    }
+
+    /// A command without spaces in its arguments, as it is typed.
+    pub(crate) async fn redis_line(&self, line: &'static str) {
+        let mut words = line.split(' ');
+        self.redis(Command::new(words.next().unwrap()).args(words)).await;
+    }
+
+    pub(crate) fn redis_url(&self) -> String {
+        self.redis.url()
+    }
+
+    pub(crate) fn database_url(&self) -> String {
+        self.postgres.url()
+    }
+
+    pub(crate) fn queue(&self) -> Queue {
+        let settings = [("REDIS_URL", self.redis.url()), ("DATABASE_URL", self.postgres.url())];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value));
+        fixture::queue(&fixture::config(&settings.into()))
+    }
+
+    /// The report of `deo drain` with these settings, whose tick must fail.
+    pub(crate) fn report_of_a_failed_tick(&self, settings: &[(&str, &str)]) -> Value {
+        let mut command = deo(self.folder.path());
+        command.env("REDIS_URL", self.redis.url()).env("DATABASE_URL", self.postgres.url());
+        let output =
+            command.args(["drain", "--json"]).envs(settings.iter().copied()).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 }
 

@@ -1,9 +1,13 @@
 //! Situations of `docs/troubleshooting.md`: each is provoked, seen as its row says, and mended by what the row tells.
 
-use serde_json::json;
+use fixture::connect;
+use serde_json::{Value, json};
+use shared::queue::{ClaimRequest, NewJob};
 use shared::redis::Command;
 
 use crate::project::Shop;
+
+const PAGE: &str = include_str!("../../../docs/troubleshooting.md");
 
 #[tokio::test]
 async fn the_wrong_prefix_is_found_without_redis_cli() {
@@ -55,9 +59,8 @@ const ROWS: [Row; 3] = [
 #[tokio::test]
 async fn jobs_that_stay_waiting_go_on_as_their_row_says() {
     let shop = Shop::new().await;
-    let page = include_str!("../../../docs/troubleshooting.md");
     for Row { stopped_because, provoked, settings, remedy } in ROWS {
-        let row = page.lines().find(|line| line.contains(&format!("| `{stopped_because}` |")));
+        let row = PAGE.lines().find(|line| line.contains(&format!("| `{stopped_because}` |")));
         let row = row.unwrap_or_else(|| panic!("no row for {stopped_because}"));
         let mends = settings.iter().map(|(name, _)| *name).chain(remedy.get(1).copied());
         let told = mends.filter(|word| row.contains(word)).count();
@@ -80,13 +83,176 @@ async fn jobs_that_stay_waiting_go_on_as_their_row_says() {
 #[tokio::test]
 async fn a_failed_job_tells_the_reason_that_its_row_explains() {
     let shop = Shop::new().await;
-    let page = include_str!("../../../docs/troubleshooting.md");
     let reason = "Project not found: ";
-    assert!(page.contains(&format!("| `{reason}…` |")));
+    assert!(PAGE.contains(&format!("| `{reason}…` |")));
     shop.json(&["enqueue", "--project", "seed-1-p9999999"]);
     assert_eq!(shop.json(&["drain", "--until-empty"])["failed"], 1);
     let listed = shop.json(&["queue", "jobs", "failed"]).to_string();
     assert!(listed.contains(reason), "{listed}");
     let retried = shop.text(&["queue", "retry", "--all-failed", "--reason", reason]);
     assert!(retried.contains("1 job"), "{retried}");
+}
+
+/// A row of *A tick fails*: what its first cell says, and what the tick's error does.
+struct Failure {
+    row: &'static str,
+    error: &'static str,
+    provoked: Cause,
+}
+
+/// What makes ticks fail, and what ends it.
+enum Cause {
+    Setting(&'static str, String),
+    Redis(&'static str, &'static str),
+    Postgres(&'static str, &'static str),
+}
+
+const RAISES: &str = r#"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON "DeoScoreSnapshot" FOR EACH ROW EXECUTE FUNCTION refuse()"#;
+
+#[tokio::test]
+async fn a_tick_fails_as_its_row_says_and_its_jobs_are_done_once_the_cause_is_mended() {
+    let shop = Shop::new().await;
+    let database = connect(&shop.database_url()).await;
+    let at = shop.redis_url().rsplit('@').next().unwrap().rsplit("//").next().unwrap().to_owned();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let redis = |user: &str, at: &str| Cause::Setting("REDIS_URL", format!("redis://{user}@{at}"));
+    shop.redis_line("ACL SETUSER reader on >pw ~* &* +@all -eval -evalsha").await;
+    // What a full Redis refuses first is more jobs: a tick ends those that are there.
+    shop.redis_line("CONFIG SET maxmemory 1").await;
+    let refused = shop.error(&["enqueue", "--all"]);
+    assert!(
+        refused.contains("maxmemory") && PAGE.contains("| `OOM` or `maxmemory` |"),
+        "{refused}"
+    );
+    shop.redis_line("CONFIG SET maxmemory 0").await;
+    shop.json(&["enqueue", "--all"]);
+    let failures = [
+        Failure {
+            row: "`refused the user or password`",
+            error: "refused the user or password",
+            provoked: redis("reader:wrong", &at),
+        },
+        Failure { row: "`NOPERM`", error: "NOPERM", provoked: redis("reader:pw", &at) },
+        Failure {
+            row: "an address that cannot be reached",
+            error: "refused",
+            provoked: redis("reader:pw", &nobody.to_string()),
+        },
+        Failure {
+            row: "`READONLY`",
+            error: "READONLY",
+            provoked: Cause::Redis("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+        },
+        Failure {
+            row: "`WRONGTYPE`",
+            error: "WRONGTYPE",
+            provoked: Cause::Redis(
+                "SET engineo:deo_score_queue:active x",
+                "DEL engineo:deo_score_queue:active",
+            ),
+        },
+        Failure {
+            row: "`57014`",
+            error: "57014",
+            provoked: Cause::Postgres(
+                r#"ALTER ROLE CURRENT_USER SET statement_timeout = 200; COMMIT;
+                   BEGIN; LOCK TABLE "CrawlResult""#,
+                "ROLLBACK; ALTER ROLE CURRENT_USER RESET statement_timeout",
+            ),
+        },
+        Failure {
+            row: "any other SQLSTATE (`P0001`",
+            error: "P0001",
+            provoked: Cause::Postgres(RAISES, r#"DROP FUNCTION refuse CASCADE"#),
+        },
+    ];
+    for Failure { row, error, provoked } in failures {
+        let rows = PAGE.split("## A tick fails").nth(1).unwrap().split("\n## ").next().unwrap();
+        let cells = rows.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+        assert!(cells.into_iter().any(|cell| cell.contains(row)), "no row for {row}");
+        let (mut settings, mut mended) = (Vec::new(), None);
+        match &provoked {
+            Cause::Setting(name, value) => settings.push((*name, value.as_str())),
+            Cause::Redis(cause, end) => {
+                shop.redis_line(cause).await;
+                mended = Some((true, *end));
+            }
+            Cause::Postgres(cause, end) => {
+                database.batch_execute(cause).await.unwrap();
+                mended = Some((false, *end));
+            }
+        }
+        let report = shop.report_of_a_failed_tick(&settings);
+        match mended {
+            Some((true, end)) => shop.redis_line(end).await,
+            Some((false, end)) => database.batch_execute(end).await.unwrap(),
+            None => {}
+        }
+        assert_eq!(report["stoppedBecause"], "error", "{row}: {report}");
+        assert!(report["error"].as_str().unwrap().contains(error), "{row}: {report}");
+    }
+    // Nothing was lost, and no attempt was counted.
+    let done = shop.json(&["drain", "--until-empty"]);
+    assert_eq!((&done["completed"], &done["failed"]), (&json!(8), &json!(0)), "{done}");
+    let jobs = shop.json(&["queue", "jobs", "completed"]);
+    assert!(jobs["jobs"].as_array().unwrap().iter().all(|job| job["attemptsMade"] == 1), "{jobs}");
+}
+
+#[tokio::test]
+async fn jobs_wait_for_who_has_locked_their_project_for_their_time_and_for_others() {
+    let shop = Shop::new().await;
+    let waits = |stopped_because: &str| {
+        assert!(PAGE.contains(&format!("| `{stopped_because}` |")) || stopped_because == "empty");
+        let report = shop.json(&["drain"]);
+        assert_eq!(report["stoppedBecause"], stopped_because, "{report}");
+        report
+    };
+    let mut database = connect(&shop.database_url()).await;
+    let locking = database.transaction().await.unwrap();
+    let lock = r#"SELECT FROM "Project" WHERE id = 'seed-1-p0000003' FOR UPDATE"#;
+    locking.batch_execute(lock).await.unwrap();
+    shop.json(&["enqueue", "--project", "seed-1-p0000003"]);
+    waits("held");
+    locking.rollback().await.unwrap();
+    assert_eq!(shop.json(&["drain"])["completed"], 1);
+
+    shop.json(&["enqueue", "--project", "seed-1-p0000003", "--delay", "1h"]);
+    assert!(
+        PAGE.contains("| `empty`, though jobs were added |")
+            && PAGE.contains("`remaining.delayed`")
+    );
+    assert_eq!(waits("empty")["remaining"]["delayed"], Value::Null);
+    assert_eq!(shop.json(&["queue", "stats"])["counts"]["delayed"], 1);
+    shop.json(&["queue", "promote", "--all"]);
+    assert_eq!(shop.json(&["drain"])["completed"], 1);
+
+    shop.json(&["enqueue", "--all"]);
+    shop.json(&["queue", "limit", "--concurrency", "1"]);
+    let queue = shop.queue();
+    let one = ClaimRequest { count: 1, wait: true, delayed: false, prioritized: true, lock: None };
+    let theirs = queue.claim(one).await.unwrap();
+    assert_eq!(theirs.jobs.len(), 1);
+    waits("full");
+    assert_eq!(shop.json(&["queue", "limit"])["concurrency"], 1);
+    shop.json(&["queue", "limit", "--concurrency", "none"]);
+    let done = shop.json(&["drain", "--until-empty"]);
+    assert_eq!(
+        (&done["completed"], &done["remaining"]["active"]),
+        (&json!(7), &json!(1)),
+        "{done}"
+    );
+}
+
+#[tokio::test]
+async fn a_job_with_other_data_fails_as_its_row_says() {
+    let shop = Shop::new().await;
+    let reason = "Malformed job data: ";
+    assert!(PAGE.contains(&format!("| `{reason}…` |")));
+    let job = NewJob { name: "x".to_owned(), data: "{}".to_owned(), ..NewJob::default() };
+    shop.queue().enqueue(&[job]).await.unwrap();
+    assert_eq!(shop.json(&["drain"])["failed"], 1);
+    let listed = shop.json(&["queue", "jobs", "failed"]).to_string();
+    assert!(listed.contains(reason), "{listed}");
 }
