@@ -54,6 +54,14 @@ impl Seen {
         });
         seen
     }
+
+    /// Waits until it has read all that was executed so far: MONITOR is behind by a moment.
+    async fn caught_up(&self, world: &World) {
+        world.call(Command::new("ECHO").arg("here")).await;
+        while !self.0.lock().unwrap()[0].remove("ECHO") {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
 }
 
 /// A world, and the settings of one that has a function's user.
@@ -97,8 +105,7 @@ fn job(data: &str, opts: JobOptions) -> NewJob {
 
 /// A function was seen to send exactly what its user may send, and nothing was refused to it.
 async fn hold(function: Function, world: &World, seen: &Seen) {
-    // MONITOR is behind by a moment.
-    sleep(Duration::from_millis(200)).await;
+    seen.caught_up(world).await;
     let refused = refused(world).await;
     assert!(refused.is_empty(), "{function}: {refused:#?}");
     let [mut outside, inside] = seen.0.lock().unwrap().clone();
@@ -177,6 +184,7 @@ async fn the_api_sends_what_its_user_may_and_no_less() {
     world.call(Command::new("RENAME").arg(wait.as_str()).arg(aside.as_str())).await;
     assert_eq!(Asked::new("admin", "GET", "/queue").of(&super::api(&env)).await.0, 200);
     world.call(Command::new("RENAME").arg(aside.as_str()).arg(wait.as_str())).await;
+    seen.caught_up(&world).await;
     for own in ["HDEL", "HSET", "RENAME"] {
         seen.0.lock().unwrap()[0].remove(own);
     }
