@@ -244,12 +244,13 @@ async fn the_drain_sends_what_its_user_may_and_no_less() {
     let seen = Seen::watch(world.redis.port());
     // One that finds nothing says that it lives.
     assert!(tick(&env).await.error.is_none());
+    seen.caught_up(&world).await;
     let idle = seen.0.lock().unwrap().clone();
     work(&world).await;
     let claim = world.queue.claim(ClaimRequest::everywhere(1)).await.unwrap();
     assert_eq!(claim.jobs.len(), 1);
     world.age().await;
-    sleep(Duration::from_millis(200)).await;
+    seen.caught_up(&world).await;
     // What this test itself has sent is not the drain's.
     *seen.0.lock().unwrap() = idle;
     // Held up with jobs of all kinds before it, it says how old they are.
