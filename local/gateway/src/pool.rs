@@ -79,7 +79,9 @@ impl Pool {
             _ => UpstreamError::Lost(error),
         })?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MAX_IDLE {
+        if frames.iter().any(is_elsewhere) {
+            idle.clear();
+        } else if idle.len() < MAX_IDLE {
             idle.push(link);
         }
         Ok(frames)
@@ -99,6 +101,16 @@ impl Pool {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         std::iter::from_fn(|| idle.pop()).find_map(|mut link| link.is_idle().then_some(link))
     }
+}
+
+/// Whether it says that this server is not the one to ask, or not any more: the name that led to it may lead elsewhere by
+/// now, and a server that is demoted keeps its connections. A script says it in the midst of its error.
+fn is_elsewhere(reply: &Frame) -> bool {
+    let Some(message) = reply.error() else { return false };
+    let message = String::from_utf8_lossy(message);
+    ["READONLY ", "LOADING ", "MASTERDOWN ", "MOVED "]
+        .iter()
+        .any(|code| message.starts_with(code) || message.contains(&format!("-{code}")))
 }
 
 async fn permit(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {

@@ -40,6 +40,29 @@ async fn redis_may_restart() {
     assert_eq!(bench.run(json!(["PING"])).await, "PONG", "the pool does not use a dead connection");
 }
 
+#[tokio::test]
+async fn a_server_that_is_demoted_is_left() {
+    let bench = Bench::start().await;
+    assert_eq!(bench.run(json!(["SET", "k", "v"])).await, "OK");
+    let mut redis = bench.redis().await;
+    let kept = async |redis: &mut redis::aio::MultiplexedConnection| {
+        let list: String = redis::cmd("CLIENT").arg("LIST").query_async(redis).await.unwrap();
+        list.lines().filter(|line| line.contains("cmd=set") || line.contains("cmd=eval")).count()
+    };
+    assert_eq!(kept(&mut redis).await, 1);
+    let demote = ["REPLICAOF", "127.0.0.1", "1"];
+    redis::cmd(demote[0]).arg(&demote[1..]).exec_async(&mut redis).await.unwrap();
+    let write = "return redis.call('SET', KEYS[1], 'w')";
+    for refused in [json!(["SET", "k", "w"]), json!(["EVAL", write, 1, "k"])] {
+        let answer = bench.post("/", refused).await.json();
+        assert!(answer["error"].as_str().unwrap().contains("READONLY"), "{answer}");
+        // The server notices a moment later.
+        while kept(&mut redis).await > 0 {}
+    }
+    redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec_async(&mut redis).await.unwrap();
+    assert_eq!(bench.run(json!(["SET", "k", "w"])).await, "OK");
+}
+
 /// A gateway in front of something that reads one command and says `answer`.
 async fn in_front_of(answer: &'static [u8]) -> Gateway {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
