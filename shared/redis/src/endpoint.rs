@@ -1,5 +1,7 @@
 //! Says where a Redis is and what opens it, and what people get wrong when they write that down.
 
+use std::fmt;
+
 use crate::rest::rest_url;
 use crate::secret::Secret;
 use crate::tcp::redis_url;
@@ -16,7 +18,7 @@ use crate::tcp::redis_url;
 /// // Without TLS only this machine is spoken to.
 /// assert!(is_loopback("localhost") && !is_loopback("cache.example"));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Endpoint {
     /// Upstash's REST API.
     Rest {
@@ -66,6 +68,26 @@ impl Default for Names {
     }
 }
 
+/// Of URLs no more than the host: what somebody has pasted behind it may be a secret.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rest { url, token, allow_plaintext } => {
+                let authority = url.split_once("://").map_or("", |(_, rest)| rest);
+                let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+                let host = authority.rsplit('@').next().unwrap_or_default();
+                let mut it = f.debug_struct("Rest");
+                it.field("host", &host).field("token", token);
+                it.field("allow_plaintext", allow_plaintext).finish()
+            }
+            Self::Tcp { url, allow_plaintext } => {
+                let mut it = f.debug_struct("Tcp");
+                it.field("url", url).field("allow_plaintext", allow_plaintext).finish()
+            }
+        }
+    }
+}
+
 impl Endpoint {
     /// Checks that a server can be reached by it.
     ///
@@ -79,6 +101,27 @@ impl Endpoint {
             Self::Tcp { url, allow_plaintext } => {
                 redis_url(url.expose(), *allow_plaintext, names).map(|_| ())
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_the_host_of_a_url_is_shown() {
+        for (url, host) in [
+            ("https://eu1.upstash.io", "eu1.upstash.io"),
+            ("https://u:secret@eu1.upstash.io/secret?secret#secret", "eu1.upstash.io"),
+            ("https://///10/secret", ""),
+            ("secret", ""),
+        ] {
+            let token = Secret::new("secret");
+            let rest = Endpoint::Rest { url: url.to_owned(), token, allow_plaintext: false };
+            let shown = format!("{rest:?}");
+            assert!(shown.contains(&format!("host: {host:?}")), "{shown}");
+            assert!(!shown.contains("secret"), "{shown}");
         }
     }
 }
