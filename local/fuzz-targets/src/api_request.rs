@@ -245,9 +245,11 @@ fn check(request: &Request<'_>, headers: &[(String, Vec<u8>)], answer: &Answer) 
     let shown = String::from_utf8_lossy(body);
     assert!(STATUSES.contains(status), "{status}: {shown}");
     let all = format!("{answered:?} {shown}");
+    // A path's line ends are left out on its way.
+    let target: Vec<u8> = request.target.iter().copied().filter(|byte| *byte >= b' ').collect();
     for secret in SECRETS {
         let sent = contains(request.method, secret.as_bytes())
-            || contains(request.target, secret.as_bytes())
+            || contains(&target, secret.as_bytes())
             || headers.iter().any(|(_, value)| contains(value, secret.as_bytes()));
         assert!(sent || !all.contains(secret), "shows a secret: {all}");
     }
