@@ -62,8 +62,8 @@ chaos *args='--each --at-a-time 3 --jobs 150':
 
 # The same with 10,000 jobs for each fault, and for all at once: the table of docs/figures.md
 chaos-long seed='1' jobs='10000':
-    cargo build --quiet --package local --package drain
-    "${CARGO_TARGET_DIR:-$PWD/target}/debug/deo" chaos --each --jobs {{jobs}} --seed {{seed}} --drains 5
+    cargo build --quiet --profile dist --package local --package drain
+    "${CARGO_TARGET_DIR:-$PWD/target}/dist/deo" chaos --each --jobs {{jobs}} --seed {{seed}} --drains 5 --at-a-time 2
 
 # Build the three functions as they are deployed
 build:
