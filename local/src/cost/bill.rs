@@ -166,16 +166,7 @@ mod tests {
     }
 
     fn workload(projects: f64, recomputes: f64) -> Workload {
-        Workload {
-            projects,
-            recomputes,
-            max_age_days: 7.0,
-            every_s: 60.0,
-            memory_mb: 512.0,
-            latency_ms: 2.0,
-            compute_units: 0.25,
-            workers: 1.0,
-        }
+        Workload { projects, recomputes, ..Workload::IDLE }
     }
 
     fn bills(workload: &Workload) -> (Bill, Bill) {

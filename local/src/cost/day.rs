@@ -35,6 +35,20 @@ pub struct Workload {
     pub workers: f64,
 }
 
+impl Workload {
+    /// Nothing to do, where a tick comes each minute in 512 MB, beside one worker.
+    pub const IDLE: Self = Self {
+        projects: 0.0,
+        recomputes: 0.0,
+        max_age_days: 7.0,
+        every_s: 60.0,
+        memory_mb: 512.0,
+        latency_ms: 2.0,
+        compute_units: 0.25,
+        workers: 1.0,
+    };
+}
+
 /// What happens on a day. The recomputes that are asked for come one by one, evenly over the day: the dearest
 /// way that they can.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -19,6 +19,22 @@ pub struct Once {
 }
 
 impl Once {
+    /// Of these numbers, in the order of the fields.
+    const fn of([commands, round_trips, ms, sent_bytes, log_bytes]: [f64; 5]) -> Self {
+        Self { commands, round_trips, ms, sent_bytes, log_bytes }
+    }
+
+    /// What `of` makes of each figure and its counterpart.
+    fn with(self, other: Self, of: impl Fn(f64, f64) -> f64) -> Self {
+        Self {
+            commands: of(self.commands, other.commands),
+            round_trips: of(self.round_trips, other.round_trips),
+            ms: of(self.ms, other.ms),
+            sent_bytes: of(self.sent_bytes, other.sent_bytes),
+            log_bytes: of(self.log_bytes, other.log_bytes),
+        }
+    }
+
     /// Milliseconds, where each round trip takes `latency_ms` on its way.
     pub fn with_latency(&self, latency_ms: f64) -> f64 {
         self.ms + self.round_trips * latency_ms
@@ -68,20 +84,13 @@ impl Worker {
 impl Figures {
     /// `deo cost --measure` on a two-core machine, built as deployed.
     pub fn measured() -> Self {
-        let once = |commands, round_trips, ms, sent_bytes, log_bytes| Once {
-            commands,
-            round_trips,
-            ms,
-            sent_bytes,
-            log_bytes,
-        };
         Self {
             source: "measured on 2026-11-26; --measure takes them anew".to_owned(),
-            idle_tick: once(1.0, 1.0, 1.1, 2_116.0, 1_501.0),
-            busy_tick: once(14.8, 6.0, 6.2, 10_145.0, 1_867.0),
-            job: once(4.2, 0.03, 0.6, 2_203.0, 3.3),
-            asked: once(9.0, 2.0, 2.4, 2_342.0, 374.0),
-            nightly: once(1.0, 0.01, 0.3, 427.0, 0.4),
+            idle_tick: Once::of([1.0, 1.0, 1.1, 2_116.0, 1_501.0]),
+            busy_tick: Once::of([14.8, 6.0, 6.2, 10_145.0, 1_867.0]),
+            job: Once::of([4.2, 0.03, 0.6, 2_203.0, 3.3]),
+            asked: Once::of([9.0, 2.0, 2.4, 2_342.0, 374.0]),
+            nightly: Once::of([1.0, 0.01, 0.3, 427.0, 0.4]),
             peak_bytes: 7_500_000,
         }
     }
@@ -89,20 +98,8 @@ impl Figures {
     /// A busy tick with one job, and one with `jobs`, told apart into what a tick costs and what a job does.
     pub fn split(one: Once, many: Once, jobs: f64) -> (Once, Once) {
         let each = |one: f64, many: f64| ((many - one) / (jobs - 1.0)).max(0.0);
-        let job = Once {
-            commands: each(one.commands, many.commands),
-            round_trips: each(one.round_trips, many.round_trips),
-            ms: each(one.ms, many.ms),
-            sent_bytes: each(one.sent_bytes, many.sent_bytes),
-            log_bytes: each(one.log_bytes, many.log_bytes),
-        };
-        let tick = Once {
-            commands: (one.commands - job.commands).max(0.0),
-            round_trips: (one.round_trips - job.round_trips).max(0.0),
-            ms: (one.ms - job.ms).max(0.0),
-            sent_bytes: (one.sent_bytes - job.sent_bytes).max(0.0),
-            log_bytes: (one.log_bytes - job.log_bytes).max(0.0),
-        };
+        let job = one.with(many, each);
+        let tick = one.with(job, |one, job| (one - job).max(0.0));
         (tick, job)
     }
 }
@@ -115,17 +112,10 @@ mod tests {
     fn a_tick_and_its_jobs_are_told_apart() {
         // 10 commands a tick and 5 a job; 4 round trips a tick and none a job; 3 ms and 0.5 ms.
         // 700 bytes a tick and 30 a job; 1,500 of the log, whatever the jobs.
-        let once = |commands, round_trips, ms, sent_bytes, log_bytes| Once {
-            commands,
-            round_trips,
-            ms,
-            sent_bytes,
-            log_bytes,
-        };
-        let one = once(15.0, 4.0, 3.5, 730.0, 1_500.0);
-        let many = once(510.0, 4.0, 53.0, 3_700.0, 1_500.0);
+        let one = Once::of([15.0, 4.0, 3.5, 730.0, 1_500.0]);
+        let many = Once::of([510.0, 4.0, 53.0, 3_700.0, 1_500.0]);
         let (tick, job) = Figures::split(one, many, 100.0);
-        assert_eq!(job, once(5.0, 0.0, 0.5, 30.0, 0.0));
-        assert_eq!(tick, once(10.0, 4.0, 3.0, 700.0, 1_500.0));
+        assert_eq!(job, Once::of([5.0, 0.0, 0.5, 30.0, 0.0]));
+        assert_eq!(tick, Once::of([10.0, 4.0, 3.0, 700.0, 1_500.0]));
     }
 }

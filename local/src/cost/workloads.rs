@@ -52,12 +52,9 @@ fn twelve_workloads_come_to_what_they_come_to_by_hand() {
         let workload = Workload {
             projects,
             recomputes,
-            max_age_days: 7.0,
             every_s: minutes * 60.0,
-            memory_mb: 512.0,
             latency_ms: 0.0,
-            compute_units: 0.25,
-            workers: 1.0,
+            ..Workload::IDLE
         };
         let what = format!("{projects} projects, {recomputes} recomputes, every {minutes} min");
         let bill = ours(&workload, &figures(), &prices, "eu-central-1").unwrap();

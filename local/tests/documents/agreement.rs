@@ -324,18 +324,8 @@ fn the_api_serves_the_description_that_its_code_has() {
 
 #[test]
 fn an_idle_month_costs_the_commands_that_the_pages_say() {
-    let workload = Workload {
-        projects: 0.0,
-        recomputes: 0.0,
-        max_age_days: 7.0,
-        every_s: 60.0,
-        memory_mb: 512.0,
-        latency_ms: 2.0,
-        compute_units: 0.25,
-        workers: 1.0,
-    };
     let (figures, prices) = (Figures::measured(), Prices::built_in().unwrap());
-    let commands = ours(&workload, &figures, &prices, "eu-central-1").unwrap().commands;
+    let commands = ours(&Workload::IDLE, &figures, &prices, "eu-central-1").unwrap().commands;
     let told = format!("{commands:.0}");
     let told = format!("{},{}", &told[..told.len() - 3], &told[told.len() - 3..]);
     for page in ["docs/deploy.md", "docs/figures.md"] {
