@@ -19,14 +19,13 @@ const CANARY: &str = "Zq7canaryX";
 /// Reads `input` as an environment.
 pub fn settings(input: &[u8]) {
     let input = expand(input);
-    // A fuzzer learns what is compared with, and may put it where nothing is secret.
-    let text = String::from_utf8_lossy(&input).replace(CANARY, "canary");
+    // No environment holds a NUL. And a fuzzer learns what is compared with, and may put it where nothing is secret:
+    // what stands for it has no letter of it, so that no two halves come together.
+    let text = String::from_utf8_lossy(&input).replace('\0', "").replace(CANARY, "-");
     let mut env = BTreeMap::new();
     for line in text.lines() {
         let Some((variable, value)) = variable(line) else { continue };
         let value = value.replace("\\n", "\n");
-        // No environment holds it.
-        let value = value.replace('\0', "");
         let value = if is_secret(variable) { with_secrets(variable, &value) } else { value };
         env.insert(variable.name.to_owned(), value);
     }

@@ -73,7 +73,9 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rest { url, token, allow_plaintext } => {
-                let authority = url.split_once("://").map_or("", |(_, rest)| rest);
+                let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphabetic());
+                let (_, authority) =
+                    url.split_once("://").filter(|it| is_scheme(it.0)).unwrap_or_default();
                 let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
                 let host = authority.rsplit('@').next().unwrap_or_default();
                 let mut it = f.debug_struct("Rest");
@@ -115,6 +117,7 @@ mod tests {
             ("https://eu1.upstash.io", "eu1.upstash.io"),
             ("https://u:secret@eu1.upstash.io/secret?secret#secret", "eu1.upstash.io"),
             ("https://///10/secret", ""),
+            ("https:secret/://secret", ""),
             ("secret", ""),
         ] {
             let token = Secret::new("secret");

@@ -146,7 +146,11 @@ fn secret_host(url: &Secret) -> String {
 /// (path, query) may be secret. Where an `@` behind the host leaves it open where the password
 /// ends, or what stands there is no host, as where the next setting was pasted behind it, nothing is shown.
 pub(super) fn host(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return SET.to_owned() };
+    // What else stands there is no scheme, and may be anything.
+    let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
+        return SET.to_owned();
+    };
     let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if after.contains('@') {
         return SET.to_owned();
@@ -231,6 +235,7 @@ mod tests {
             let shown = host(url);
             assert_eq!(shown, SET, "{url}");
         }
+        assert_eq!(host("https:sesame/https://"), SET);
         for hosts in [
             "a.example",
             "a-b_c.example:5432,d:1",

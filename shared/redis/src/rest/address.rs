@@ -83,6 +83,9 @@ mod tests {
             ("redis://x.upstash.io:6379", token, "put it into REDIS_URL"),
             ("ftp://x.upstash.io", token, "must start with https://"),
             ("https://", token, "is not a URL"),
+            ("https:x.upstash.io", token, "must start with https:// and then the host"),
+            ("https:canary/https://x", token, "must start with https:// and then the host"),
+            ("HTTPS:///x.upstash.io", token, "must start with https:// and then the host"),
             ("https://user:pw-canary@x.upstash.io", token, "holds a user or password"),
             ("https://x.upstash.io/?_token=canary", token, "after '?' or '#'"),
             ("http://x.upstash.io", token, "http:// to another machine"),
@@ -97,6 +100,7 @@ mod tests {
     #[test]
     fn good_ones_pass() {
         assert!(!parse("https://eu1-x-1.upstash.io", "AX==").unwrap().local);
+        assert!(!parse("HTTPS://eu1-x-1.upstash.io", "AX==").unwrap().local);
         assert!(parse("http://127.0.0.1:8080/", "AX==").unwrap().local);
         assert!(parse("http://[::1]:8080", "AX==").unwrap().local);
         let remote =

@@ -49,7 +49,13 @@ fn parse(url: &str, allow_plaintext: bool, names: &Names) -> Result<Url, String>
     let parsed = Url::parse(url)
         .map_err(|_| "is not a URL; it looks like https://<name>.upstash.io".to_owned())?;
     match parsed.scheme() {
-        "https" | "http" => {}
+        // A parser forgives `https:host` and `https:///host`, and takes another part for the host than readers do.
+        scheme @ ("https" | "http") => {
+            let rest = url[scheme.len()..].strip_prefix("://").unwrap_or_default();
+            if rest.is_empty() || rest.starts_with(['/', '\\']) {
+                return Err(format!("must start with {scheme}:// and then the host"));
+            }
+        }
         "redis" | "rediss" => {
             return Err(format!(
                 "is a redis:// or rediss:// URL, which is for the Redis protocol: put it into {}, or \
