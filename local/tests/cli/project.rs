@@ -66,8 +66,10 @@ impl Shop {
     /// What a command that must fail says.
     pub(crate) fn error(&self, arguments: &[&str]) -> String {
         let output = self.deo(arguments);
-        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
-        String::from_utf8(output.stderr).unwrap()
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        said
     }
 
     pub(crate) async fn redis(&self, command: Command) {

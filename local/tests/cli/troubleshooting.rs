@@ -1,6 +1,8 @@
 //! Situations of `docs/troubleshooting.md`: each is provoked, seen as its row says, and mended by what the row tells.
 
+use fixture::certificates::authority;
 use fixture::connect;
+use local::tls_front::TlsFront;
 use serde_json::{Value, json};
 use shared::queue::{ClaimRequest, NewJob};
 use shared::redis::Command;
@@ -107,9 +109,22 @@ enum Cause {
     Postgres(&'static str, &'static str),
 }
 
+/// The URL of a role that may have no connection.
+fn crowded(database_url: &str) -> String {
+    let (_, at) = database_url.split_once('@').unwrap();
+    format!("postgres://crowded:pw@{at}")
+}
+
 const RAISES: &str = r#"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
     CREATE TRIGGER refuse BEFORE INSERT ON "DeoScoreSnapshot" FOR EACH ROW EXECUTE FUNCTION refuse()"#;
+
+/// Panics unless a row of the section begins with a cell that has this text.
+fn has_row(section: &str, row: &str) {
+    let rows = PAGE.split(section).nth(1).unwrap().split("\n## ").next().unwrap();
+    let mut cells = rows.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    assert!(cells.any(|cell| cell.contains(row)), "no row for {row}");
+}
 
 #[tokio::test]
 async fn a_tick_fails_as_its_row_says_and_its_jobs_are_done_once_the_cause_is_mended() {
@@ -119,6 +134,10 @@ async fn a_tick_fails_as_its_row_says_and_its_jobs_are_done_once_the_cause_is_me
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let redis = |user: &str, at: &str| Cause::Setting("REDIS_URL", format!("redis://{user}@{at}"));
     shop.redis_line("ACL SETUSER reader on >pw ~* &* +@all -eval -evalsha").await;
+    database
+        .batch_execute("CREATE ROLE crowded LOGIN PASSWORD 'pw' CONNECTION LIMIT 0")
+        .await
+        .unwrap();
     // What a full Redis refuses first is more jobs: a tick ends those that are there.
     shop.redis_line("CONFIG SET maxmemory 1").await;
     let refused = shop.error(&["enqueue", "--all"]);
@@ -163,15 +182,18 @@ async fn a_tick_fails_as_its_row_says_and_its_jobs_are_done_once_the_cause_is_me
             ),
         },
         Failure {
+            row: "Postgres, and too many connections",
+            error: "too many connections",
+            provoked: Cause::Setting("DATABASE_URL", crowded(&shop.database_url())),
+        },
+        Failure {
             row: "any other SQLSTATE (`P0001`",
             error: "P0001",
             provoked: Cause::Postgres(RAISES, r#"DROP FUNCTION refuse CASCADE"#),
         },
     ];
     for Failure { row, error, provoked } in failures {
-        let rows = PAGE.split("## A tick fails").nth(1).unwrap().split("\n## ").next().unwrap();
-        let cells = rows.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
-        assert!(cells.into_iter().any(|cell| cell.contains(row)), "no row for {row}");
+        has_row("## A tick fails", row);
         let (mut settings, mut mended) = (Vec::new(), None);
         match &provoked {
             Cause::Setting(name, value) => settings.push((*name, value.as_str())),
@@ -255,4 +277,60 @@ async fn a_job_with_other_data_fails_as_its_row_says() {
     assert_eq!(shop.json(&["drain"])["failed"], 1);
     let listed = shop.json(&["queue", "jobs", "failed"]).to_string();
     assert!(listed.contains(reason), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_authority_is_trusted_once_it_is_named() {
+    let shop = Shop::new().await;
+    has_row("## A tick fails", "`cannot be trusted`");
+    let (ca, certificate) = authority();
+    let redis = shop.redis_url().trim_start_matches("redis://").parse().unwrap();
+    let front = TlsFront::before(redis, &certificate.pem, &certificate.key, None).await.unwrap();
+    let url = format!("rediss://localhost:{}", front.port());
+    let report = shop.report_of_a_failed_tick(&[("REDIS_URL", &url)]);
+    let error = report["error"].as_str().unwrap();
+    assert!(error.contains("cannot be trusted") && error.contains("REDIS_CA"), "{error}");
+    shop.json(&["enqueue", "--all"]);
+    let done = shop.json_with(&["drain"], &[("REDIS_URL", &url), ("REDIS_CA", &ca)]);
+    assert_eq!(done["completed"], 8, "{done}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_used_up_quota_ends_ticks_until_it_is_raised_and_loses_nothing() {
+    let shop = Shop::new().await;
+    let told = "max requests limit exceeded";
+    has_row("## A tick fails", told);
+    shop.json(&["enqueue", "--all"]);
+    let used_up = axum::Router::new().fallback(move || async move {
+        (axum::http::StatusCode::BAD_REQUEST, axum::Json(json!({"error": format!("ERR {told}")})))
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rest = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move { axum::serve(listener, used_up).await });
+    let settings = [("UPSTASH_REDIS_REST_URL", &*rest), ("UPSTASH_REDIS_REST_TOKEN", "token")];
+    let report = shop.report_of_a_failed_tick(&settings);
+    assert!(report["error"].as_str().unwrap().contains(told), "{report}");
+    serving.abort();
+    assert_eq!(shop.json(&["drain"])["completed"], 8);
+}
+
+#[tokio::test]
+async fn drops_wait_for_their_table_and_are_told_once_it_is_made_again() {
+    let shop = Shop::new().await;
+    has_row("## Drops are not told", "a tick's report");
+    let database = connect(&shop.database_url()).await;
+    shop.json(&["enqueue", "--all"]);
+    database.batch_execute("DROP TABLE deo.score_drop").await.unwrap();
+    let settings = [
+        ("DROP_EVENTS_POINTS", "1"),
+        ("DROP_EVENTS_URL", "http://127.0.0.1:9/"),
+        ("DROP_EVENTS_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+    ];
+    let report = shop.report_of_a_failed_tick(&settings);
+    assert!(report["error"].as_str().unwrap().contains("deo.score_drop"), "{report}");
+    let missing = shop.error(&["migrate", "--check"]);
+    assert!(missing.contains("deo.score_drop"), "{missing}");
+    shop.text(&["migrate"]);
+    let done = shop.json_with(&["drain"], &settings);
+    assert_eq!(done["completed"], 8, "{done}");
 }
