@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod adding;
+mod adding_ahead;
 mod bad_jobs;
 mod bench;
 mod bounds;

@@ -81,8 +81,13 @@ impl Keys {
     /// The fifteen keys that every script begins with.
     pub(crate) fn fixed(&self, receipt: &str) -> Vec<String> {
         let mut keys: Vec<String> = FIXED.iter().map(|name| self.of(name)).collect();
-        keys.push(self.own(&format!("receipt-{receipt}")));
+        keys.push(self.receipt(receipt));
         keys
+    }
+
+    /// Where a call leaves what it answered.
+    pub(crate) fn receipt(&self, name: &str) -> String {
+        self.own(&format!("receipt-{name}"))
     }
 }
 

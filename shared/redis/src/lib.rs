@@ -245,6 +245,12 @@ impl Redis {
         self.transport.name()
     }
 
+    /// Whether requests come to the server in the order in which they are sent: over TCP, where one connection carries
+    /// all of them.
+    pub fn keeps_order(&self) -> bool {
+        matches!(*self.transport, Transport::Tcp(_))
+    }
+
     /// How many bytes `arg` takes in a REST request, its escapes included.
     pub fn request_bytes(arg: &[u8]) -> usize {
         rest::encoded_len(arg)

@@ -1,7 +1,9 @@
 //! Adds jobs, many in one call.
 
-use futures_util::future::join;
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use serde::Serialize;
+use tokio::sync::Mutex;
 use tracing::warn;
 
 use crate::answer::strings;
@@ -20,6 +22,10 @@ use batchmq_redis::Redis;
 /// How long a receipt lives that only has to outlast a lost answer: milliseconds.
 const REPLAY_MS: u64 = 300_000;
 
+/// Calls that are put together or on their way at once: while Redis is at one, the next waits there, or here where it
+/// might come first. What a third would add is only memory.
+const READY: usize = 2;
+
 /// How long a caller's idempotency key is honoured: 24 h in milliseconds.
 pub(crate) const IDEMPOTENCY_MS: u64 = 86_400_000;
 
@@ -29,6 +35,8 @@ struct Call<'a> {
     again: bool,
     /// A caller's own key: the answer is kept even where nothing was written.
     once: bool,
+    /// Whether the call in front, whose receipt is the last key, was not answered yet.
+    after: bool,
     #[serde(rename = "receiptMs")]
     receipt_ms: u64,
     /// The age up to which a holder of a deduplication id is not looked for.
@@ -73,31 +81,51 @@ impl Queue {
         }
         self.check_lengths(jobs)?;
         let now = self.clock.now_ms();
-        let mut parts = Parts::new(jobs, &self.keys, key, now);
+        // Under a key one by one, since another version may have cut the jobs otherwise.
+        let ready = if key.is_none() { READY } else { 1 };
         let mut enqueued = Enqueued { added: Vec::with_capacity(jobs.len()), first: false };
-        let (mut next, mut calls) = (parts.next()?, 0);
-        while let Some(part) = next {
-            let left = jobs.len() - enqueued.added.len();
-            // While Redis is at this call, the next is put together; it goes only after this one's answer.
-            let prepared = async {
+        let mut parts = Parts::behind(0, jobs, &self.keys, key, now);
+        let turn = Mutex::new(());
+        let (mut answers, mut calls) = (FuturesOrdered::new(), 0);
+        loop {
+            let part =
+                if answers.len() < ready { parts.next(self.redis.keeps_order())? } else { None };
+            let answer = if let Some(part) = part {
+                answers.push_back(self.send(part, &turn));
+                // It is on its way before the next is put together.
+                let answer = answers.next().now_or_never();
                 tokio::task::yield_now().await;
-                parts.next()
+                answer
+            } else {
+                Some(answers.next().await)
             };
-            let once = key.is_some().then_some(left);
-            let (answer, prepared) = join(self.add_part(&part, once), prepared).await;
-            let answer = answer?;
+            let Some(answer) = answer else { continue };
+            let Some((part, answer)) = answer.transpose()? else { return Ok(enqueued) };
+            let answer = match answer {
+                Some(answer) => answer,
+                // What is in front of it is done by now.
+                None => self.add_part(&part, false).await?.ok_or(Error::Protocol(ENQUEUE.name))?,
+            };
             calls += 1;
             let is_as_cut = answer.added.len() == part.jobs;
             enqueued.added.extend(answer.added);
             enqueued.first |= answer.first;
-            next = prepared?;
             if !is_as_cut {
                 let left = &jobs[enqueued.added.len()..];
                 parts = Parts::behind(calls, left, &self.keys, key, now);
-                next = parts.next()?;
             }
         }
-        Ok(enqueued)
+    }
+
+    /// Makes a call; in its turn where it would overtake the one in front.
+    async fn send<'a>(
+        &self,
+        part: Part<'a>,
+        turn: &Mutex<()>,
+    ) -> Result<(Part<'a>, Option<Enqueued>), Error> {
+        let _turn = if self.redis.keeps_order() { None } else { Some(turn.lock().await) };
+        let answer = self.add_part(&part, part.is_behind).await?;
+        Ok((part, answer))
     }
 
     /// Refuses what is too long for a request, before anything is written.
@@ -121,15 +149,16 @@ impl Queue {
         Ok(())
     }
 
-    /// Adds the jobs of one call. Where that is `once` under a caller's key, an earlier version's answer may be of up
-    /// to as many jobs as are left.
-    async fn add_part(&self, part: &Part<'_>, once: Option<usize>) -> Result<Enqueued, Error> {
-        let jobs = once.map_or(part.jobs..=part.jobs, |left| 1..=left);
-        let once = once.is_some();
+    /// Adds the jobs of one call; `None` where it is `after` one that has left no receipt. Under a caller's key an
+    /// earlier version's answer may be of up to as many jobs as are left.
+    async fn add_part(&self, part: &Part<'_>, after: bool) -> Result<Option<Enqueued>, Error> {
+        let once = part.is_once;
+        let jobs = if once { 1..=part.left } else { part.jobs..=part.jobs };
         let call = |again| Call {
             events: self.options.events == Events::All,
             again: again || once,
             once,
+            after,
             trust_ms: millis(self.options.lock) + 2 * u64::from(recover::INTERVAL_MS),
             version: concat!("batchmq:", env!("CARGO_PKG_VERSION")),
             receipt_ms: if once { IDEMPOTENCY_MS } else { REPLAY_MS },
@@ -137,6 +166,7 @@ impl Queue {
         };
         let answer = self.run_with(&ENQUEUE, &part.keys, call, &part.texts).await?;
         let (pairs, first, unfound) = match answer.as_slice() {
+            [behind] if after && behind.as_str() == Some("behind") => return Ok(None),
             [pairs, first, unfound] => strings(pairs)
                 .filter(|pairs| pairs.len() % 2 == 0 && jobs.contains(&(pairs.len() / 2)))
                 .zip(first.as_int())
@@ -164,7 +194,7 @@ impl Queue {
             };
             added.push(Added { id, outcome });
         }
-        Ok(Enqueued { added, first: first == 1 })
+        Ok(Some(Enqueued { added, first: first == 1 }))
     }
 }
 

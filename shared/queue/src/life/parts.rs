@@ -139,6 +139,12 @@ pub(super) struct Part<'a> {
     pub(super) keys: Vec<String>,
     /// How many jobs.
     pub(super) jobs: usize,
+    /// How many are in this call and in those behind it.
+    pub(super) left: usize,
+    /// Whether the last of the keys is the receipt of the call in front.
+    pub(super) is_behind: bool,
+    /// Whether it is known again by a caller's key.
+    pub(super) is_once: bool,
     pub(super) kinds: Vec<Run<'a>>,
     /// What differs from job to job, in the order in which the script takes it.
     pub(super) texts: Vec<Vec<u8>>,
@@ -176,18 +182,18 @@ pub(super) struct Parts<'a> {
     /// The caller's own, by which each call is known again.
     key: Option<&'a str>,
     index: usize,
+    /// Jobs that are in no call yet.
+    left: usize,
+    /// What names the receipt of the last call.
+    receipt: Option<String>,
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn new(jobs: &'a [NewJob], keys: &'a Keys, key: Option<&'a str>, now: i64) -> Self {
-        Self::behind(0, jobs, keys, key, now)
-    }
-
     /// The calls for what is left, `jobs`, after `calls`.
     ///
     /// A receipt that another version left may be of more jobs or fewer than the call that finds it. Up to there both
-    /// have cut alike, and no call is sent before the one in front of it is answered. So what the receipt tells of
-    /// is done, and nothing behind that is, unless by calls that are found again from there on.
+    /// have cut alike, and under a key no call is sent before the one in front of it is answered. So what the receipt
+    /// tells of is done, and nothing behind that is, unless by calls that are found again from there on.
     pub(super) fn behind(
         calls: usize,
         jobs: &'a [NewJob],
@@ -195,12 +201,14 @@ impl<'a> Parts<'a> {
         key: Option<&'a str>,
         now: i64,
     ) -> Self {
+        let left = jobs.len();
         let jobs = Jobs { jobs: jobs.iter(), base: &keys.base, now, last: None };
-        Self { jobs: jobs.peekable(), keys, key, index: calls }
+        Self { jobs: jobs.peekable(), keys, key, index: calls, left, receipt: None }
     }
 
-    /// Puts the next call together; `None` after the last.
-    pub(super) fn next(&mut self) -> Result<Option<Part<'a>>, Error> {
+    /// Puts the next call together; `None` after the last. If it is `ahead`, it can be sent before the one in front is
+    /// answered: it knows that one's receipt.
+    pub(super) fn next(&mut self, ahead: bool) -> Result<Option<Part<'a>>, Error> {
         let bytes = |it: &Result<Wired<'_>, _>| it.as_ref().map_or(0, |it| it.bytes);
         let jobs = next_call(&mut self.jobs, bytes, MOST_JOBS, MOST_BYTES);
         let jobs = jobs.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -209,13 +217,20 @@ impl<'a> Parts<'a> {
         }
         let receipt = self.key.map_or_else(nonce, |key| receipt_of_key(self.index, key));
         self.index += 1;
-        Ok(Some(Part::new(jobs, self.keys, receipt)))
+        let mut part = Part::new(jobs, self.keys, &receipt);
+        part.is_once = self.key.is_some();
+        let before = self.receipt.replace(receipt).filter(|_| ahead && !part.is_once);
+        part.is_behind = before.is_some();
+        part.keys.extend(before.map(|receipt| self.keys.receipt(&receipt)));
+        part.left = self.left;
+        self.left -= part.jobs;
+        Ok(Some(part))
     }
 }
 
 impl<'a> Part<'a> {
-    fn new(jobs: Vec<Wired<'a>>, keys: &Keys, receipt: String) -> Self {
-        let mut named = keys.fixed(&receipt);
+    fn new(jobs: Vec<Wired<'a>>, keys: &Keys, receipt: &str) -> Self {
+        let mut named = keys.fixed(receipt);
         let mut known = HashSet::with_capacity(jobs.len());
         let dedups = jobs.iter().filter_map(|job| job.de).filter(|id| known.insert(*id));
         named.extend(dedups.map(|id| keys.of(&format!("de:{id}"))));
@@ -233,7 +248,15 @@ impl<'a> Part<'a> {
             texts.extend([job.data.as_bytes().to_vec(), job.opts.into_bytes()]);
             texts.extend(job.id.into_iter().chain(job.de).map(|id| id.as_bytes().to_vec()));
         }
-        Self { keys: named, jobs: count, kinds, texts }
+        Self {
+            keys: named,
+            jobs: count,
+            left: count,
+            is_behind: false,
+            is_once: false,
+            kinds,
+            texts,
+        }
     }
 }
 

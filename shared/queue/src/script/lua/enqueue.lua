@@ -1,7 +1,8 @@
 --[[ Adds jobs in order, with the result that adding them one by one has in BullMQ.
 KEYS    1-15 the queue's (15: this call's receipt), then the `de:` keys, each where a job names it first, then the
-        hashes of custom ids; not the holders' hashes and the `dn:` keys, which few calls touch
-ARGV    1 JSON {prefix, now, events: bool, again: bool, once: bool, receiptMs, trustMs, version, kinds: [{jobs: how
+        hashes of custom ids, then the receipt of the call in front; not the holders' hashes and the `dn:` keys,
+        which few calls touch
+ARGV    1 JSON {prefix, now, events: bool, again: bool, once: bool, after: bool, receiptMs, trustMs, version, kinds: [{jobs: how
         many in a row are of it, named: bool, name, timestamp, delay, priority, lifo, promote, de?: {ttl?, extend,
         replace, last, reschedule?}}]}; then of each job data, opts, its custom id where its kind is `named`, and
         its deduplication id where that has `de`. What differs from job to job is not in the JSON: to read it there
@@ -9,9 +10,11 @@ ARGV    1 JSON {prefix, now, events: bool, again: bool, once: bool, receiptMs, t
 Answer  {commands, {id, outcome, id, outcome, ...}, first, unfound}; outcome: added, duplicate, deduplicated,
         after-active; first 1: none waited before in a queue that runs; unfound: holders of deduplication ids
         that the first 10,000 waiting jobs do not show, and which count all the same
-Cost    about 6, and a job 1 (HSET), plus 2 with events, plus 1 to 3 for a deduplicated add. A call of
+Cost    about 6, and a job 1 (HSET), plus 2 with events, plus 1 to 3 for a deduplicated add; 1 if it is `after` one. A call of
         duplicates only, without events, is answered after 1 for all and 1 a holder.
 Runs again with the same receipt key: answers what the first run answered, and adds nothing.
+Sent `after` another call, before that one's answer: unless that has left a receipt, answers {commands, 'behind'} and
+adds nothing, so that nothing is added behind what was not. (One that wrote nothing leaves none.)
 A job is stored, placed, and then named by its deduplication key. When a write is refused, what was stored
 without a place is deleted, what nobody would find again is taken back, and the call fails. ]]
 -- @include "commands"
@@ -24,6 +27,7 @@ if call.again then
   local before = run('GET', receipt)
   if before then return {executed, unpack(cjson.decode(before))} end
 end
+if call.after and run('EXISTS', KEYS[#KEYS]) == 0 then return {executed, 'behind'} end
 -- The jobs, {kind, data, opts, id?, deid?, isNextInTurn}, their deduplication ids, each once, and the key of each.
 local jobs, dedups, dedupKeys, at = {}, {}, {}, 2
 for _, kind in ipairs(call.kinds) do
