@@ -52,8 +52,8 @@ impl Queue {
     ///
     /// # Errors
     /// [`Error::Invalid`] when BullMQ would refuse a job, or when a job alone is too long for a
-    /// request; then nothing was written. [`Error::Redis`]: chunks before the failing one are in the
-    /// queue.
+    /// request; then nothing was written. [`Error::Redis`]: chunks before the failing one are in the queue, and none
+    /// behind it, unless its answer was lost: then it may be there, and the one behind it, too.
     pub async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Added>, Error> {
         Ok(self.add(jobs, None).await?.added)
     }
