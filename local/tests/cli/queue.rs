@@ -295,3 +295,31 @@ async fn without_a_redis_or_a_choice_nothing_is_enqueued() {
     assert_eq!(status(&["enqueue"]), Some(2));
     assert_eq!(status(&["enqueue", "--all", "--stale"]), Some(2));
 }
+
+#[tokio::test]
+async fn a_forwarded_queue_is_looked_at_and_operated_by_its_name() {
+    let queue = Queue::new().await;
+    let redis =
+        Redis::new(&Endpoint::Tcp { url: Secret::new(queue.redis.url()), allow_plaintext: false })
+            .unwrap();
+    let mut options =
+        shared::config::Config::from_env(&std::collections::BTreeMap::new()).unwrap().queue;
+    options.name = "crawl".to_owned();
+    let crawl = shared::queue::Queue::new(redis, &options, shared::clock::Clock::System);
+    let job = shared::queue::NewJob {
+        name: "page".to_owned(),
+        data: "{}".to_owned(),
+        ..shared::queue::NewJob::default()
+    };
+    crawl.enqueue(&[job]).await.unwrap();
+    let of = |arguments: &[&str]| {
+        json(&queue.deo(&[arguments, &["--queue", "crawl", "--json"]].concat()))
+    };
+    assert_eq!(json(&queue.deo(&["queue", "stats", "--json"]))["counts"]["wait"], 0);
+    assert_eq!(of(&["queue", "stats"])["counts"]["wait"], 1);
+    assert_eq!(of(&["queue", "jobs", "wait"])["jobs"][0]["name"], "page");
+    of(&["queue", "pause"]);
+    assert!(crawl.is_paused().await.unwrap());
+    let refused = queue.deo(&["queue", "stats", "--queue", "a:b"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no `:`"), "{refused:?}");
+}

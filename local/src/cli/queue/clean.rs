@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use shared::queue::State;
 
-use super::{Outcome, jobs_of, queue, report, span};
+use super::{At, Outcome, jobs_of, report, span};
 
 /// Delete the old jobs of one state
 ///
@@ -29,8 +29,8 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
-    let ids = queue()?.clean(args.state, args.older_than, args.limit).await?;
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
+    let ids = at.queue()?.clean(args.state, args.older_than, args.limit).await?;
     let count = ids.len() as u64;
     report(
         args.json,

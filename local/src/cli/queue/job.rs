@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use shared::clock::Clock;
 use shared::queue::{Logs, MOST_PER_PAGE, State};
 
-use super::{Outcome, queue, report, shown, span};
+use super::{At, Outcome, report, shown, span};
 use crate::terminal;
 
 /// Show one job with its data, attempts and log
@@ -24,8 +24,8 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
-    let queue = queue()?;
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
+    let queue = at.queue()?;
     let id = &args.id;
     let job = queue.job(id).await?.ok_or_else(|| format!("there is no job {id}"))?;
     let logs = queue.logs(id, 0, args.logs).await?;

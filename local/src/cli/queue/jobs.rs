@@ -5,7 +5,7 @@ use shared::clock::Clock;
 use shared::queue::{Error, JobLine, MOST_PER_PAGE, Queue, State};
 use shared::recompute::{JOB_NAME, JobData};
 
-use super::{Outcome, queue, report, shown, span};
+use super::{At, Outcome, report, shown, span};
 use crate::terminal;
 
 /// List the jobs of one state, a page at a time
@@ -113,10 +113,10 @@ pub(in crate::cli) async fn find(
     }
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
     let state = args.state;
     let filter = Filter { project: args.project, reason: args.reason };
-    let jobs = find(&queue()?, state, &filter, args.skip, args.limit).await?;
+    let jobs = find(&at.queue()?, state, &filter, args.skip, args.limit).await?;
     let text = if jobs.is_empty() {
         format!("No such jobs in {}.", state.name())
     } else {

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use serde::Serialize;
 use shared::queue::{Flow, Limits, RateLimit, StoredRate};
 
-use super::{Outcome, queue, report, span};
+use super::{At, Outcome, report, span};
 use crate::terminal;
 
 /// Show the queue's own limits, or set or lift them: they hold for every peer
@@ -70,8 +70,8 @@ struct Shown {
     left_ms: Option<u64>,
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
-    let queue = queue()?;
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
+    let queue = at.queue()?;
     if let Some(Limit(most)) = args.concurrency {
         queue.limit_concurrency(most).await?;
     }

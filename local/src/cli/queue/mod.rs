@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde::Serialize;
-use shared::config::{Config, ProcessEnv};
+use shared::config::{Config, ProcessEnv, QUEUE_NAME};
 use shared::queue::Queue;
 
 use crate::queue::connect;
@@ -34,8 +34,43 @@ use crate::{Failure, Outcome};
 /// What BullMQ refuses is refused with its reason, and exits with 1.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    #[command(flatten)]
+    at: At,
+
     #[command(subcommand)]
     command: Command,
+}
+
+/// Where the queue is.
+#[derive(Debug, clap::Args)]
+struct At {
+    /// Another queue under REDIS_PREFIX, such as one that the drain forwards (QUEUES).
+    #[arg(long = "queue", global = true, value_name = "NAME", default_value = QUEUE_NAME, value_parser = name)]
+    name: String,
+}
+
+impl At {
+    /// The settings, as they are for this queue.
+    fn config(&self) -> Result<Config, Failure> {
+        let mut config = Config::from_env(&ProcessEnv)?;
+        config.queue.name.clone_from(&self.name);
+        Ok(config)
+    }
+
+    fn queue(&self) -> Result<Queue, Failure> {
+        connect(&self.config()?)
+    }
+}
+
+/// Reads a queue's name.
+///
+/// # Errors
+/// A sentence about what BullMQ accepts.
+fn name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(':') {
+        return Err("a queue's name has at least one character, and no `:`".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 #[derive(Debug, Subcommand)]
@@ -57,27 +92,23 @@ enum Command {
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
-    match args.command {
-        Command::Stats(args) => stats::run(args).await,
-        Command::Watch(args) => watch::run(args).await,
-        Command::Jobs(args) => jobs::run(args).await,
-        Command::Job(args) => job::run(args).await,
-        Command::Prefixes(args) => prefixes::run(args).await,
-        Command::Pause(args) => pause::run(args).await,
-        Command::Resume(args) => resume::run(args).await,
-        Command::Limit(args) => limit::run(args).await,
-        Command::Retry(args) => retry::run(args).await,
-        Command::Promote(args) => promote::run(args).await,
-        Command::Remove(args) => remove::run(args).await,
-        Command::Clean(args) => clean::run(args).await,
-        Command::Obliterate(args) => obliterate::run(args).await,
-        Command::Schedule(args) => schedule::run(args).await,
+    let Args { at, command } = args;
+    match command {
+        Command::Stats(args) => stats::run(&at, args).await,
+        Command::Watch(args) => watch::run(&at, args).await,
+        Command::Jobs(args) => jobs::run(&at, args).await,
+        Command::Job(args) => job::run(&at, args).await,
+        Command::Prefixes(args) => prefixes::run(&at, args).await,
+        Command::Pause(args) => pause::run(&at, args).await,
+        Command::Resume(args) => resume::run(&at, args).await,
+        Command::Limit(args) => limit::run(&at, args).await,
+        Command::Retry(args) => retry::run(&at, args).await,
+        Command::Promote(args) => promote::run(&at, args).await,
+        Command::Remove(args) => remove::run(&at, args).await,
+        Command::Clean(args) => clean::run(&at, args).await,
+        Command::Obliterate(args) => obliterate::run(&at, args).await,
+        Command::Schedule(args) => schedule::run(&at, args).await,
     }
-}
-
-/// The queue that the environment names.
-fn queue() -> Result<Queue, Failure> {
-    connect(&Config::from_env(&ProcessEnv)?)
 }
 
 /// Says what was done: one line of JSON for programs, a sentence for people.

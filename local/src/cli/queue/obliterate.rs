@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Outcome, jobs_of, queue, report};
+use super::{At, Outcome, jobs_of, report};
 
 /// Delete the whole queue with all its jobs
 ///
@@ -22,8 +22,8 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
-    let jobs = queue()?.obliterate(args.force).await?;
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
+    let jobs = at.queue()?.obliterate(args.force).await?;
     report(
         args.json,
         &json!({"obliterated": true, "jobs": jobs}),

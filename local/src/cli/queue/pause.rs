@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Outcome, queue, report};
+use super::{At, Outcome, report};
 
 /// Pause the queue for every peer; what is active goes on
 #[derive(Debug, clap::Args)]
@@ -12,7 +12,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
-    queue()?.pause().await?;
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
+    at.queue()?.pause().await?;
     report(args.json, &json!({"paused": true}), "The queue is paused.")
 }

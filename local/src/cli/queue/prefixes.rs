@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Outcome, queue, report};
+use super::{At, Outcome, report};
 use crate::queue::{Scan, escaped};
 
 /// List the prefixes under which this Redis has a queue of this name
@@ -25,8 +25,8 @@ struct Found {
     prefixes: BTreeSet<String>,
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
-    let queue = queue()?;
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
+    let queue = at.queue()?;
     let end = format!(":{}:meta", queue.options().name);
     let found = Scan::new(queue.redis(), format!("*{}", escaped(&end))).texts(usize::MAX).await?;
     let prefixes = found.iter().filter_map(|key| key.strip_suffix(&end)).map(str::to_owned);

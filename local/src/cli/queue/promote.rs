@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Outcome, jobs_of, queue, report, shown};
+use super::{At, Outcome, jobs_of, report, shown};
 
 /// Let a delayed job, or all of them, run as soon as it is their turn
 #[derive(Debug, clap::Args)]
@@ -26,8 +26,8 @@ struct Which {
     all: bool,
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
-    let queue = queue()?;
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
+    let queue = at.queue()?;
     let Some(id) = &args.which.id else {
         let promoted = queue.promote_all().await?;
         let sentence = format!("{} promoted.", jobs_of(promoted));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Outcome, queue, report, shown};
+use super::{At, Outcome, report, shown};
 
 /// Remove a job in whatever state it is, and its children
 ///
@@ -17,9 +17,9 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
     let id = &args.id;
-    let state = queue()?.remove(id).await?;
+    let state = at.queue()?.remove(id).await?;
     report(
         args.json,
         &json!({"removed": id, "state": state}),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Outcome, queue, report};
+use super::{At, Outcome, report};
 
 /// Resume the queue, whichever BullMQ paused it
 #[derive(Debug, clap::Args)]
@@ -12,7 +12,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
-    queue()?.resume().await?;
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
+    at.queue()?.resume().await?;
     report(args.json, &json!({"paused": false}), "The queue is resumed.")
 }

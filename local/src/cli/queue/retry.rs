@@ -5,7 +5,7 @@ use clap::builder::NonEmptyStringValueParser;
 use serde_json::json;
 use shared::queue::Ended;
 
-use super::{Outcome, jobs_of, queue, report, shown};
+use super::{At, Outcome, jobs_of, report, shown};
 
 /// Put a finished job, or all failed ones, back to work
 ///
@@ -51,8 +51,8 @@ enum End {
     Completed,
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
-    let queue = queue()?;
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
+    let queue = at.queue()?;
     let Some(id) = &args.which.id else {
         let retried = match &args.reason {
             Some(text) => queue.retry_by_reason(text).await?,

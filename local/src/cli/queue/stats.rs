@@ -6,7 +6,7 @@ use shared::clock::Clock;
 use shared::engine::{Alive, PastTick, alive};
 use shared::queue::{Counted, Counts, Flow, Hold, PriorityCount, Queue, Throughput};
 
-use super::{Outcome, notes, queue, report, shown, span};
+use super::{At, Outcome, notes, report, shown, span};
 use crate::terminal;
 
 /// Priorities that are shown.
@@ -204,8 +204,8 @@ fn told(tick: &PastTick) -> String {
     text
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
-    let stats = Stats::of(&queue()?, if args.deep { Depth::Deep } else { Depth::Whole }).await?;
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
+    let stats = Stats::of(&at.queue()?, if args.deep { Depth::Deep } else { Depth::Whole }).await?;
     let mut states = terminal::table(&["state", "jobs"], &[1]);
     for (state, jobs) in stats.states() {
         states.add_row([state.to_owned(), jobs.to_string()]);

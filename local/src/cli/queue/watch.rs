@@ -12,7 +12,7 @@ use shared::queue::{Error, Queue};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::stats::{Depth, Stats};
-use super::{Outcome, queue, span};
+use super::{At, Outcome, span};
 use crate::Failure;
 use crate::terminal::{self, Screen};
 
@@ -54,8 +54,8 @@ fn often(text: &str) -> Result<Duration, String> {
     Ok(span)
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
-    let queue = queue()?;
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
+    let queue = at.queue()?;
     let mut signals = Signals::new()?;
     let mut view = View { queue, last: None };
     // Before the screen is taken: what cannot be seen at all is an error like any other.

@@ -7,7 +7,7 @@ use shared::queue::schedule::{Behind, SchedulerView};
 
 use super::queue;
 use crate::Outcome;
-use crate::cli::queue::{report, shown, span};
+use crate::cli::queue::{At, report, shown, span};
 use crate::terminal;
 
 /// List the job schedulers, the next due first
@@ -26,8 +26,8 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
-    let schedulers = queue()?.0.schedulers(args.skip, args.limit).await?;
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
+    let schedulers = queue(at)?.0.schedulers(args.skip, args.limit).await?;
     let text = if schedulers.is_empty() {
         "No job schedulers.".to_owned()
     } else {

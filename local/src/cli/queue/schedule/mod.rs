@@ -6,10 +6,10 @@ mod remove;
 mod upsert;
 
 use clap::Subcommand;
-use shared::config::{Config, ProcessEnv};
+use shared::config::Config;
 use shared::queue::Queue;
 
-use super::{Outcome, connect};
+use super::{At, Outcome, connect};
 use crate::Failure;
 
 /// Make, list and end job schedulers, where ENABLE_QUEUE_SCHEDULERS=true
@@ -27,18 +27,18 @@ enum Command {
     Preview(preview::Args),
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
     match args.command {
-        Command::Upsert(args) => upsert::run(*args).await,
-        Command::List(args) => list::run(args).await,
-        Command::Remove(args) => remove::run(args).await,
+        Command::Upsert(args) => upsert::run(at, *args).await,
+        Command::List(args) => list::run(at, args).await,
+        Command::Remove(args) => remove::run(at, args).await,
         Command::Preview(args) => preview::run(args),
     }
 }
 
 /// The queue and its settings, if its schedulers may be touched from here.
-fn queue() -> Result<(Queue, Config), Failure> {
-    let config = Config::from_env(&ProcessEnv)?;
+fn queue(at: &At) -> Result<(Queue, Config), Failure> {
+    let config = at.config()?;
     if !config.schedulers {
         return Err("job schedulers are left to BullMQ here: set ENABLE_QUEUE_SCHEDULERS=true to \
                     make, list and end them with deo"

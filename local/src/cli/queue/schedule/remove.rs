@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::queue;
 use crate::Outcome;
+use crate::cli::queue::At;
 use crate::cli::queue::report;
 
 /// End a job scheduler, and remove its next job if that still waits for its time
@@ -17,9 +18,9 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
     let id = &args.id;
-    if !queue()?.0.unschedule(id).await? {
+    if !queue(at)?.0.unschedule(id).await? {
         return Err(format!("there is no job scheduler {id}").into());
     }
     report(args.json, &json!({"removed": id}), format!("The job scheduler {id} has ended."))

@@ -9,7 +9,7 @@ use shared::queue::schedule::{Rule, Scheduler};
 
 use super::{date, queue};
 use crate::Outcome;
-use crate::cli::queue::{report, span};
+use crate::cli::queue::{At, report, span};
 
 /// Make a job scheduler, or change one; its next job takes the place of the one that waits
 #[derive(Debug, clap::Args)]
@@ -105,8 +105,8 @@ fn bound(text: &str) -> Result<Bound, String> {
     jobs.map(Some).ok_or_else(|| "write a whole number up to 10000000, or all".to_owned())
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
-    let (queue, config) = queue()?;
+pub(super) async fn run(at: &At, args: Args) -> Outcome {
+    let (queue, config) = queue(at)?;
     // What is not said is as for all jobs that we add.
     let mut jobs = config.jobs;
     jobs.attempts = args.attempts.unwrap_or(jobs.attempts);
