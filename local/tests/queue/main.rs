@@ -19,6 +19,7 @@ mod metering;
 mod model;
 mod odd_states;
 mod operations;
+mod overtaken;
 mod own_keys;
 mod schedules;
 mod settling;

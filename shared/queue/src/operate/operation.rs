@@ -13,6 +13,7 @@ use batchmq_redis::Value;
 struct Operation<'a, A> {
     /// Whether to tell them.
     events: bool,
+    /// To those without a receipt, which tell a pause only once.
     again: bool,
     /// An operator's mistake in a name makes no new queue.
     touch: bool,

@@ -1,7 +1,7 @@
 --[[ Deletes a page of the jobs of one state that are old enough. The pages of one window (BullMQ's call)
 follow each other; `skip` jobs were looked at and stay.
 KEYS    1-15 the queue's (15: this call's receipt), then waiting-children, repeat
-ARGV    JSON {prefix, now, events: bool, again, state, before: ms, skip, size, left, gone}; left: of this
+ARGV    JSON {prefix, now, events: bool, state, before: ms, skip, size, left, gone}; left: of this
         window, this page included; gone: deleted in this window so far
 Answer  {commands, {looked at, id, id, ...}}
 Cost    about 5, and per job 1; more for jobs with parents, deduplication or a scheduler

@@ -12,7 +12,8 @@ Answer  {commands, {id, outcome, id, outcome, ...}, first, unfound}; outcome: ad
         that the first 10,000 waiting jobs do not show, and which count all the same
 Cost    about 6, and a job 1 (HSET), plus 2 with events, plus 1 to 3 for a deduplicated add; 1 if it is `after` one. A call of
         duplicates only, without events, is answered after 1 for all and 1 a holder.
-Runs again with the same receipt key: answers what the first run answered, and adds nothing.
+Runs again with the same receipt key: answers what the first run answered, and adds nothing; is refused where the first
+run comes after the second.
 Sent `after` another call, before that one's answer: unless that has left a receipt, answers {commands, 'behind'} and
 adds nothing, so that nothing is added behind what was not. (One that wrote nothing leaves none.)
 A job is stored, placed, and then named by its deduplication key. When a write is refused, what was stored
@@ -27,6 +28,9 @@ if call.again then
   local before = run('GET', receipt)
   if before then return {executed, unpack(cjson.decode(before))} end
 end
+-- A call that hung on the way and comes after its own replay has been answered already. Where keys are asked for, its
+-- receipt is among them; else it is met where this one's own would be written. So it costs no command.
+local LATE = 'ERR it was sent again, and answered, before it came'
 if call.after and run('EXISTS', KEYS[#KEYS]) == 0 then return {executed, 'behind'} end
 -- The jobs, {kind, data, opts, id?, deid?, isNextInTurn}, their deduplication ids, each once, and the key of each.
 local jobs, dedups, dedupKeys, at = {}, {}, {}, 2
@@ -52,10 +56,15 @@ local exists, custom = {}, {}
 for _, job in ipairs(jobs) do
   if job.id then push(custom, prefix .. job.id) end
 end
-if #custom > 0 and run('EXISTS', unpack(custom)) > 0 then
-  for _, key in ipairs(custom) do exists[key] = exists[key] or run('EXISTS', key) == 1 end
+if #custom > 0 then
+  local left = run('EXISTS', receipt, unpack(custom))
+  for _, key in ipairs(left > 0 and custom or {}) do
+    exists[key] = exists[key] or run('EXISTS', key) == 1
+    if exists[key] then left = left - 1 end
+  end
+  if left > 0 then return refuse(LATE) end
 end
-readHolders(dedups)
+if readHolders(dedups) then return refuse(LATE) end
 
 -- The id and outcome of the job that stands for this one, as it is: nothing has to be written, nor told.
 local function stands(job)
@@ -254,7 +263,7 @@ local isDone, refusal = pcall(function()
   write()
   if number < last then run('DECRBY', ids, int(last - number)) end
   answer = {out, foundNone and not blocked and 1 or 0, unfound}
-  run('SET', receipt, cjson.encode(answer), 'PX', int(call.receiptMs))
+  if not run('SET', receipt, cjson.encode(answer), 'NX', 'PX', int(call.receiptMs)) then error(LATE, 0) end
 end)
 if not isDone then
   -- What was stored without a place would count as a job.

@@ -1,6 +1,6 @@
 --[[ Makes one delayed job wait for nothing but its turn.
 KEYS    1-15 the queue's (15: this call's receipt), then the job's hash
-ARGV    JSON {prefix, now, events: bool, again, id}
+ARGV    JSON {prefix, now, events: bool, id}
 Answer  {commands, {code}}: 1 waiting; -1 no such job; -3 not delayed
 Cost    about 9 ]]
 -- @include "commands"

@@ -1,6 +1,6 @@
 --[[ Looks through a page of the failed jobs, and moves those to `wait` whose reason has all parts of a text.
 KEYS    1-15 the queue's (15: this call's receipt)
-ARGV    JSON {prefix, now, events: bool, again, cursor, until, count, parts: texts in their order}
+ARGV    JSON {prefix, now, events: bool, cursor, until, count, parts: texts in their order}
 Answer  {commands, {moved, cursor}}; cursor '0': that was the last page
 Cost    about 7; per failed job 1, per moved one 1 more (2 on BullMQ 6, for its parent), one more with events
 A scan sees every job that stays failed from its first page to its last, whatever comes and goes meanwhile.

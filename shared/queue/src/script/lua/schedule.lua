@@ -1,7 +1,7 @@
 --[[ Makes a job scheduler, or gives one that there is another rule or template, and puts its next job in
 place of the one that waits.
 KEYS    1-15 the queue's (15: this call's receipt), then repeat, repeat:<scheduler>, the hash of the job at `next`
-ARGV    JSON {prefix, now, events: bool, again, scheduler, name, data, opts, priority, lifo, deid?, fields:
+ARGV    JSON {prefix, now, events: bool, scheduler, name, data, opts, priority, lifo, deid?, fields:
         [field, value, ...] of its record, next?: ms, every?: ms, offset?: ms, start?: ms}
 Answer  {commands, {code, job id, delay}}: 1 done; -10 a job of its next time exists; -11 jobs of its next
         32 times exist. Only after 1 was anything written.

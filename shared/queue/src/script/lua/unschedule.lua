@@ -1,7 +1,7 @@
 --[[ Ends a job scheduler: its record goes, and its next job with it, unless that does not wait any more
 for its time.
 KEYS    1-15 the queue's (15: this call's receipt), then repeat, repeat:<scheduler>
-ARGV    JSON {prefix, now, events: bool, again, scheduler}
+ARGV    JSON {prefix, now, events: bool, scheduler}
 Answer  {commands, {code}}: 1 ended, 0 there was none
 Cost    6, one more for the event ]]
 -- @include "commands"

@@ -1,5 +1,5 @@
 --[[ Who holds the deduplication ids of a call.
-Keys    de:<id> from KEYS[16] on, the holders' hashes, prioritized, active; of old holders wait, paused, delayed,
+Keys    the receipt, de:<id> from KEYS[16] on, the holders' hashes, prioritized, active; of old holders wait, paused, delayed,
         waiting-children
 Cost    1 for all; 1 more where several are held; 1 a holder that is not prioritized; 1 where one may be active;
         up to 9 for a holder that is old, or whose job is gone or has ended
@@ -49,11 +49,14 @@ local function examine(dedup, id, key)
   run('DEL', key, prefix .. 'dn:' .. dedup)
 end
 local function isHeldActive(holder) return holder.mayBeActive and isActive(holder.id) end
+-- Answers whether the call has left a receipt, where it asks.
 local function readHolders(dedups)
   if #dedups == 0 then return end
-  local names, order = run('MGET', unpack(KEYS, 16, 15 + #dedups)), {}
+  local names, order = run('MGET', unpack(KEYS, 15, 15 + #dedups)), {}
+  if names[1] then return true end
   for place, dedup in ipairs(dedups) do
-    if names[place] then push(order, {dedup = dedup, id = names[place], key = KEYS[15 + place]}) end
+    local id = names[place + 1]
+    if id then push(order, {dedup = dedup, id = id, key = KEYS[15 + place]}) end
   end
   local scores = {}
   if #order > 1 then

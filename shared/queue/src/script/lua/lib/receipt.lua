@@ -1,9 +1,9 @@
---[[ A call whose answer was lost is sent again with `call.again`, and gets the answer of its first run
-instead of a second run. A refusal writes nothing and needs no receipt.
+--[[ A call whose answer was lost is sent again, and gets the answer of its first run instead of a second run; so does
+the first one, if it hung on the way and comes last. A refusal writes nothing and needs no receipt.
 Keys  receipt
-Cost  1, and 1 when it is asked again ]]
+Cost  2 ]]
 local function readReceipt()
-  local before = call.again and run('GET', receipt)
+  local before = run('GET', receipt)
   return before and cjson.decode(before)
 end
 local function answerOnce(answer)
