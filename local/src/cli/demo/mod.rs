@@ -15,7 +15,7 @@ use crate::gateway::{Gateway, GatewayConfig};
 use crate::seed::{self, Plan};
 use crate::servers::Servers;
 use crate::settings::{Settings, given};
-use crate::terminal::{Step, heading, say};
+use crate::terminal::{Step, heading, note, say};
 use crate::{DEVELOPMENT_SECRET, Failure, Outcome};
 use round::Round;
 use scratch::Scratch;
@@ -38,23 +38,33 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Outcome {
     let mut signals = Signals::new()?;
-    let demo = async {
-        let step = Step::begin("starting Redis and Postgres", !args.json);
-        let servers = Servers::from_env_or_private(&ProcessEnv).await?;
-        let scratch = Scratch::on(&servers).await?;
-        step.done(format!("Redis and Postgres: {}", servers.description()))?;
-        Ok::<_, Failure>((servers, scratch))
-    };
-    let (servers, scratch) = tokio::select! {
-        demo = demo => demo?,
+    let step = Step::begin("starting Redis and Postgres", !args.json);
+    let servers = tokio::select! {
+        servers = Servers::from_env_or_private(&ProcessEnv) => servers?,
         stopped = signals.next() => return Err(stopped.into()),
     };
-    let played = tokio::select! {
-        played = play(&args, &scratch) => played,
-        stopped = signals.next() => Err(stopped.into()),
+    let mut scratch = Scratch::on(&servers);
+    // A signal waits for it: the server goes on with a statement that we leave, and would make the database after it
+    // was removed. From here on each way out removes what there is.
+    let played = match scratch.make().await {
+        Err(error) => Err(error),
+        Ok(()) => {
+            let played = async {
+                step.done(format!("Redis and Postgres: {}", servers.description()))?;
+                play(&args, &scratch).await
+            };
+            tokio::select! {
+                played = played => played,
+                stopped = signals.next() => Err(stopped.into()),
+            }
+        }
     };
     let removed = scratch.remove().await;
     drop(servers);
+    if let (Err(_), Err(error)) = (&played, &removed) {
+        // The first error is the one to end with, and what is left behind has to be told all the same.
+        note(format!("deo: {error}"));
+    }
     played.and(removed)?;
     if !args.json {
         say("\nEverything is stopped, and nothing is left behind.")?;

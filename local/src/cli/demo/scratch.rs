@@ -4,6 +4,8 @@ use rand::distr::{Alphanumeric, SampleString as _};
 use shared::config::{Endpoint, ProcessEnv, Secret};
 use shared::redis::{Command, Options, Redis, Value};
 use shared::store::Database;
+use tables::said;
+use tokio_postgres::types::Type;
 
 use crate::Failure;
 use crate::cli::migrate::database_at;
@@ -18,29 +20,38 @@ pub(super) struct Scratch {
     /// Somebody's Redis, on which our keys have to be removed.
     redis_is_shared: bool,
     database_url: String,
-    /// Somebody's Postgres, and the name of our database on it.
-    shared_postgres: Option<(Database, String)>,
+    /// The name of our database on somebody's Postgres; `None` on a private one, which goes as a whole.
+    database: Option<String>,
+    /// Where our database may be: on somebody's Postgres, from the moment on at which it is asked for.
+    made_on: Option<Database>,
 }
 
 impl Scratch {
-    pub(super) async fn on(servers: &Servers) -> Result<Self, Failure> {
+    /// Chooses the names. Makes nothing yet.
+    pub(super) fn on(servers: &Servers) -> Self {
         let suffix = Alphanumeric.sample_string(&mut rand::rng(), 10).to_lowercase();
-        let mut scratch = Self {
+        Self {
             redis_url: servers.redis_url(),
             prefix: format!("deo-demo-{suffix}"),
             redis_is_shared: !servers.redis_is_private(),
             database_url: servers.database_url(),
-            shared_postgres: None,
-        };
-        if !servers.postgres_is_private() {
-            let name = format!("deo_demo_{suffix}");
-            let server = database_at(&ProcessEnv, &servers.database_url())?;
-            let client = server.connect().await?;
-            client.batch_execute(&format!("CREATE DATABASE {name}")).await?;
-            scratch.database_url = with_database(&servers.database_url(), &name);
-            scratch.shared_postgres = Some((server, name));
+            database: (!servers.postgres_is_private()).then(|| format!("deo_demo_{suffix}")),
+            made_on: None,
         }
-        Ok(scratch)
+    }
+
+    /// Makes the database where it has to be one of our own. Also after an error [`Scratch::remove`] has to be called.
+    ///
+    /// # Errors
+    /// When Postgres cannot be reached, or refuses.
+    pub(super) async fn make(&mut self) -> Result<(), Failure> {
+        let Some(name) = &self.database else { return Ok(()) };
+        let server = database_at(&ProcessEnv, &self.database_url)?;
+        let client = server.connect().await?;
+        self.database_url = with_database(&self.database_url, name);
+        self.made_on = Some(server);
+        client.batch_execute(&format!("CREATE DATABASE {name}")).await?;
+        Ok(())
     }
 
     pub(super) fn redis_url(&self) -> &str {
@@ -56,15 +67,30 @@ impl Scratch {
     }
 
     /// Removes what is not removed with the servers themselves.
+    ///
+    /// # Errors
+    /// When some of it is left, with what that is.
     pub(super) async fn remove(self) -> Result<(), Failure> {
-        if self.redis_is_shared {
-            self.remove_keys().await?;
+        let keys = match self.redis_is_shared {
+            true => self.remove_keys().await.map_err(|error| {
+                format!("the keys {}:* are left in REDIS_URL's Redis: {error}", self.prefix)
+            }),
+            false => Ok(()),
+        };
+        let database = match (&self.made_on, &self.database) {
+            (Some(server), Some(name)) => drop_database(server, name).await.map_err(|error| {
+                let place = server.place();
+                format!(
+                    "the database {name} is left on Postgres at {place}: {error}; run \
+                     `DROP DATABASE IF EXISTS {name}` there"
+                )
+            }),
+            _ => Ok(()),
+        };
+        match (keys, database) {
+            (Err(keys), Err(database)) => Err(format!("{keys}; {database}").into()),
+            (keys, database) => Ok(keys.and(database)?),
         }
-        if let Some((server, name)) = &self.shared_postgres {
-            let client = server.connect().await?;
-            client.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await?;
-        }
-        Ok(())
     }
 
     async fn remove_keys(&self) -> Result<(), Failure> {
@@ -81,6 +107,17 @@ impl Scratch {
         }
         Ok(())
     }
+}
+
+async fn drop_database(server: &Database, name: &str) -> Result<(), Failure> {
+    let client = server.connect().await?;
+    // Postgres 12 has no DROP DATABASE … WITH (FORCE). The plain one waits 5 s for connections to end.
+    let asked = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = $1 AND usename = current_user";
+    client.query_typed(asked, &[(&name, Type::TEXT)]).await.map_err(|error| said(&error))?;
+    let statement = format!("DROP DATABASE IF EXISTS {name}");
+    client.batch_execute(&statement).await.map_err(|error| said(&error))?;
+    Ok(())
 }
 
 /// The URL with another database in it.
