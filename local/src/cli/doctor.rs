@@ -11,7 +11,7 @@ use crate::{Outcome, terminal};
 /// Check a stage: its settings, both servers, and the queue
 ///
 /// Prints one line a check, with what to do about it, and changes nothing. With --live, everything that is taken for
-/// granted of Upstash and Neon is tried as well: some 550 billed commands and 22 MB, on keys of a random name that are deleted
+/// granted of Upstash and Neon is tried as well: some 565 billed commands and 22 MB, on keys of a random name that are deleted
 /// at the end. Exits with 1 when a check fails. No secret is printed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -7,6 +7,7 @@
 
 mod live;
 mod postgres;
+mod queue;
 mod redis;
 
 use std::fmt;
@@ -118,12 +119,20 @@ pub async fn examine(env: &dyn Env, function: Option<Function>, live: bool) -> R
     let Ok(config) = Config::from_env(env) else {
         return Report { checks, billed_commands, drops_stuck };
     };
+    // The API asks nobody for that.
+    if !config.drain.enabled && function != Some(Function::Api) {
+        let told = "ENABLE_QUEUE_PROCESSORS is false, so that every tick ends at once and jobs stay waiting";
+        checks.push(Check::warn("settings", told, "set it to true where the stage is to work"));
+    }
     match connect(&config) {
         Err(error) => checks.push(Check::fail("redis.settings", error.to_string(), "")),
         Ok(queue) => {
             let redis = queue.redis().metered().until(Instant::now() + PATIENCE);
             let queue = queue.over(redis);
             let is_there = redis::look(&queue, &mut checks).await;
+            if is_there {
+                queue::look(&queue, &mut checks).await;
+            }
             let runs = |check: &Check| check.name == "redis.rights" && check.verdict == Verdict::Ok;
             if checks.iter().any(runs) {
                 billed_commands += redis::INSIDE;

@@ -1,10 +1,8 @@
-//! What there is to read in Redis: who we are there, how it stands, and how it is with the queue.
+//! What there is to read in Redis: who we are there, and how it stands.
 
 use shared::checks::conditions;
 use shared::clock::Clock;
-use shared::engine::alive;
 use shared::queue::Queue;
-use shared::queue::schedule::Behind;
 use shared::redis::{Command, ErrorKind, Value};
 
 use super::Check;
@@ -16,17 +14,8 @@ const OLDEST: (u32, u32) = (6, 2);
 /// How far a clock may be off before it is told, in seconds.
 const CLOCK_S: i64 = 30;
 
-/// A drain that ticks every minute is seen sooner, also when it has nothing to do.
-const SEEN_MS: i64 = 15 * 60 * 1_000;
-
 /// Pages of keys that are looked through for queues of another prefix.
 const PAGES: usize = 10;
-
-/// Schedulers that are looked at.
-const SCHEDULERS: u64 = 50;
-
-/// A scheduler's job that is so late waits for somebody.
-const LATE_MS: i64 = 10 * 60 * 1_000;
 
 /// Commands inside the script by which [`look`] sees whether scripts run.
 pub(super) const INSIDE: u64 = 1;
@@ -61,8 +50,6 @@ pub(super) async fn look(queue: &Queue, checks: &mut Vec<Check>) -> bool {
     }
     checks.extend(found.iter().map(|finding| Check::of("redis.conditions", finding)));
     checks.extend(clock(queue).await);
-    checks.push(heartbeat(queue).await);
-    checks.push(schedules(queue).await);
     true
 }
 
@@ -142,49 +129,4 @@ async fn clock(queue: &Queue) -> Option<Check> {
     }
     let told = format!("this machine's clock is {off} s off that of Redis");
     Some(Check::warn("clock", told, "let it be set by a time server: jobs fall due by it"))
-}
-
-async fn heartbeat(queue: &Queue) -> Check {
-    let seen = match alive(queue).await {
-        Ok(alive) => alive.last_seen,
-        Err(error) => return Check::fail("queue.heartbeat", error.to_string(), ""),
-    };
-    let remedy = "before the stage is switched on that is so; else look at the schedule of `drain` and its log";
-    match seen.map(|at| Clock::System.now_ms() - at) {
-        None => Check::warn("queue.heartbeat", "no drain has been seen for a day", remedy),
-        Some(ago) if ago > SEEN_MS => {
-            let told = format!("no drain has been seen for {} min", ago / 60_000);
-            Check::warn("queue.heartbeat", told, remedy)
-        }
-        Some(ago) => {
-            Check::ok("queue.heartbeat", format!("a drain was seen {} s ago", ago.max(0) / 1_000))
-        }
-    }
-}
-
-/// Job schedulers without a next job.
-async fn schedules(queue: &Queue) -> Check {
-    let all = match queue.schedulers(0, SCHEDULERS).await {
-        Ok(all) => all,
-        Err(error) => return Check::fail("queue.schedules", error.to_string(), ""),
-    };
-    let now = Clock::System.now_ms();
-    let is_dead = |behind: &Option<Behind>| match behind {
-        Some(Behind::GoneSince(_)) => true,
-        Some(Behind::OverdueSince(at)) => now - at > LATE_MS,
-        _ => false,
-    };
-    let dead: Vec<&str> =
-        all.iter().filter(|it| is_dead(&it.behind)).map(|it| it.id.as_str()).collect();
-    if dead.is_empty() {
-        let told = match all.len() {
-            0 => "there are no job schedulers".to_owned(),
-            count => format!("each of {count} job schedulers has its next job"),
-        };
-        return Check::ok("queue.schedules", told);
-    }
-    let told = format!("job schedulers have no next job, or a late one: {}", dead.join(", "));
-    let remedy =
-        "a drain's next tick puts it back; if it does not, `deo queue schedule list` tells of each";
-    Check::warn("queue.schedules", told, remedy)
 }
