@@ -35,6 +35,11 @@ fn unseen(name: &'static str, what: &str, error: &Error) -> Check {
         _ => None,
     };
     match condition {
+        // A function's own user need not read what people look at.
+        Some(Condition::NoPermission) => {
+            let told = format!("this user may not read {what}");
+            Check::warn(name, told, "look with that of `api`, or with one of your own")
+        }
         Some(Condition::WrongType) => Check::fail(
             name,
             format!("{what} cannot be read: {error}"),

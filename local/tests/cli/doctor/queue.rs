@@ -1,10 +1,12 @@
-//! What keeps a stage from working on its queue.
+//! What keeps a stage from working on its queue, and whoever may not look at it.
 
 use std::num::NonZeroU32;
 
 use local::doctor::{Verdict, examine};
 use local::permissions::Function;
+use local::permissions::redis::line;
 use shared::queue::{ClaimRequest, NewJob};
+use shared::redis::Command;
 
 use super::{command, ill, is_named, is_named_not, stage};
 
@@ -52,4 +54,27 @@ async fn a_stage_that_does_nothing_is_told_with_what_lets_it_go_on() {
     is_named(&world.env, "queue.counts", Verdict::Fail).await;
     let counts = check("queue.counts").await;
     assert!(counts.told.contains(&failed) && counts.told.contains("WRONGTYPE"), "{counts}");
+}
+
+#[tokio::test]
+async fn what_a_functions_user_may_not_read_is_no_failure() {
+    let world = stage(Vec::new()).await;
+    let url = world.redis.url();
+    let (_, place) = url.rsplit_once(['/', '@']).unwrap();
+    for function in [Function::Drain, Function::Cron, Function::Worker] {
+        let prefix = &world.config().queue.prefix;
+        let user = line(function, prefix, ["deo_score_queue"]).replace("PASSWORD", "canary");
+        let mut words = user.split(' ');
+        let acl = Command::new("ACL").args(words.by_ref().skip(1));
+        world.queue.redis().call(acl).await.unwrap();
+        let mut env = world.env.clone();
+        env.retain(|name, _| !name.starts_with("UPSTASH"));
+        env.insert("REDIS_URL".to_owned(), format!("redis://deo-{function}:canary@{place}"));
+        let report = examine(&env, Some(function), false).await;
+        let ill = ill(&report);
+        assert!(ill.contains(&("queue.heartbeat", Verdict::Warn)), "{:#?}", report.checks);
+        assert!(ill.iter().all(|it| it.1 == Verdict::Warn), "{:#?}", report.checks);
+        let told = serde_json::to_string(&report).unwrap();
+        assert!(!told.contains("read-only") && !told.contains("canary"), "{told}");
+    }
 }
