@@ -152,6 +152,21 @@ async fn a_table_that_the_orm_does_not_have_yet_is_added() {
 }
 
 #[tokio::test]
+async fn a_part_of_the_platforms_tables_is_told_with_what_is_there_and_what_is_not() {
+    let (_, database, sql) = empty().await;
+    sql.run(r#"CREATE TABLE "Project" (id text PRIMARY KEY)"#).await;
+    for baseline in [false, true] {
+        let told = migrate(&database, baseline).await.unwrap_err().to_string();
+        assert!(
+            told.contains("Project is there, and User, CrawlResult, Product are not"),
+            "{told}"
+        );
+        assert!(!told.contains("--baseline"), "{told}");
+    }
+    assert_eq!(pending(&database).await.unwrap().len(), 7, "nothing was touched");
+}
+
+#[tokio::test]
 async fn tables_that_do_not_fit_are_named_and_left_alone() {
     let (_, database, sql) = empty().await;
     let error = migrate(&database, true).await.unwrap_err();

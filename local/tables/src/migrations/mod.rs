@@ -4,6 +4,7 @@
 //! missing is added (see `migrations/README.md`).
 
 mod catalog;
+mod error;
 mod fit;
 mod history;
 pub mod needs;
@@ -14,9 +15,9 @@ use refinery::{Migration, Runner, Target};
 use shared::store::Database;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
+pub use error::Error;
 pub use prisma::{Prisma, prisma};
 
-use crate::said;
 use catalog::Namesake;
 use target::Makes;
 
@@ -35,81 +36,6 @@ pub struct Report {
     pub applied: Vec<String>,
     /// Recorded without being run: what they make was there.
     pub adopted: Vec<String>,
-}
-
-/// Why a database was not migrated.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The platform's tables are there, and nobody said that they may be taken over.
-    #[error(
-        "this database has the platform's tables already; run `deo migrate --baseline`, which takes \
-         them as they are and adds only what is missing"
-    )]
-    Owned,
-    /// `--baseline`, and the platform's tables are not there.
-    #[error(
-        "there is nothing to take over: {} not there. Is it the right database? If it is to be \
-         made from nothing, run `deo migrate` without --baseline",
-        are(.0)
-    )]
-    NothingToTakeOver(Vec<String>),
-    /// The platform's tables are not as we need them, and they are not ours to alter.
-    #[error("the platform's tables do not fit, and its ORM has to mend them: {}", .0.join("; "))]
-    Unfit(Vec<String>),
-    /// The name of an index to be made is taken.
-    #[error(
-        "the index \"{name}\" cannot be made, because its name is taken by {}: rename that, by {} \
-         \"{name}\" RENAME TO \"{name}_before\"`, and run this again",
-        .is.as_deref().unwrap_or("something that is no index"),
-        if .is.is_some() { "`ALTER INDEX" } else { "`ALTER TABLE" }
-    )]
-    NameTaken {
-        /// The index.
-        name: &'static str,
-        /// The statement that made what has its name; `None` where it is no index.
-        is: Option<String>,
-    },
-    /// Postgres makes no index of a partitioned table without keeping writers out.
-    #[error(
-        "\"{table}\" is partitioned, and an index on it cannot be made while others write: make it yourself when \
-         writers can wait, by `{statement}` (or on each partition CONCURRENTLY first, and then attach them to one \
-         made ON ONLY \"{table}\"), and run this again: it takes the index as it is"
-    )]
-    Partitioned {
-        /// The table.
-        table: &'static str,
-        /// What makes the index.
-        statement: String,
-    },
-    /// A file was changed after it had been applied.
-    #[error("{0} was applied with another text than its file has now: never change a released one")]
-    Changed(String),
-    /// Two at once.
-    #[error("another `deo migrate` is at work on this database; run it again when that is done")]
-    Busy,
-    /// The database cannot be reached.
-    #[error(transparent)]
-    Connect(#[from] shared::store::Error),
-    /// A statement of ours failed.
-    #[error("asking the database failed: {}", said(.0))]
-    Statement(#[from] tokio_postgres::Error),
-    /// A migration failed; it was rolled back.
-    #[error("{}", with_sources(.0))]
-    Migration(#[from] refinery::Error),
-}
-
-fn are(tables: &[String]) -> String {
-    format!("{} {}", tables.join(", "), if tables.len() == 1 { "is" } else { "are" })
-}
-
-fn with_sources(error: &refinery::Error) -> String {
-    let mut said = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        said = format!("{said}: {cause}");
-        source = cause.source();
-    }
-    said
 }
 
 /// The migrations that are not applied yet, by the names of their files. Changes nothing.
@@ -284,8 +210,13 @@ fn is_true(message: &SimpleQueryMessage) -> bool {
 async fn inspect(client: &Client, baseline: bool) -> Result<(), Error> {
     let Makes::Tables(tables) = target::of(1) else { return Ok(()) };
     let missing = catalog::missing_tables(client, tables).await?;
+    if !missing.is_empty() && missing.len() < tables.len() {
+        let there = tables.iter().filter(|table| missing.iter().all(|it| it != *table));
+        let there = there.map(|table| (*table).to_owned()).collect();
+        return Err(Error::Partial { there, missing });
+    }
     match baseline {
-        false if missing.len() < tables.len() => Err(Error::Owned),
+        false if missing.is_empty() => Err(Error::Owned),
         false => Ok(()),
         true if !missing.is_empty() => Err(Error::NothingToTakeOver(missing)),
         true => Ok(()),
