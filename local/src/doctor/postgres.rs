@@ -1,10 +1,8 @@
 //! What there is to read in Postgres: who we are there, and whether the tables fit.
 
-use std::iter;
-
 use shared::config::{Config, SnapshotRetention};
 use shared::store::Database;
-use tables::migrations::{Error, gone, missing_rights, pending, unfit_tables};
+use tables::migrations::{Error, gone, missing_rights, missing_tables, pending, unfit_tables};
 use tables::said;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -39,8 +37,9 @@ pub(super) async fn look(
     checks.push(pooled(database.place()));
     checks.extend(server(&client).await);
     checks.push(migrations(database).await);
-    checks.extend(tables(database).await);
-    checks.push(rights(database, function, config).await);
+    if tables(database, checks).await {
+        checks.push(rights(database, function, config).await);
+    }
     checks.extend(row_security(&client, database.schema()).await);
     true
 }
@@ -107,7 +106,7 @@ async fn migrations(database: &Database) -> Check {
             Check::fail("postgres.migrations", told, remedy)
         }
         // A function's role needs nothing of ours there.
-        Err(error) if is_refused(&error) => {
+        Err(error) if error.is_refused() => {
             let told = "this role may not see which migrations are applied";
             Check::warn(
                 "postgres.migrations",
@@ -119,31 +118,46 @@ async fn migrations(database: &Database) -> Check {
     }
 }
 
-/// Whether a right was lacking, whichever library told it.
-fn is_refused(error: &Error) -> bool {
-    let causes = iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    causes
-        .filter_map(|cause| cause.downcast_ref::<tokio_postgres::Error>())
-        .any(|error| error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE))
+/// Whether the tables fit. Answers whether there are any, so that rights on them can be asked for.
+async fn tables(database: &Database, checks: &mut Vec<Check>) -> bool {
+    const NAME: &str = "postgres.tables";
+    match unfit(database).await {
+        Ok(None) => {
+            let told = "none of the platform's tables is there, or none that this role may use";
+            let remedy = "run `deo migrate` where the database is to be made; else let DATABASE_URL lead to it, with \
+                          schema= where they are in another schema than public, and GRANT USAGE ON SCHEMA";
+            checks.push(Check::fail(NAME, told, remedy));
+            return false;
+        }
+        Ok(Some(unfit)) if unfit.is_empty() => {
+            checks.push(Check::ok(NAME, "every table has what is needed"));
+        }
+        Ok(Some(unfit)) => {
+            let remedy = "let the platform's ORM mend it, or `deo migrate` make what it lacks";
+            checks.extend(unfit.into_iter().map(|told| Check::fail(NAME, told, remedy)));
+        }
+        Err(error) => checks.push(Check::fail(NAME, error.to_string(), "")),
+    }
+    true
 }
 
-async fn tables(database: &Database) -> Vec<Check> {
-    let gone = match gone(database).await {
+/// What does not fit, a sentence each; `None` where there is no table that could.
+async fn unfit(database: &Database) -> Result<Option<Vec<String>>, Error> {
+    let Some(missing) = missing_tables(database).await? else { return Ok(None) };
+    let mut unfit: Vec<String> =
+        missing.iter().map(|table| format!("\"{table}\" is missing")).collect();
+    match gone(database).await {
+        // One that was made and is gone is told once.
+        Ok(gone) => {
+            let new: Vec<String> = gone.into_iter().filter(|it| !unfit.contains(it)).collect();
+            unfit.extend(new);
+        }
         // Who may not see what is applied knows of no table that it is gone.
-        Err(error) if is_refused(&error) => Ok(Vec::new()),
-        gone => gone,
-    };
-    let unfit = unfit_tables(database).await;
-    match gone.and_then(|gone| Ok([gone, unfit?].concat())) {
-        Ok(unfit) if unfit.is_empty() => {
-            vec![Check::ok("postgres.tables", "every table has what is needed")]
-        }
-        Ok(unfit) => {
-            let remedy = "let the platform's ORM mend it, or `deo migrate` make what it lacks";
-            unfit.into_iter().map(|told| Check::fail("postgres.tables", told, remedy)).collect()
-        }
-        Err(error) => vec![Check::fail("postgres.tables", error.to_string(), "")],
+        Err(error) if error.is_refused() => {}
+        Err(error) => return Err(error),
     }
+    unfit.extend(unfit_tables(database).await?);
+    Ok(Some(unfit))
 }
 
 /// Whether this role may do what the function does, or all of them, with these settings.

@@ -1,5 +1,9 @@
 //! Why a database was not migrated, and how to mend it.
 
+use std::iter;
+
+use tokio_postgres::error::SqlState;
+
 use crate::said;
 
 /// Why a database was not migrated.
@@ -75,11 +79,37 @@ pub enum Error {
     Migration(#[from] refinery::Error),
 }
 
+impl Error {
+    /// Whether a right was lacking, whichever library told it.
+    pub fn is_refused(&self) -> bool {
+        let refused = |error| refusal(error).is_some();
+        match self {
+            Self::Statement(error) => is_refusal(error),
+            Self::Migration(error) => refused(error),
+            _ => false,
+        }
+    }
+}
+
+fn is_refusal(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE)
+}
+
+/// Where a right was lacking, what Postgres says of that.
+fn refusal(error: &refinery::Error) -> Option<String> {
+    let causes = iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let mut causes = causes.filter_map(|cause| cause.downcast_ref::<tokio_postgres::Error>());
+    causes.find(|error| is_refusal(error)).map(said)
+}
+
 fn are(tables: &[String]) -> String {
     format!("{} {}", tables.join(", "), if tables.len() == 1 { "is" } else { "are" })
 }
 
 fn with_sources(error: &refinery::Error) -> String {
+    if let Some(refusal) = refusal(error) {
+        return format!("this role may not read or run migrations: {refusal}");
+    }
     let mut said = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

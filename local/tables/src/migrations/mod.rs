@@ -83,6 +83,18 @@ pub async fn unfit_tables(database: &Database) -> Result<Vec<String>, Error> {
     Ok(fit::unfit_tables(&client).await?)
 }
 
+/// Which of the tables that the platform makes itself are not there, or not for this role; `None` where none of them is.
+/// Changes nothing.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn missing_tables(database: &Database) -> Result<Option<Vec<String>>, Error> {
+    let Makes::Tables(tables) = target::of(1) else { return Ok(Some(Vec::new())) };
+    let client = database.in_its_schema().connect().await?;
+    let missing = catalog::missing_tables(&client, tables).await?;
+    Ok((missing.len() < tables.len()).then_some(missing))
+}
+
 /// Which of these rights on columns that are there (table, column, privilege) the role lacks, a sentence for each
 /// privilege on a table, with the statement that grants it.
 ///

@@ -1,8 +1,9 @@
 //! What is wrong with Postgres.
 
-use local::doctor::{Verdict, examine};
+use local::doctor::{Report, Verdict, examine};
 use local::permissions::Function;
 use local::permissions::postgres::{Grant, Only, grants, statements};
+use tokio_postgres::NoTls;
 
 use super::{Env, ill, is_named, stage};
 
@@ -56,6 +57,41 @@ async fn what_is_wrong_with_postgres_is_named() {
     sql.batch_execute(&read_only).await.unwrap();
     let report = examine(&world.env, None, false).await;
     assert!(ill(&report).contains(&("postgres.server", Verdict::Fail)));
+}
+
+#[tokio::test]
+async fn tables_that_are_not_there_are_not_called_well() {
+    let world = stage(Vec::new()).await;
+    let url = world.env["DATABASE_URL"].clone();
+    let (server, name) = url.rsplit_once('/').unwrap();
+    let empty = format!("{name}_empty");
+    world.database.batch_execute(&format!("CREATE DATABASE {empty}")).await.unwrap();
+    let mut env = world.env.clone();
+    env.insert("DATABASE_URL".to_owned(), format!("{server}/{empty}"));
+    let report = examine(&env, None, false).await;
+    let both = [("postgres.migrations", Verdict::Fail), ("postgres.tables", Verdict::Fail)];
+    assert_eq!(ill(&report), both, "{:#?}", report.checks);
+    let told = |report: &Report| {
+        let check = report.checks.iter().find(|check| check.name == "postgres.tables");
+        check.unwrap().to_string()
+    };
+    assert!(told(&report).contains("deo migrate"), "{}", told(&report));
+    assert!(report.checks.iter().all(|check| check.name != "postgres.rights"), "of no table");
+
+    let (client, connection) =
+        tokio_postgres::connect(&format!("{server}/{empty}"), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(r#"CREATE TABLE "Project" (id text)"#).await.unwrap();
+    let report = examine(&env, None, false).await;
+    let missing = |table: &str| {
+        let told = format!("\"{table}\" is missing");
+        report.checks.iter().any(|it| it.name == "postgres.tables" && it.told == told)
+    };
+    assert!(
+        missing("User") && missing("CrawlResult") && !missing("Project"),
+        "{:#?}",
+        report.checks
+    );
 }
 
 /// Settings with which drops are told and snapshots deleted.
