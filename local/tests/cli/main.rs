@@ -18,6 +18,7 @@ mod process;
 mod project;
 mod queue;
 mod reconcile;
+mod remedies;
 mod restored;
 mod score;
 mod secrets;

@@ -130,7 +130,16 @@ impl Error {
         }
         let Some(db) = error.as_db_error() else {
             let reason = reason(error);
-            return Self::lost(format!("Postgres at {place} could not be reached: {reason}"));
+            if reason.ends_with("server does not support TLS") {
+                return Self::configuration(format!(
+                    "Postgres at {place} does not support TLS, which sslmode in DATABASE_URL asks for (and without \
+                     sslmode each host but this machine): turn it on there, or add sslmode=disable where nobody can \
+                     listen on the way"
+                ));
+            }
+            return Self::lost(format!(
+                "Postgres at {place} could not be reached: {reason}. Is it running, and does DATABASE_URL lead to it?"
+            ));
         };
         // A pooler answers in the server's name: when it cannot log in for us, it says so here.
         let kind = match class(db.code()) {

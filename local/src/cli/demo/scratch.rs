@@ -5,6 +5,7 @@ use shared::config::{Endpoint, ProcessEnv, Secret};
 use shared::redis::{Command, Options, Redis, Value};
 use shared::store::Database;
 use tables::said;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use crate::Failure;
@@ -50,7 +51,15 @@ impl Scratch {
         let client = server.connect().await?;
         self.database_url = with_database(&self.database_url, name);
         self.made_on = Some(server);
-        client.batch_execute(&format!("CREATE DATABASE {name}")).await?;
+        client.batch_execute(&format!("CREATE DATABASE {name}")).await.map_err(|error| {
+            let remedy = match error.code() {
+                Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                    "; the role of DATABASE_URL needs CREATEDB, or unset DATABASE_URL for a private Postgres"
+                }
+                _ => "",
+            };
+            format!("making the demo's database: {}{remedy}", said(&error))
+        })?;
         Ok(())
     }
 

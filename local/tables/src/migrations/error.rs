@@ -72,12 +72,15 @@ pub enum Error {
     #[error(transparent)]
     Connect(#[from] shared::store::Error),
     /// A statement of ours failed.
-    #[error("asking the database failed: {}", said(.0))]
+    #[error("asking the database failed: {}{}", said(.0), if is_refusal(.0) { AS_OWNER } else { "" })]
     Statement(#[from] tokio_postgres::Error),
     /// A migration failed; it was rolled back.
     #[error("{}", with_sources(.0))]
     Migration(#[from] refinery::Error),
 }
+
+/// What mends that a right is lacking.
+const AS_OWNER: &str = "; run it as the tables' owner";
 
 impl Error {
     /// Whether a right was lacking, whichever library told it.
@@ -108,7 +111,7 @@ fn are(tables: &[String]) -> String {
 
 fn with_sources(error: &refinery::Error) -> String {
     if let Some(refusal) = refusal(error) {
-        return format!("this role may not read or run migrations: {refusal}");
+        return format!("this role may not read or run migrations: {refusal}{AS_OWNER}");
     }
     let mut said = error.to_string();
     let mut source = std::error::Error::source(error);
