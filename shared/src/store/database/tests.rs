@@ -88,8 +88,10 @@ fn what_cannot_work_is_one_clear_sentence() {
         ("", "must begin with postgres://"),
         ("postgres:///d", "names no host"),
         ("postgres://u:p@h:port/d", "cannot be read"),
-        ("postgres://u:p@h/d?sslmode=maybe", "has sslmode=maybe, and takes disable, allow, "),
-        ("postgres://u:p@h/d?sslmode=", "has an sslmode that is none, and takes disable, allow, "),
+        (
+            "postgres://u:p@h/d?sslmode=maybe",
+            "has an sslmode that there is not: it takes disable, ",
+        ),
         ("postgres://u:p@h/d?schema=a\"b", "schema is a name"),
         ("postgres://u:p@h/d?schema=", "schema is a name"),
         ("postgres://u:p@h/d?connect_timeout=soon", "number of seconds"),
@@ -113,9 +115,7 @@ fn no_part_of_a_password_is_shown() {
         "postgres://u:hush?a=hush@db/d",
         "postgres://u:hush/hush@db:hush/d",
         "postgres://u:%FFhush@db:x/d",
-        // A slip of the pen in sslmode is shown, and nothing that could be more than that.
-        "postgres://u:p@db/d?password=hush&sslmode=hush1",
-        "postgres://u:p@db/d?password=hush&sslmode=hushhushhushhush",
+        "postgres://u:p@db/d?password=hush&sslmode=hush",
         "postgres://u:p@db/d?password=hush&hush",
     ] {
         let shown = match parse(url) {
