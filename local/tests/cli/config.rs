@@ -105,6 +105,32 @@ fn all_that_is_wrong_is_told_at_once_and_what_is_misspelt_with_it() {
     assert!(!errors.contains("canary") && output.stdout.is_empty(), "{errors}");
 }
 
+/// What is of the wrong kind is told as completely as what is written wrong, and so are the rules between variables.
+#[test]
+fn all_values_that_cannot_be_used_are_told_at_once() {
+    let output = config(&[
+        ("QUEUE_BATCH_SIZE", "5000"),
+        ("ENABLE_CRON", "ja"),
+        ("QUEUE_ATTEMPTS", "0"),
+        ("JWT_SECRET_PREVIOUS", "canary"),
+        ("DATABASE_URL", "postgres://u:can#ary@db.example/x"),
+    ]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let names = [
+        "QUEUE_ATTEMPTS is \"0\"",
+        "QUEUE_BATCH_SIZE is \"5000\"",
+        "ENABLE_CRON is \"ja\"",
+        "JWT_SECRET is not set",
+        "DATABASE_URL has a raw",
+    ];
+    assert_eq!(errors.lines().count(), names.len(), "{errors}");
+    for (line, name) in errors.lines().zip(names) {
+        assert!(line.starts_with(&format!("deo: {name}")), "{errors}");
+    }
+    assert!(!errors.contains("canary"), "{errors}");
+}
+
 #[test]
 fn a_misspelt_variable_is_a_warning_beside_settings_that_can_be_used() {
     let output = config(&[REST, TOKEN, ("DATABSE_URL", "canary")]);

@@ -11,9 +11,11 @@
 //! hardly ever changes. Whoever runs for long asks once (`deo worker`, `deo up`), and so does a person who looks
 //! (`deo queue stats`).
 
+mod masked;
 mod names;
 mod server;
 
+use masked::Masked;
 pub use names::misspelt;
 pub use server::{CONDITIONS, conditions};
 
@@ -35,18 +37,10 @@ pub fn settings(env: &dyn Env) -> Vec<Finding> {
         spelling(variable, &value)
     });
     let mut findings: Vec<Finding> = set.collect();
-    match Config::from_env(env) {
-        Ok(config) => {
-            findings.extend(addresses(&config));
-            findings.extend(retention(config.drain.snapshots));
-        }
-        Err(error) => {
-            let finding = Finding::from(error);
-            // Of what is written wrong the first is met again.
-            if !findings.contains(&finding) {
-                findings.push(finding);
-            }
-        }
+    let mut masked = Masked::new(env);
+    if let Some(config) = masked.read(&mut findings) {
+        let more = addresses(&config).chain(retention(config.drain.snapshots));
+        findings.extend(more.filter(|finding| !masked.is_of_masked(finding)));
     }
     findings.extend(misspelt(env));
     findings
