@@ -53,7 +53,7 @@ fn every_address_that_a_function_would_not_start_with_is_told_without_a_secret()
         ),
         (&[("DATABASE_URL", "postgres://u:canary@db.example:port/x")], "DATABASE_URL"),
         (
-            &[("DRAIN_WAKE_URL", "http://x.example/?canary")],
+            &[("DRAIN_WAKE_URL", "http://x.example/?canary"), ("DRAIN_WAKE_TOKEN", "canary")],
             "DRAIN_WAKE_URL must start with https://",
         ),
     ] {
@@ -129,6 +129,25 @@ fn all_values_that_cannot_be_used_are_told_at_once() {
         assert!(line.starts_with(&format!("deo: {name}")), "{errors}");
     }
     assert!(!errors.contains("canary"), "{errors}");
+}
+
+#[test]
+fn what_the_drain_would_not_start_with_is_told_and_what_would_not_wake_it() {
+    let queues = ("QUEUES", "deo_score_queue,crawl=https://x.example/canary");
+    let output = config(&[queues]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.starts_with("deo: QUEUES has a URL: set QUEUE_HTTP_SECRET"), "{errors}");
+    assert!(!errors.contains("canary"), "{errors}");
+
+    let secret = ("QUEUE_HTTP_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let wake = ("DRAIN_WAKE_URL", "https://x.example/canary");
+    let output = config(&[queues, secret, wake]);
+    let warnings = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{warnings}");
+    assert!(warnings.starts_with("DRAIN_WAKE_TOKEN is not set"), "{warnings}");
+    assert_eq!(warnings.trim().lines().count(), 1, "{warnings}");
+    assert!(config(&[queues, secret, wake, ("DRAIN_WAKE_TOKEN", "x")]).stderr.is_empty());
 }
 
 #[test]

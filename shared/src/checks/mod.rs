@@ -23,6 +23,7 @@ use crate::config::{ALIASES, Config, Env, SnapshotRetention, VARIABLES, spelling
 pub use crate::config::{Finding, Severity};
 use crate::drops::{self, DropsError};
 use crate::queue::Queue;
+use crate::recompute::StartError;
 use crate::store::Database;
 use crate::wake::Wake;
 
@@ -39,7 +40,8 @@ pub fn settings(env: &dyn Env) -> Vec<Finding> {
     let mut findings: Vec<Finding> = set.collect();
     let mut masked = Masked::new(env);
     if let Some(config) = masked.read(&mut findings) {
-        let more = addresses(&config).chain(retention(config.drain.snapshots));
+        let more =
+            addresses(&config).chain(secrets(&config)).chain(retention(config.drain.snapshots));
         findings.extend(more.filter(|finding| !masked.is_of_masked(finding)));
     }
     findings.extend(misspelt(env));
@@ -69,6 +71,20 @@ fn addresses(config: &Config) -> impl Iterator<Item = Finding> {
         Finding::of_sentence(severity, &error.to_string())
     });
     [redis, database, wake, drops].into_iter().flatten()
+}
+
+/// Secrets without which an address is of no use.
+fn secrets(config: &Config) -> impl Iterator<Item = Finding> {
+    let is_posted = !config.forward.queues.is_empty() && config.forward.secrets.is_none();
+    let posted = is_posted
+        .then(|| Finding::of_sentence(Severity::Error, &StartError::NoHttpSecret.to_string()));
+    let is_refused = config.wake.url.is_some() && config.wake.token.is_none();
+    let refused = is_refused.then(|| {
+        let wrong = "is not set, though DRAIN_WAKE_URL is";
+        let remedy = "set it too, since the drain refuses to be woken without it";
+        Finding::new(Severity::Warning, "DRAIN_WAKE_TOKEN", wrong, remedy)
+    });
+    posted.into_iter().chain(refused)
 }
 
 /// Returns a warning where snapshots may go that the platform's Insights compare with.
@@ -133,6 +149,7 @@ mod tests {
             ("REDIS_URL", "rediss://:canary@h/one"),
             ("DATABASE_URL", "postgres://u:can#ary@h/d"),
             ("DRAIN_WAKE_URL", "http://x.example/canary"),
+            ("DRAIN_WAKE_TOKEN", "canary"),
         ];
         let names = ["REDIS_URL", "DATABASE_URL", "DRAIN_WAKE_URL"];
         assert_eq!(found(&addresses), names.map(error));
