@@ -1,5 +1,7 @@
 //! `deo config`: what is wrong is told, as the functions tell it at their start.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::Output;
 
 use crate::process::{deo, json, open_folder};
@@ -148,6 +150,18 @@ fn what_the_drain_would_not_start_with_is_told_and_what_would_not_wake_it() {
     assert!(warnings.starts_with("DRAIN_WAKE_TOKEN is not set"), "{warnings}");
     assert_eq!(warnings.trim().lines().count(), 1, "{warnings}");
     assert!(config(&[queues, secret, wake, ("DRAIN_WAKE_TOKEN", "x")]).stderr.is_empty());
+}
+
+#[test]
+fn a_value_that_is_not_utf_8_is_not_taken_for_one_that_is_not_set() {
+    let folder = open_folder();
+    let mut command = deo(folder.path());
+    let output = command.arg("config").env("REDIS_PREFIX", OsStr::from_bytes(b"\xff")).output();
+    let output = output.unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.starts_with("deo: REDIS_PREFIX holds bytes that are not UTF-8"), "{errors}");
+    assert_eq!(errors.trim().lines().count(), 1, "{errors}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// A source of settings by name.
 pub trait Env {
-    /// The value of `name`, or `None` when it is not set.
+    /// The value of `name`, or `None` when it is not set. What is not UTF-8 in it is U+FFFD, which no value may hold.
     fn get(&self, name: &str) -> Option<String>;
 
     /// The names of all that is set, where they are known: by them misspelt ones are found.
@@ -19,7 +19,7 @@ pub struct ProcessEnv;
 
 impl Env for ProcessEnv {
     fn get(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+        Some(std::env::var_os(name)?.to_string_lossy().into_owned())
     }
 
     fn names(&self) -> Vec<String> {

@@ -33,6 +33,9 @@ pub(crate) fn spelling(variable: &Variable, value: &str) -> Option<Finding> {
 fn wrong(variable: &Variable, value: &str) -> Option<(String, String)> {
     let told = |wrong: &str, remedy: &str| Some((wrong.to_owned(), remedy.to_owned()));
     let kind = variable.kind;
+    if value.contains(char::REPLACEMENT_CHARACTER) {
+        return told("holds bytes that are not UTF-8", "set it anew");
+    }
     let bare = value.trim_matches(is_quote_or_blank);
     if let Some(found) = command(kind, bare) {
         return Some(found);
