@@ -111,7 +111,7 @@ function alive({ drain }, now) {
   const lives = seenMs !== undefined && seenMs < ALIVE_MS;
   const last = drain?.ticks?.[0];
   return h('div', { class: `notice ${lives ? 'good' : 'bad'}` }, h('p', {}, h('strong', {}, lives ? 'The drain is alive.' : 'No drain gives a sign of life.'),
-    seenMs === undefined ? ' None was seen within a day.' : ` Last seen ${ago(now - seenMs, now)}.`,
+    seenMs === undefined ? ' None was seen yet, or none for a day.' : ` Last seen ${ago(now - seenMs, now)}.`,
     last && ` Its last tick with work ended ${ago(last.at, now)}: ${count(last.completed, 'job')} completed in ${stretch(last.durationMs)}, for ${count(last.billedCommands, 'billed command')}.`));
 }
 

@@ -72,6 +72,12 @@ impl Drain {
         Ok(Self { ticker, store: scores_in, delivery, timeout: drain.timeout })
     }
 
+    /// Tells that the process lives for many ticks, and not for one as on Lambda: see [`Ticker::living_long`].
+    #[must_use]
+    pub fn living_long(self) -> Self {
+        Self { ticker: self.ticker.living_long(), ..self }
+    }
+
     /// Opens the connection to Redis ahead of the first tick; Postgres is left alone.
     pub async fn connect(&self) {
         self.ticker.connect().await;

@@ -121,7 +121,7 @@ fn next(standing: &Standing, now: i64) -> String {
     let tick = match standing.alive.last_seen {
         Some(at) => format!("the next tick takes it (a drain was last seen {} ago)", ago(at)),
         None => {
-            "the next tick takes it, but no drain was seen of late: see that one runs".to_owned()
+            "the next tick takes it, but no drain was seen yet, or none for a day: see that one runs".to_owned()
         }
     };
     let when = match standing.hold {

@@ -111,7 +111,9 @@ async fn heartbeat(queue: &Queue) -> Check {
     let remedy = "before the stage is switched on that is so; else look at the schedule of `drain` and its log";
     let now = Clock::System.now_ms();
     let ago = match alive.last_seen.map(|at| now - at) {
-        None => return Check::warn(NAME, "no drain has been seen for a day", remedy),
+        None => {
+            return Check::warn(NAME, "no drain has been seen yet, or none for a day", remedy);
+        }
         Some(ago) if ago > SEEN_MS => {
             let told = format!("no drain has been seen for {} min", ago / 60_000);
             return Check::warn(NAME, told, remedy);

@@ -154,7 +154,7 @@ async fn explain_says_where_the_job_is_who_has_it_and_what_comes_next() {
     shop.json(&["enqueue", "--project", PROJECT]);
     let waiting = explain();
     assert_eq!(waiting["job"]["state"], "waiting");
-    begins(&waiting, "the next tick takes it, but no drain was seen of late");
+    begins(&waiting, "the next tick takes it, but no drain was seen yet");
     shop.deo(&["queue", "pause"]);
     begins(&explain(), "nothing until deo queue resume");
     shop.deo(&["queue", "resume"]);

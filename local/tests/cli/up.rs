@@ -36,6 +36,21 @@ async fn a_recompute_asked_for_over_http_is_scored_by_the_ticking_drain() {
     timeout(Duration::from_secs(20), scored).await.expect("the drain ticks every second");
 }
 
+/// Without any work: who looks at a fresh system is not told that nothing ticks.
+#[tokio::test]
+async fn its_drain_gives_a_sign_of_life_at_its_first_tick() {
+    let up = Up::start();
+    shared::tls::install_provider();
+    let http = reqwest::Client::new();
+    let health = format!("{}/health?deep=1", up.place("apiUrl"));
+    let seen = async {
+        while !answer(http.get(&health)).await.1["drain"]["lastSeenMs"].is_i64() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), seen).await.expect("a sign of life");
+}
+
 #[tokio::test]
 async fn the_rest_gateway_takes_its_token_only() {
     let up = Up::start();

@@ -57,7 +57,7 @@ pub async fn run(args: Args) -> Outcome {
     if !config.drain.enabled {
         return Err("ENABLE_QUEUE_PROCESSORS is false: a worker would do nothing".into());
     }
-    let drain = Drain::new(&config)?;
+    let drain = Drain::new(&config)?.living_long();
     let mut sleep = Sleep::new(&drain, args.every);
     say(sleep.describe())?;
     let only_queue = drain.queues().next().map(|queue| queue.options().name.clone());

@@ -36,11 +36,17 @@ impl Pulse {
     /// this process has given no sign for 10 minutes.
     ///
     /// The 10 minutes begin with a process' first tick, so a tick of a process that lives for
-    /// just that tick costs no command more. What became of the work is the greater news: a Redis
+    /// just that tick costs no command more. One that `lives_long` gives a sign then, too. What became of the work is the greater news: a Redis
     /// that refuses the note fails no tick, and is asked again with the next note only.
     ///
     /// Returns whether it was time for a note.
-    pub(crate) async fn beat(&self, queue: &Queue, report: &Report, now_ms: i64) -> bool {
+    pub(crate) async fn beat(
+        &self,
+        queue: &Queue,
+        report: &Report,
+        now_ms: i64,
+        lives_long: bool,
+    ) -> bool {
         let last_ms = self.last_ms.load(Ordering::Relaxed);
         let worked = report.claimed > 0;
         if !worked && last_ms != NEVER && now_ms.abs_diff(last_ms) < IDLE_MS {
@@ -49,7 +55,7 @@ impl Pulse {
         self.last_ms.store(now_ms, Ordering::Relaxed);
         let noted = match (worked, last_ms) {
             (true, _) => queue.beat(&text(report)).await,
-            (false, NEVER) => return false,
+            (false, NEVER) if !lives_long => return false,
             (false, _) => queue.beat_idle().await,
         };
         if let Err(error) = noted {

@@ -105,6 +105,7 @@ pub struct Ticker {
     options: TickOptions,
     clock: Clock,
     purse: Arc<Purse>,
+    lives_long: bool,
 }
 
 /// Why there is a tick.
@@ -149,7 +150,7 @@ impl Ticker {
 
     /// Returns a ticker without queues, for [`Ticker::with`] to add some.
     pub fn empty(options: TickOptions, clock: Clock) -> Self {
-        Self { served: Vec::new(), options, clock, purse: Arc::default() }
+        Self { served: Vec::new(), options, clock, purse: Arc::default(), lives_long: false }
     }
 
     /// Adds a queue on the same Redis as the others. Where several have jobs, each gets a share of a tick's
@@ -166,6 +167,14 @@ impl Ticker {
             gate: Gate::default(),
             schedules_at: Mutex::default(),
         }));
+        self
+    }
+
+    /// Tells that the process lives for many ticks: then the first one without work gives a sign of life, which costs a
+    /// command a queue, and not only the one 10 minutes later.
+    #[must_use]
+    pub fn living_long(mut self) -> Self {
+        self.lives_long = true;
         self
     }
 
@@ -320,8 +329,9 @@ impl Ticker {
             info!(queue, %hold, "the tick was held back");
         }
         count(&mut report, line.queue.redis(), started);
+        let now_ms = self.clock.now_ms();
         let has_beaten =
-            reaches_redis && served.pulse.beat(&line.queue, &report, self.clock.now_ms()).await;
+            reaches_redis && served.pulse.beat(&line.queue, &report, now_ms, self.lives_long).await;
         count(&mut report, line.queue.redis(), started);
         (report, has_beaten)
     }

@@ -170,7 +170,8 @@ impl Stats {
         }
         if let Some(drain) = &self.drain {
             let ago = |at| span::shown(now.saturating_sub(at)) + " ago";
-            let seen = drain.last_seen.map_or_else(|| "not of late".to_owned(), ago);
+            let seen =
+                drain.last_seen.map_or_else(|| "none yet, or none for a day".to_owned(), ago);
             facts.push(("drain alive".to_owned(), seen));
             if let Some(tick) = drain.ticks.first() {
                 facts.push((format!("last tick with work, {}", ago(tick.at)), told(tick)));

@@ -29,7 +29,7 @@ pub(super) struct Ticking {
 
 /// Starts ticking; with `tell`, lines say what a tick did that did something, and why jobs failed.
 pub(super) fn start(config: &Config, every: Duration, tell: bool) -> Result<Ticking, StartError> {
-    let drain = Drain::new(config)?;
+    let drain = Drain::new(config)?.living_long();
     let timeout = config.drain.timeout;
     let (stopping, mut stop) = watch::channel(false);
     let task = tokio::spawn(async move {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gateway::{Gateway, GatewayConfig};
 use serde_json::Value;
+use shared::engine::alive;
 use shared::queue::{JobOptions, NewJob};
 use shared::redis::Command;
 use tokio::time::{Instant, sleep, timeout};
@@ -106,6 +107,19 @@ async fn it_comes_back_when_redis_does() {
     assert!(again.contains(NAME), "{again}");
     world.add(1, 0).await;
     world.until(|counts| counts.completed == 1).await;
+    drop(worker);
+}
+
+#[tokio::test]
+async fn it_gives_a_sign_of_life_before_there_is_work() {
+    let world = World::start().await;
+    let worker = Worker::start(&world, &[]).await;
+    let seen = async {
+        while alive(&world.queue).await.unwrap().last_seen.is_none() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(LONG, seen).await.expect("a sign of life");
     drop(worker);
 }
 
