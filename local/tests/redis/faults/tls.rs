@@ -92,3 +92,32 @@ async fn a_server_that_shakes_no_hands_is_given_up_in_time_and_was_sent_nothing(
         assert_eq!(redis.usage(), Usage::default());
     }
 }
+
+async fn refusal(url: String) -> String {
+    let limits = Limits { connect: Duration::from_millis(500), ..Limits::default() };
+    let config = Endpoint::Tcp { url: Secret::new(url), allow_plaintext: true };
+    let redis = Redis::with_options(&config, Options { limits, ..Options::default() }).unwrap();
+    redis
+        .until(tokio::time::Instant::now() + Duration::from_secs(5))
+        .call(get())
+        .await
+        .unwrap_err()
+        .to_string()
+}
+
+#[tokio::test]
+async fn who_comes_without_tls_to_a_server_that_wants_it_is_told_so() {
+    let (address, _server) = self_signed().await;
+    for userinfo in ["", ":canary-password@"] {
+        let error = refusal(format!("redis://{userinfo}localhost:{}", address.port())).await;
+        assert!(error.contains("rediss://") && !error.contains("canary"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn who_comes_with_tls_to_a_server_without_it_is_told_so() {
+    // As Redis does, which waits for the rest of what it takes for a command.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let error = refusal(format!("rediss://{}", silent.local_addr().unwrap())).await;
+    assert!(error.contains("in time over TLS (redis:// goes without)"), "{error}");
+}

@@ -1,5 +1,6 @@
 //! Keeps one open connection.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -42,6 +43,8 @@ pub(super) struct Link {
     pub(super) moves: u64,
     /// By the wall clock, which goes on while a function is frozen.
     last_used: Mutex<SystemTime>,
+    /// Whether an answer came over it.
+    has_answered: AtomicBool,
 }
 
 impl Link {
@@ -105,7 +108,8 @@ impl Link {
             MultiplexedConnection::new_with_config(address.settings(), stream, config).await;
         let (connection, driver) = opened.map_err(|error| refused(address, &error))?;
         let last_used = Mutex::new(wall());
-        Ok(Self { connection, driver: tokio::spawn(driver), moves, last_used })
+        let driver = tokio::spawn(driver);
+        Ok(Self { connection, driver, moves, last_used, has_answered: AtomicBool::default() })
     }
 
     /// A handle to send with.
@@ -121,9 +125,23 @@ impl Link {
         fresh && !self.driver.is_finished()
     }
 
+    /// What to say of its end.
+    pub(super) fn hint(&self, address: &Address) -> &'static str {
+        if self.has_answered.load(Ordering::Relaxed) { "" } else { tls_hint(address) }
+    }
+
     /// Notes that an answer came.
     pub(super) fn used(&self) {
+        self.has_answered.store(true, Ordering::Relaxed);
         *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = wall();
+    }
+}
+
+/// What may be behind a plain connection that ended before anything was answered.
+fn tls_hint(address: &Address) -> &'static str {
+    match address.server_name() {
+        None => " (does it want TLS, and so rediss://?)",
+        Some(_) => "",
     }
 }
 
@@ -146,9 +164,10 @@ fn refused(address: &Address, error: &redis::RedisError) -> Failure {
         let reason = format!("{host} refused the user or password in the Redis URL");
         return Failure::Unsent { kind: ErrorKind::Authorization, reason };
     }
-    if error.is_io_error() {
+    if error.is_io_error() || error.kind() == RedisErrorKind::Parse {
         let reason = convert::io_reason(error);
-        return Failure::unreachable(format!("cannot connect to {host}: {reason}"));
+        let hint = tls_hint(address);
+        return Failure::unreachable(format!("cannot connect to {host}: {reason}{hint}"));
     }
     let said = error.detail().unwrap_or("no reason given");
     let kind = match kind_of(said) {

@@ -78,7 +78,12 @@ impl Tcp {
         let pipeline = convert::pipeline(request);
         Span::current().record("request_bytes", convert::sent_len(request));
         let link = timeout(limits.connect, self.link(limits.idle)).await.unwrap_or_else(|_| {
-            Err(Failure::absent(&self.address.place(), " in time", self.tls.names.redis_url))
+            // A server without TLS waits for the rest of a command.
+            let cause = match self.address.server_name() {
+                Some(_) => " in time over TLS (redis:// goes without)",
+                None => " in time",
+            };
+            Err(Failure::absent(&self.address.place(), cause, self.tls.names.redis_url))
         })?;
         let answered = timeout(limits.answer, send(link.connection(), &pipeline)).await;
         let (reason, broken) = match answered {
@@ -99,7 +104,8 @@ impl Tcp {
             Ok(Err(error)) => {
                 // As a server does that is demoted, to those that wait: reads would go on over other connections.
                 self.leave(&link).await;
-                (format!("the connection broke: {}", convert::io_reason(&error)), true)
+                let hint = link.hint(&self.address);
+                (format!("the connection broke: {}{hint}", convert::io_reason(&error)), true)
             }
             Err(_) => ("no answer in time".to_owned(), false),
         };
