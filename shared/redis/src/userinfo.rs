@@ -14,7 +14,7 @@
 pub fn raw_in_password(url: &str) -> Option<String> {
     let (raw, encoded) = raw_before_host(url)?;
     // In an option behind the host an `@` would be taken for that of the password as well.
-    let elsewhere = if raw == '@' { ", and so behind the host" } else { "" };
+    let elsewhere = if raw == '@' { ", and in an option behind the host too" } else { "" };
     Some(format!("has a raw `{raw}` in its password: write it as {encoded} there{elsewhere}"))
 }
 
@@ -69,7 +69,9 @@ mod tests {
         );
         assert_eq!(
             raw_in_password("redis://:ca@nary@h").as_deref(),
-            Some("has a raw `@` in its password: write it as %40 there, and so behind the host")
+            Some(
+                "has a raw `@` in its password: write it as %40 there, and in an option behind the host too"
+            )
         );
     }
 }
