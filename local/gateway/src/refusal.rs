@@ -59,10 +59,7 @@ impl Refusal {
 
     /// No connection to Redis: nothing was executed.
     pub(super) fn unreachable(error: &dyn Error) -> Self {
-        Self {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            message: format!("ERR nothing was executed: {error}"),
-        }
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, message: format!("ERR {error}") }
     }
 
     /// A command that a read-only token may not run.

@@ -100,6 +100,7 @@ impl Failure {
                 (ErrorKind::RateLimited, Retry::After(retry_after), reason)
             }
             Self::Lost { reason, broken, retry_after } => {
+                let reason = without_arguments(&reason, commands);
                 let message = format!("{title}: {reason}; it may have been executed");
                 let replay = if broken { Retry::Now } else { Retry::After(retry_after) };
                 let retry = if replay_safe { replay } else { Retry::Never };

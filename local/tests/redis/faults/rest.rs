@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use shared::redis::{ErrorKind, Limits, Retry, Usage, Value};
+use shared::redis::{Command, ErrorKind, Limits, Retry, Usage, Value};
 
 use crate::faults::client::{ONE, get, html, incr, ok, start, start_with, status};
 use crate::faults::scripted::{Reaction, http};
@@ -28,6 +28,15 @@ async fn a_lost_answer_is_asked_for_again_only_when_that_is_safe() {
         assert_eq!(server.seen().len(), 1);
         assert_eq!(redis.usage(), Usage { billed: 1, round_trips: 1 });
     }
+}
+
+#[tokio::test]
+async fn what_a_server_says_of_its_failure_is_told_without_what_was_sent() {
+    let (_server, redis) =
+        start([status(503, &[], r#"{"error":"ERR no Redis for canary-value"}"#)]).await;
+    let set = Command::new("SET").arg("n").arg("canary-value");
+    let error = redis.call(set).await.unwrap_err().to_string();
+    assert!(error.contains("HTTP 503 (ERR no Redis for [argument])"), "{error}");
 }
 
 #[tokio::test]

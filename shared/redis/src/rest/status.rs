@@ -26,16 +26,12 @@ pub(super) fn interpret(
     match (status.as_u16(), refusal) {
         (_, Some(line)) if kind_of(&line) == ErrorKind::Quota => Err(Failure::Refused(line)),
         (408 | 429, line) => {
-            let said = line.map(|line| format!(" ({})", line.trim())).unwrap_or_default();
-            let reason = format!("the server answered HTTP {}{said}", status.as_u16());
-            Err(Failure::Throttled { reason, retry_after: wait })
+            Err(Failure::Throttled { reason: told(status, line), retry_after: wait })
         }
         // A proxy's 502, 503 or 504 says nothing about whether the request got through.
-        (500..=599, _) => Err(Failure::Lost {
-            reason: format!("the server answered HTTP {}", status.as_u16()),
-            broken: false,
-            retry_after: wait,
-        }),
+        (500..=599, line) => {
+            Err(Failure::Lost { reason: told(status, line), broken: false, retry_after: wait })
+        }
         (400, Some(line)) => match form {
             Form::Single => Ok(vec![Err(line)]),
             Form::Pipeline | Form::Transaction => Err(Failure::Refused(line)),
@@ -67,6 +63,12 @@ pub(super) fn interpret(
             reason: format!("the server answered HTTP {code} without an Upstash error"),
         }),
     }
+}
+
+/// What it answered, with what it says of that.
+fn told(status: StatusCode, line: Option<String>) -> String {
+    let said = line.map(|line| format!(" ({})", line.trim())).unwrap_or_default();
+    format!("the server answered HTTP {}{said}", status.as_u16())
 }
 
 /// The items of a 200.
