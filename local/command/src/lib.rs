@@ -1,5 +1,6 @@
 //! What every command has in common: how it logs, hears of signals, reads a time, writes a line and ends.
 
+mod address;
 mod signals;
 mod time;
 mod waiting;
@@ -16,6 +17,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, fmt, registry};
 
+pub use address::address;
 pub use signals::{Signals, Stopped};
 pub use time::time;
 pub use waiting::screen_is_taken;

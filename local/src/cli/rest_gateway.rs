@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use command::Signals;
+use command::{Signals, address};
 use serde::Serialize;
 use shared::config::{ProcessEnv, Secret, written};
 
@@ -21,7 +21,7 @@ pub(super) struct Args {
     redis: Option<Secret>,
 
     /// Where to listen; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8079")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8079", value_parser = address)]
     listen: SocketAddr,
 
     /// The token for everything [default: UPSTASH_REDIS_REST_TOKEN]

@@ -44,6 +44,20 @@ fn wrong_usage_exits_with_2_and_help_with_0() {
 }
 
 #[test]
+fn what_is_no_address_is_told_with_one() {
+    for arguments in [
+        &["up", "--listen", "8787"][..],
+        &["up", "--rest-listen", "localhost:9999"],
+        &["rest-gateway", "--listen", "8787"],
+        &["worker", "--metrics", "29464"],
+    ] {
+        let errors = run(arguments).stderr;
+        let errors = String::from_utf8_lossy(&errors);
+        assert!(errors.contains("such as 127.0.0.1:8787"), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
 fn a_failure_exits_with_1_and_one_sentence() {
     let folder = open_folder();
     let output = deo(folder.path()).arg("up").env("DEO_REDIS", "abacus").output().unwrap();

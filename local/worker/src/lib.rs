@@ -8,7 +8,7 @@ mod waits;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use command::{Outcome, Signals, complain, say, time};
+use command::{Outcome, Signals, address, complain, say, time};
 use drain::Drain;
 use shared::checks;
 use shared::config::{Config, ProcessEnv};
@@ -43,7 +43,7 @@ pub struct Args {
     json: bool,
 
     /// Answer Prometheus at GET /metrics of this address. It asks for no password: keep it from the internet.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     metrics: Option<SocketAddr>,
 }
 

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use command::{Signals, time};
+use command::{Signals, address, time};
 use shared::checks;
 use shared::config::ProcessEnv;
 
@@ -29,11 +29,11 @@ use board::Board;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Where the HTTP API listens; port 0 takes a free one [default: 127.0.0.1:8787, or a free port]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     listen: Option<SocketAddr>,
 
     /// Where the REST gateway listens [default: 127.0.0.1:8079, or a free port]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     rest_listen: Option<SocketAddr>,
 
     /// The port of bull-board, on the loopback [default: 8788, or a free port]
