@@ -5,6 +5,7 @@ mod scan;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::queue::Queue;
+use shared::recompute::StartError;
 
 use crate::Failure;
 pub(crate) use scan::{Scan, escaped};
@@ -14,9 +15,6 @@ pub(crate) use scan::{Scan, escaped};
 /// # Errors
 /// When no Redis is configured, or not as it may be used.
 pub(crate) fn connect(config: &Config) -> Result<Queue, Failure> {
-    let redis = config.redis_client()?.ok_or(
-        "no Redis is configured: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or \
-         REDIS_URL",
-    )?;
+    let redis = config.redis_client()?.ok_or(StartError::NoRedis)?;
     Ok(Queue::new(redis, &config.queue, Clock::System))
 }

@@ -40,8 +40,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use shared::config::{Config, ProcessEnv};
+use shared::recompute::StartError;
 
-use crate::Outcome;
+use crate::{Failure, Outcome};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -235,7 +237,22 @@ pub async fn main() -> ExitCode {
         }
         _ => command::log(colors, command::LOGGED),
     }
-    command::end("deo", cli.command.run().await)
+    command::end("deo", cli.command.run().await.map_err(with_deo_up))
+}
+
+/// Names what a machine of one's own has where nothing is set, which a function has not.
+fn with_deo_up(error: Failure) -> Failure {
+    let is_missing =
+        matches!(error.downcast_ref(), Some(StartError::NoRedis | StartError::NoDatabase));
+    // Where one of the two is set, commands do not look for a `deo up`.
+    let is_bare = || {
+        Config::from_env(&ProcessEnv)
+            .is_ok_and(|config| config.redis.is_none() && config.database_url.is_none())
+    };
+    if is_missing && is_bare() {
+        return format!("{error}, or start `deo up` in another terminal").into();
+    }
+    error
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn wrong_usage_exits_with_2_and_help_with_0() {
 }
 
 #[test]
-fn what_is_no_address_is_told_with_one() {
+fn what_is_no_address_is_told_with_one_and_what_is_no_system_with_deo_up() {
     for arguments in [
         &["up", "--listen", "8787"][..],
         &["up", "--rest-listen", "localhost:9999"],
@@ -54,6 +54,15 @@ fn what_is_no_address_is_told_with_one() {
         let errors = run(arguments).stderr;
         let errors = String::from_utf8_lossy(&errors);
         assert!(errors.contains("such as 127.0.0.1:8787"), "{arguments:?}: {errors}");
+    }
+    for arguments in [&["drain"][..], &["worker"], &["queue", "stats"], &["history", "x"]] {
+        let errors = run(arguments).stderr;
+        let errors = String::from_utf8_lossy(&errors);
+        assert!(
+            errors.contains(", or start `deo up` in another terminal"),
+            "{arguments:?}: {errors}"
+        );
+        assert_eq!(errors.trim().lines().count(), 1, "{arguments:?}: {errors}");
     }
 }
 
