@@ -68,10 +68,10 @@ impl Stop {
 
 /// A temporary folder that belongs to the account under which a server runs.
 pub(super) fn folder(prefix: &str, account: Option<&Account>) -> Result<TempDir, Error> {
-    let folder = tempfile::Builder::new()
-        .prefix(prefix)
-        .tempdir()
-        .map_err(Error::io("making a temporary folder"))?;
+    let folder = tempfile::Builder::new().prefix(prefix).tempdir().map_err(Error::io(format!(
+        "making a temporary folder in {} (TMPDIR)",
+        std::env::temp_dir().display()
+    )))?;
     if let Some(account) = account {
         chown(folder.path(), Some(account.uid), Some(account.gid))
             .map_err(Error::io("giving the temporary folder to an unprivileged account"))?;

@@ -67,6 +67,17 @@ fn what_is_no_address_is_told_with_one_and_what_is_no_system_with_deo_up() {
 }
 
 #[test]
+fn a_temporary_folder_that_is_not_there_is_told_by_its_setting() {
+    let folder = open_folder();
+    let gone = folder.path().join("gone");
+    let output = deo(&gone).args(["up", "--no-board"]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let told = format!("making a temporary folder in {} (TMPDIR)", gone.display());
+    assert!(errors.contains(&told), "{errors}");
+}
+
+#[test]
 fn a_failure_exits_with_1_and_one_sentence() {
     let folder = open_folder();
     let output = deo(folder.path()).arg("up").env("DEO_REDIS", "abacus").output().unwrap();
