@@ -42,6 +42,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// It is a program of another kind of machine.
+    #[error(
+        "{name} is built for another kind of machine: `cargo lambda build --release` builds it for this one"
+    )]
+    Foreign {
+        /// Its name.
+        name: String,
+    },
     /// It ended, or did not answer in time.
     #[error("the function {name} {did}; the end of its log: {log}")]
     Function {
@@ -53,6 +61,9 @@ pub enum Error {
         log: String,
     },
 }
+
+/// `ENOEXEC`: the file is no program that can run here.
+const NOT_OF_THIS_MACHINE: i32 = 8;
 
 fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
     let doing = doing.into();
@@ -147,7 +158,10 @@ impl Function {
             .stderr(clone()?)
             .kill_on_drop(true);
         let started = Instant::now();
-        let child = command.spawn().map_err(io(format!("starting {name}")))?;
+        let child = command.spawn().map_err(|error| match error.raw_os_error() {
+            Some(NOT_OF_THIS_MACHINE) => Error::Foreign { name: name.to_owned() },
+            _ => io(format!("starting {name}"))(error),
+        })?;
         let (name, init) = (name.to_owned(), Duration::ZERO);
         let invocations = 0;
         let mut function =

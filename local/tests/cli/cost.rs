@@ -1,6 +1,6 @@
 //! `deo cost`, with figures that were measured before and with figures that it measures.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -123,6 +123,20 @@ fn what_it_measures_is_what_the_functions_do() {
     }
     let peak = figures["peakBytes"].as_u64().unwrap();
     assert!((1_000_000..64_000_000).contains(&peak), "{peak}");
+}
+
+#[test]
+fn functions_that_are_built_for_another_machine_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    for function in ["api", "drain", "cron"] {
+        let program = folder.path().join(function).join("bootstrap");
+        std::fs::create_dir(folder.path().join(function)).unwrap();
+        std::fs::write(&program, b"\x7fELF of another machine").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let output = cost(&["--measure", "--bootstraps", folder.path().to_str().unwrap()]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("built for another kind of machine: `cargo lambda build"), "{errors}");
 }
 
 #[test]
