@@ -267,13 +267,15 @@ fn show(told: &Told) -> io::Result<()> {
                 Plan::Fixed => "the fixed one",
             }
         ))?;
-        if let Some(OnFixedPlan { plan, is_cheaper, jobs_a_second }) = bill.fixed_plan {
+        if let Some(OnFixedPlan { plan, jobs_a_second, .. }) = bill.fixed_plan {
+            let each = told.prices.upstash.per_100_000_commands;
+            let by_the_command = bill.commands / 100_000.0 * each;
             say(format!(
-                "Upstash's fixed plan of {} ({} MB) is {}: no command is billed, and {} a second are enough for {} jobs \
+                "Upstash's fixed plan of {} ({} MB) {}: no command is billed, and {} a second are enough for {} jobs \
                  a second.",
                 money(plan.dollars),
                 number(plan.megabytes),
-                if is_cheaper { "cheaper" } else { "dearer" },
+                compared(plan.dollars, by_the_command),
                 number(plan.commands_a_second),
                 number(jobs_a_second)
             ))?;
@@ -303,4 +305,28 @@ fn show(told: &Told) -> io::Result<()> {
 fn money(dollars: f64) -> String {
     let sign = if dollars < -0.005 { "-" } else { "" };
     format!("{sign}${:.2}", dollars.abs())
+}
+
+/// How a plan compares with another one, in what is shown of both.
+fn compared(dollars: f64, other: f64) -> &'static str {
+    if money(dollars) == money(other) {
+        "costs the same"
+    } else if dollars < other {
+        "is cheaper"
+    } else {
+        "is dearer"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compared;
+
+    #[test]
+    fn what_shows_the_same_dollars_costs_the_same() {
+        assert_eq!(compared(10.0, 9.998), "costs the same");
+        assert_eq!(compared(10.0, 10.004), "costs the same");
+        assert_eq!(compared(10.0, 9.99), "is dearer");
+        assert_eq!(compared(10.0, 10.01), "is cheaper");
+    }
 }
