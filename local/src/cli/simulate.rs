@@ -189,8 +189,9 @@ fn show(told: &Told) -> std::io::Result<()> {
     let Some(first) = told.nights.first() else { return Ok(()) };
     let Setup { jobs, lanes, batch, compute_units, latency_ms, .. } = first.setup;
     heading(&format!(
-        "A night of {} jobs: {lanes} lanes of batches of {batch}, {compute_units} compute units, {latency_ms} ms",
-        number(jobs as f64)
+        "A night of {} jobs: {lanes} lanes of batches of {batch}, {}, {latency_ms} ms",
+        number(jobs as f64),
+        computing(compute_units)
     ))?;
     let columns = [
         "drains",
@@ -249,5 +250,21 @@ fn minutes(seconds: f64) -> String {
     match seconds < 90.0 {
         true => format!("{seconds:.0} s"),
         false => format!("{:.1} min", seconds / 60.0),
+    }
+}
+
+/// `1 compute unit`, `0.25 compute units`.
+fn computing(units: f64) -> String {
+    format!("{units} compute unit{}", if units == 1.0 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::computing;
+
+    #[test]
+    fn one_compute_unit_is_one() {
+        assert_eq!(computing(1.0), "1 compute unit");
+        assert_eq!(computing(0.25), "0.25 compute units");
     }
 }

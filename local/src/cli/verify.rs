@@ -94,8 +94,10 @@ pub(super) fn show(verdict: &Verdict) -> std::io::Result<()> {
         verdict.snapshots
     ))?;
     if verdict.leftovers > 0 {
-        let left = verdict.leftovers;
-        terminal::say(format!("{left} jobs were removed after their end, but for their hashes"))?;
+        terminal::say(match verdict.leftovers {
+            1 => "1 job was removed after its end, but for its hash".to_owned(),
+            left => format!("{left} jobs were removed after their end, but for their hashes"),
+        })?;
     }
     for finding in &verdict.findings {
         let violations = finding.violations.len();

@@ -259,7 +259,7 @@ async fn a_job_without_a_place_and_a_place_without_a_job_break_i9() {
     run.plant("HSET 5 finishedOn 5").await;
     assert_eq!(run.violations(), [""; 0]);
     let (text, _) = run.verify_with(&[]);
-    assert!(text.contains("1 jobs were removed after their end, but for their hashes"), "{text}");
+    assert!(text.contains("1 job was removed after its end, but for its hash"), "{text}");
     run.plant("DEL 5").await;
     run.plant("LPUSH wait 2:3:4").await;
     run.plant("SET delayed text").await;
