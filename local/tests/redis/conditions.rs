@@ -70,10 +70,13 @@ async fn a_replica_and_a_full_server_are_told() {
         found.iter().map(|it| (it.severity, it.wrong.split(',').next().unwrap())).collect();
     assert_eq!(found[0], (Severity::Error, "is a replica"));
     assert!(
-        found[1].1.starts_with("is nearly full (") && found[1].0 == Severity::Warning,
+        // Servers differ in what they hold before they hold anything.
+        ["is nearly full (", "holds more than it may ("]
+            .iter()
+            .any(|how| found[1].1.starts_with(how)),
         "{found:?}"
     );
-    assert_eq!(found.len(), 2);
+    assert_eq!((found[1].0, found.len()), (Severity::Warning, 2));
 }
 
 #[tokio::test]

@@ -70,7 +70,8 @@ fn told(info: &str, policy: Option<&str>, prefix: &str) -> Vec<Finding> {
     if let (Some(used), Some(most @ 1..)) = (number("used_memory"), number("maxmemory"))
         && used.saturating_mul(100) / most >= NEARLY_FULL
     {
-        let wrong = format!("is nearly full ({used} of {most} bytes)");
+        let how = if used > most { "holds more than it may" } else { "is nearly full" };
+        let wrong = format!("{how} ({used} of {most} bytes)");
         let remedy =
             "keep fewer jobs (QUEUE_KEEP_COMPLETED, QUEUE_KEEP_FAILED), or raise `maxmemory`";
         add(Severity::Warning, wrong, remedy);
@@ -117,6 +118,8 @@ mod tests {
             ("role:master", "role:slave", "is a replica"),
             ("cluster_enabled:0", "cluster_enabled:1", "hash tag into REDIS_PREFIX"),
             ("maxmemory:0", "maxmemory:1111", "is nearly full (1000 of 1111 bytes)"),
+            ("maxmemory:0", "maxmemory:1000", "is nearly full (1000 of 1000 bytes)"),
+            ("maxmemory:0", "maxmemory:999", "holds more than it may (1000 of 999 bytes)"),
         ] {
             let told = sentences(&HEALTHY.replace(from, to), "engineo");
             assert_eq!(told.len(), 1, "{told:?}");
