@@ -144,6 +144,10 @@ impl Stats {
         let none = || "none".to_owned();
         let Throughput { minutes, completed, failed, counted, .. } = self.throughput;
         let at_least = if counted == Counted::AtLeast { "≥ " } else { "" };
+        let ended = match (completed, failed, counted) {
+            (0, 0, Counted::AtLeast) => "none known".to_owned(),
+            _ => format!("{at_least}{completed} completed, {at_least}{failed} failed"),
+        };
         let mut facts = vec![
             (
                 "queue".to_owned(),
@@ -157,10 +161,7 @@ impl Stats {
                 "next delayed job due in".to_owned(),
                 self.next_due.map_or_else(none, |at| span::shown(at - now)),
             ),
-            (
-                format!("ended in the last {minutes} min"),
-                format!("{at_least}{completed} completed, {at_least}{failed} failed"),
-            ),
+            (format!("ended in the last {minutes} min"), ended),
         ];
         // Whoever looks at a dashboard of BullMQ 6 sees none of them.
         if self.counts.paused > 0 {
