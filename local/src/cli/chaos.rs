@@ -22,7 +22,7 @@ pub(super) struct Args {
     #[arg(long)]
     seed: Option<u64>,
 
-    /// How many jobs are asked for.
+    /// How many jobs are asked for; the table has fewer, since several of a project may stand as one.
     #[arg(long, default_value_t = 500)]
     jobs: usize,
 

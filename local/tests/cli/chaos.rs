@@ -32,6 +32,12 @@ fn it_lists_its_faults_and_refuses_others() {
 }
 
 #[test]
+fn its_help_says_why_its_table_has_fewer_jobs() {
+    let output = chaos(&["--help"]);
+    assert!(text(&output.stdout).contains("the table has fewer"), "{}", text(&output.stdout));
+}
+
+#[test]
 fn what_is_broken_is_seen_named_and_cut_to_the_fault_that_breaks_it() {
     let ran = chaos(&["--seed", "3", "--faults", "script-flush,sabotage,pause", "--shrink"]);
     assert_eq!(ran.status.code(), Some(1));
