@@ -35,8 +35,8 @@ impl Pulse {
     /// Notes in `queue` that a tick ended with `report`: at once if it had work, and otherwise if
     /// this process has given no sign for 10 minutes.
     ///
-    /// The 10 minutes begin with a process' first tick, so a tick of a process that lives for
-    /// just that tick costs no command more. One that `lives_long` gives a sign then, too. What became of the work is the greater news: a Redis
+    /// The 10 minutes begin with a process' first tick, so a tick of a process that lives for just that tick costs no
+    /// command more; one that `lives_long` gives a sign then, too. What became of the work is the greater news: a Redis
     /// that refuses the note fails no tick, and is asked again with the next note only.
     ///
     /// Returns whether it was time for a note.
