@@ -2,16 +2,16 @@
 KEYS    1-15 the queue's (15: this call's receipt), then the `de:` keys, each where a job names it first, then the
         hashes of custom ids, then the receipt of the call in front; not the holders' hashes and the `dn:` keys,
         which few calls touch
-ARGV    1 JSON {prefix, now, events: bool, again: bool, once: bool, after: bool, receiptMs, trustMs, version, kinds: [{jobs: how
-        many in a row are of it, named: bool, name, timestamp, delay, priority, lifo, promote, de?: {ttl?, extend,
-        replace, last, reschedule?}}]}; then of each job data, opts, its custom id where its kind is `named`, and
-        its deduplication id where that has `de`. What differs from job to job is not in the JSON: to read it there
-        took a third of the call's time.
+ARGV    1 JSON {prefix, now, events: bool, again: bool, once: bool, after: bool, receiptMs, trustMs, version, kinds:
+        [{jobs: how many in a row are of it, named: bool, name, timestamp, delay, priority, lifo, promote, de?:
+        {ttl?, extend, replace, last, reschedule?}}]}; then of each job data, opts, its custom id where its kind is
+        `named`, and its deduplication id where that has `de`. What differs from job to job is not in the JSON: to
+        read it there took a third of the call's time.
 Answer  {commands, {id, outcome, id, outcome, ...}, first, unfound}; outcome: added, duplicate, deduplicated,
         after-active; first 1: none waited before in a queue that runs; unfound: holders of deduplication ids
         that the first 10,000 waiting jobs do not show, and which count all the same
-Cost    about 6, and a job 1 (HSET), plus 2 with events, plus 1 to 3 for a deduplicated add; 1 if it is `after` one. A call of
-        duplicates only, without events, is answered after 1 for all and 1 a holder.
+Cost    about 6, and a job 1 (HSET), plus 2 with events, plus 1 to 3 for a deduplicated add; 1 where it is `after`
+        another. A call of duplicates only, without events, is answered after 1 for all and 1 a holder.
 Runs again with the same receipt key: answers what the first run answered, and adds nothing; is refused where the first
 run comes after the second.
 Sent `after` another call, before that one's answer: unless that has left a receipt, answers {commands, 'behind'} and
