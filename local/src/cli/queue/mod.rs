@@ -45,15 +45,16 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 struct At {
     /// Another queue under REDIS_PREFIX, such as one that the drain forwards (QUEUES).
-    #[arg(long = "queue", global = true, value_name = "NAME", default_value = QUEUE_NAME, value_parser = name)]
-    name: String,
+    // Known to every command, so that none may have an argument of this id, as `schedule upsert` has `name`.
+    #[arg(long, global = true, value_name = "NAME", default_value = QUEUE_NAME, value_parser = name)]
+    queue: String,
 }
 
 impl At {
     /// The settings, as they are for this queue.
     fn config(&self) -> Result<Config, Failure> {
         let mut config = Config::from_env(&ProcessEnv)?;
-        config.queue.name.clone_from(&self.name);
+        config.queue.name.clone_from(&self.queue);
         Ok(config)
     }
 
