@@ -259,6 +259,24 @@ fn with_deo_up(error: Failure) -> Failure {
 mod tests {
     use super::*;
 
+    /// Clap gives a command's argument the value of a global one of the same id, without a word.
+    #[test]
+    fn no_argument_has_the_id_of_one_that_is_known_everywhere() {
+        fn look(command: &clap::Command, mut known: Vec<String>) {
+            let ids = |is_global| {
+                command
+                    .get_arguments()
+                    .filter(move |it| it.is_global_set() == is_global)
+                    .map(|it| it.get_id().to_string())
+            };
+            let own: Vec<String> = ids(false).collect();
+            assert!(own.iter().all(|id| !known.contains(id)), "{}: {own:?}", command.get_name());
+            known.extend(ids(true));
+            command.get_subcommands().for_each(|below| look(below, known.clone()));
+        }
+        look(&Cli::command(), Vec::new());
+    }
+
     #[test]
     fn colours_are_asked_for_before_a_foreign_command() {
         let asked = |line: &str| colors_asked(line.split(' ').map(OsString::from));
