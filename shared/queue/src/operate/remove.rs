@@ -16,7 +16,7 @@ struct Call<'a> {
 impl Queue {
     /// Removes a job in whatever state it is, its children before it, and answers the state that
     /// it was in (BullMQ's key: `wait`, `delayed`, ...). A parent that waited for nothing else goes
-    /// back to waiting. About 16 commands, 12 more for each child.
+    /// back to waiting. About 17 commands, 12 more for each child.
     ///
     /// # Errors
     /// [`Error::Refused`]: no such job, the name of another key, it or a child that it waits for is being processed, or it is

@@ -75,7 +75,7 @@ struct Page<'a> {
 
 impl Queue {
     /// Puts a finished job back to work. The attempts that it made stay counted, unless `reset`
-    /// forgets them; at least one more is made. About 9 commands.
+    /// forgets them; at least one more is made. About 10 commands.
     ///
     /// # Errors
     /// [`Error::Refused`] when there is no such job or it has not ended so. [`Error::Redis`].
@@ -84,7 +84,7 @@ impl Queue {
         self.one(&RETRY, args, ended.name(), "reprocessJob").await
     }
 
-    /// Makes a delayed job wait for nothing but its turn. About 8 commands.
+    /// Makes a delayed job wait for nothing but its turn. About 9 commands.
     ///
     /// # Errors
     /// [`Error::Refused`] when there is no such job or it is not delayed. [`Error::Redis`].

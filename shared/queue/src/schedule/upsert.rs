@@ -102,7 +102,7 @@ struct Named<'a> {
 
 impl Queue {
     /// Makes a job scheduler, or gives one that there is another rule or template; its next job
-    /// takes the place of the one that waits. About 15 commands, two round trips.
+    /// takes the place of the one that waits. About 16 commands, two round trips.
     ///
     /// # Errors
     /// [`Error::Refused`] when BullMQ would refuse it, could not read its pattern, or has a job of
@@ -167,7 +167,7 @@ impl Queue {
     }
 
     /// Ends a job scheduler, and removes its next job if that is delayed. `false` when there was
-    /// none of this id. About 8 commands.
+    /// none of this id. About 9 commands.
     ///
     /// # Errors
     /// [`Error::Redis`].

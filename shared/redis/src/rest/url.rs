@@ -51,7 +51,8 @@ fn parse(url: &str, allow_plaintext: bool, names: &Names) -> Result<Url, String>
     match parsed.scheme() {
         // A parser forgives `https:host` and `https:///host`, and takes another part for the host than readers do.
         scheme @ ("https" | "http") => {
-            let rest = url[scheme.len()..].strip_prefix("://").unwrap_or_default();
+            let rest = url.get(scheme.len()..).and_then(|rest| rest.strip_prefix("://"));
+            let rest = rest.unwrap_or_default();
             if rest.is_empty() || rest.starts_with(['/', '\\']) {
                 return Err(format!("must start with {scheme}:// and then the host"));
             }

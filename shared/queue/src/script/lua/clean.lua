@@ -4,7 +4,7 @@ KEYS    1-15 the queue's (15: this call's receipt), then waiting-children, repea
 ARGV    JSON {prefix, now, events: bool, state, before: ms, skip, size, left, gone}; left: of this
         window, this page included; gone: deleted in this window so far
 Answer  {commands, {looked at, id, id, ...}}
-Cost    about 5, and per job 1; more for jobs with parents, deduplication or a scheduler
+Cost    about 6, and per job 1; more for jobs with parents, deduplication or a scheduler
 A finished job's age counts from its end, another's from when it was last taken, else added. Active
 jobs go only when unlocked, the next job of a scheduler never. One whose parent cannot be told stays, and the
 call fails in the end. ]]

@@ -2,7 +2,7 @@
 KEYS    1-15 the queue's (15: this call's receipt)
 ARGV    JSON {prefix, now, events: bool, state: failed|completed|delayed, until, count}
 Answer  {commands, {looked at, id, id, ...}}; ids without a job are dropped from the state
-Cost    about 7; per finished job 1 (2 on BullMQ 6, for its parent), per delayed one 1; one more with events
+Cost    about 8; per finished job 1 (2 on BullMQ 6, for its parent), per delayed one 1; one more with events
 As in BullMQ their priorities are ignored; version 5 does not tell the parents. ]]
 -- @include "commands"
 -- @include "queue"

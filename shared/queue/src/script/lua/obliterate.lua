@@ -2,7 +2,7 @@
 KEYS    1-15 the queue's (15: this call's receipt), then others of the queue's own
 ARGV    JSON {prefix, now, events: bool, count, force: bool}
 Answer  {commands, {code, jobs}}: 1 there is more, 0 all is gone, -1 not paused, -2 jobs are active
-Cost    about 20, and per job 1; more for jobs with parents or deduplication
+Cost    about 21, and per job 1; more for jobs with parents or deduplication
 Like BullMQ it leaves the limiter, parents that wait for children, and other jobs' deduplication. ]]
 -- @include "commands"
 -- @include "queue"

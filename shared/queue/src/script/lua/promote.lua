@@ -2,7 +2,7 @@
 KEYS    1-15 the queue's (15: this call's receipt), then the job's hash
 ARGV    JSON {prefix, now, events: bool, id}
 Answer  {commands, {code}}: 1 waiting; -1 no such job; -3 not delayed
-Cost    about 9 ]]
+Cost    about 10 ]]
 -- @include "commands"
 -- @include "queue"
 -- @include "settings"

@@ -3,7 +3,7 @@ KEYS    1-15 the queue's (15: this call's receipt), then the job's own, waiting-
 ARGV    JSON {prefix, now, events: bool, id}
 Answer  {commands, {code, state}}: 1 removed; -1 no such job; 0 it or an open child is locked; -8 it is
         the next job of a scheduler. Only after 1 was anything written.
-Cost    about 16; for each child 12 more ]]
+Cost    about 17; for each child 12 more ]]
 -- @include "commands"
 -- @include "queue"
 -- @include "settings"

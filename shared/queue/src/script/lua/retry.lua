@@ -2,7 +2,7 @@
 KEYS    1-15 the queue's (15: this call's receipt), then the job's hash
 ARGV    JSON {prefix, now, events: bool, id, state: failed|completed, reset: bool}
 Answer  {commands, {code}}: 1 waiting; -1 no such job; -3 not in that state
-Cost    about 10; for a child about 4 more
+Cost    about 11; for a child about 4 more
 The attempts that it made stay counted unless `reset`; one more is made in any case. BullMQ 5 puts it
 into `wait` whatever its priority. ]]
 -- @include "commands"

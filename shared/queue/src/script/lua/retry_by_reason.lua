@@ -2,7 +2,7 @@
 KEYS    1-15 the queue's (15: this call's receipt)
 ARGV    JSON {prefix, now, events: bool, cursor, until, count, parts: texts in their order}
 Answer  {commands, {moved, cursor}}; cursor '0': that was the last page
-Cost    about 7; per failed job 1, per moved one 1 more (2 on BullMQ 6, for its parent), one more with events
+Cost    about 8; per failed job 1, per moved one 1 more (2 on BullMQ 6, for its parent), one more with events
 A scan sees every job that stays failed from its first page to its last, whatever comes and goes meanwhile.
 What fails after `until` is left alone, so that no job is retried twice.
 As in BullMQ's retry of all jobs their priorities are ignored; version 5 does not tell the parents. ]]

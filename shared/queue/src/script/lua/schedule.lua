@@ -5,7 +5,7 @@ ARGV    JSON {prefix, now, events: bool, scheduler, name, data, opts, priority, 
         [field, value, ...] of its record, next?: ms, every?: ms, offset?: ms, start?: ms}
 Answer  {commands, {code, job id, delay}}: 1 done; -10 a job of its next time exists; -11 jobs of its next
         32 times exist. Only after 1 was anything written.
-Cost    about 14, two more for events, 3 where a job is replaced ]]
+Cost    about 15, two more for events, 3 where a job is replaced ]]
 -- @include "commands"
 -- @include "queue"
 -- @include "settings"

@@ -3,7 +3,7 @@ for its time.
 KEYS    1-15 the queue's (15: this call's receipt), then repeat, repeat:<scheduler>
 ARGV    JSON {prefix, now, events: bool, scheduler}
 Answer  {commands, {code}}: 1 ended, 0 there was none
-Cost    6, one more for the event ]]
+Cost    7, one more for the event ]]
 -- @include "commands"
 -- @include "queue"
 -- @include "settings"
