@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 use shared::clock::{from_iso8601, to_iso8601};
 use shared::config::ProcessEnv;
 use shared::deo::Score;
-use shared::store::{Database, ProjectRows, Store};
-use tables::said;
-use tokio_postgres::error::SqlState;
+use shared::store::{Database, Error, ProjectRows, Store};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
@@ -127,7 +125,7 @@ async fn compare(database: &Database, since: Option<i64>, most: u64) -> Result<R
                 &[(&last, Type::TEXT), (&since, Type::INT8), (&left, Type::INT8)],
             )
             .await
-            .map_err(|error| refused(&error))?;
+            .map_err(|error| Error::statement("reading projects", &error))?;
         let ids: Vec<String> = page.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let Some(newest) = ids.last() else { break };
         last.clone_from(newest);
@@ -136,18 +134,6 @@ async fn compare(database: &Database, since: Option<i64>, most: u64) -> Result<R
     }
     store.close().await;
     Ok(report)
-}
-
-/// What a statement failed by; as the store does, with what tells of tables and columns that are not there.
-fn refused(error: &tokio_postgres::Error) -> String {
-    match error.code() {
-        Some(&SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_COLUMN) => format!(
-            "the database lacks something ({}); `deo migrate --check` tells what, and `deo migrate` adds what is not \
-             the platform's",
-            said(error)
-        ),
-        _ => said(error),
-    }
 }
 
 impl Report {
@@ -160,7 +146,7 @@ impl Report {
         // The rows first: a score that comes meanwhile is seen to be later than they are.
         let rows = store.signals(ids).await?;
         let scored = client.query_typed(NEWEST, &[(&ids, Type::TEXT_ARRAY)]).await;
-        let scored = scored.map_err(|error| refused(&error))?;
+        let scored = scored.map_err(|error| Error::statement("reading scores", &error))?;
         self.unscored += ids.len().saturating_sub(scored.len()) as u64;
         for stored in &scored {
             let project: String = stored.try_get(0)?;

@@ -154,8 +154,8 @@ impl Error {
         Self { code: Some(db.code().clone()), lost: true, ..Self::new(kind, message) }
     }
 
-    /// A statement that failed; `what` names it.
-    pub(super) fn statement(what: &str, error: &tokio_postgres::Error) -> Self {
+    /// A statement that failed; `what` names it. Also for who asks beside the store, so that both say the same of it.
+    pub fn statement(what: &str, error: &tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
             return Self::without_answer(what, error);
         };
